@@ -1,0 +1,265 @@
+"""The contracts that everybody implements: suites, generators, encoders and metrics.
+
+Third parties subclass these from their own package and name them by an entry point or ``module:attribute``; nothing here
+is edited. Everything that crosses a contract is plain data: uint8 RGB arrays in, uint8 RGB arrays or float32 features out.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from unipath_bench.digest import digest_strings
+from unipath_bench.schema.cards import EncoderCard, GeneratorCard, SuiteCard
+from unipath_bench.types import Features, RGBBatch, RGBImage
+
+Progress = Callable[[int, int], None]
+"""Called as ``progress(done, total)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One real image and what is known of it. Pixels are read by :meth:`Suite.load`, never held here."""
+
+    id: str
+    """Unique in its suite and stable across runs, e.g. the path relative to the data folder."""
+    split: str
+    prompt: str = ""
+    """Description that a generator is prompted with; empty where the suite has none."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Attribute name to class name; the same attributes for every sample of a suite."""
+    group: str | None = None
+    """Patient, slide or block: images of one group are not independent."""
+    paraphrases: tuple[str, ...] = ()
+    """Other wordings of the prompt that mean the same."""
+    microns_per_pixel: float | None = None
+
+
+class Suite(ABC):
+    """A set of real images with prompts, labels and groups, in named splits.
+
+    Splits are called ``train``, ``test`` and, optionally, ``heldout``. ``test`` gives the prompts and the reference
+    images; ``train`` is for classifiers, the memorisation audit and baselines; ``heldout`` is real tissue that is in
+    neither, for the real-against-real figures (:mod:`unipath_bench.suites.roles` sets groups aside where it is absent).
+    """
+
+    card: SuiteCard
+
+    @property
+    @abstractmethod
+    def revision(self) -> str:
+        """Digest of all that decides the content: every image's bytes, every prompt, label and group."""
+
+    @abstractmethod
+    def samples(self) -> Sequence[Sample]:
+        """Every sample of every split, without pixels, in a fixed order with unique ids."""
+
+    @abstractmethod
+    def load(self, sample: Sample) -> RGBImage:
+        """Decode one image: uint8, shape (H, W, 3). Raises :class:`~unipath_bench.errors.DataError` naming the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a generator is asked for. The image must depend on this alone, never on the batch it came in."""
+
+    sample_id: str
+    prompt: str
+    seed: int
+    """63-bit seed, a function of the sample id and the replicate: feed it to the model's random generator."""
+    replicate: int
+    """0 .. seeds-1: which of the images of this prompt."""
+    height: int
+    width: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Attributes that the prompt asks for."""
+    image: RGBImage | None = None
+    """Reference image (image-to-image track), uint8 (H, W, 3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a run lends to a generator or an encoder before first use."""
+
+    device: str = "cpu"
+    offline: bool = False
+    cache_dir: Path | None = None
+    suite: Suite | None = None
+    """Only given to generators whose card says ``oracle: true``."""
+
+
+class Generator(ABC):
+    """An image generator. Subclass, set ``card``, implement :meth:`generate`; that is all an adapter needs."""
+
+    card: GeneratorCard
+
+    def setup(self, context: Context) -> None:  # noqa: B027  (optional hook)
+        """Load weights onto ``context.device``. Called once, before the first :meth:`generate`."""
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """JSON-able facts beyond the card that decide the images (e.g. a digest of a folder). Default: none."""
+        return {}
+
+    def missing(self, context: Context) -> str | None:
+        """What the user must supply before :meth:`setup` can work, as a remedy; None when all is at hand.
+
+        Must be cheap: no weights are loaded.
+        """
+        return None
+
+    def check(self, requests: Sequence[Request]) -> None:  # noqa: B027  (optional hook)
+        """Raise :class:`~unipath_bench.errors.DataError` where this run's requests cannot be answered.
+
+        Called once with all requests, before the first :meth:`generate` and before :meth:`setup`.
+        """
+
+    @abstractmethod
+    def generate(self, requests: Sequence[Request]) -> Sequence[RGBImage] | RGBBatch:
+        """Images in the order of ``requests``: uint8 RGB of the size asked for, as (B, H, W, 3), a list of (H, W, 3)
+        arrays, or a list of ``PIL.Image.Image`` in mode RGB."""
+
+
+class _Encoder(ABC):
+    card: EncoderCard
+
+    def setup(self, context: Context) -> None:  # noqa: B027  (optional hook)
+        """Load weights onto ``context.device``. Called once, before the first embedding."""
+
+    def missing(self, context: Context) -> str | None:
+        """The remedy where weights, a licence or a package are not at hand; None when it would load. Loads nothing."""
+        return None
+
+
+class ImageEncoder(_Encoder):
+    """Images to feature vectors."""
+
+    @abstractmethod
+    def embed_images(self, images: RGBBatch) -> Features:
+        """uint8 (B, H, W, 3) at native size to float32 (B, D). Resizing is the encoder's own, pinned in its card.
+
+        The pipeline always passes batches of exactly ``card.micro_batch`` images (the last one padded), so the shapes
+        that the model sees never depend on the run.
+        """
+
+
+class TextEncoder(_Encoder):
+    """Texts to feature vectors; a joint image-text encoder implements :class:`ImageEncoder` too, in one space."""
+
+    @abstractmethod
+    def embed_texts(self, texts: Sequence[str]) -> Features:
+        """B strings to float32 (B, D)."""
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Features of one set of images with what is known of each, all of length N and in one order."""
+
+    ids: tuple[str, ...]
+    """Sample ids; a generated image carries the id of the sample whose prompt it answers."""
+    images: Features | None = None
+    """Image features, float32 (N, D)."""
+    texts: Features | None = None
+    """Features of the prompts in the same space, float32 (N, D)."""
+    prompts: tuple[str, ...] = ()
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    replicates: tuple[int, ...] = ()
+    pixel_digests: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, index: Sequence[int] | np.ndarray[Any, Any]) -> FeatureSet:
+        """The rows ``index``, in that order (repeats allowed)."""
+        rows = [int(i) for i in index]
+
+        def pick(values: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(values[i] for i in rows) if values else ()
+
+        return FeatureSet(
+            ids=pick(self.ids),
+            images=None if self.images is None else self.images[rows],
+            texts=None if self.texts is None else self.texts[rows],
+            prompts=pick(self.prompts),
+            labels={name: pick(values) for name, values in self.labels.items()},
+            groups=pick(self.groups),
+            replicates=pick(self.replicates),
+            pixel_digests=pick(self.pixel_digests),
+        )
+
+
+SetName = Literal["reference", "generated", "heldout", "train", "variants"]
+"""``reference``: the real test images whose prompts were asked, one a prompt. ``generated``: the answers, prompts times
+seeds. ``heldout``: for each prompt a real image of the same labels that is in neither ``reference`` nor ``train``.
+``train``: real training images. ``variants``: images generated from the prompts' paraphrases."""
+
+Need = Literal[
+    "reference.images", "generated.images", "generated.texts", "heldout.images", "train.images", "variants.images",
+    "variants.texts", "labels", "prompts",
+]
+
+
+@dataclass(frozen=True)
+class ScoreInputs:
+    """All that a metric may see: arrays, never a model, a file or a device."""
+
+    sets: Mapping[str, FeatureSet]
+    seed: int = 0
+
+    def __getitem__(self, name: str) -> FeatureSet:
+        return self.sets[name]
+
+    def replaced(self, **sets: FeatureSet) -> ScoreInputs:
+        """A copy in which some sets are others; how floors and ceilings are computed."""
+        return ScoreInputs(sets={**self.sets, **sets}, seed=self.seed)
+
+    @property
+    def key(self) -> str:
+        """Digest of the ids in every set; names the inputs in logs."""
+        return digest_strings(f"{name}:{i}" for name, s in sorted(self.sets.items()) for i in s.ids)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a metric found."""
+
+    values: Mapping[str, float]
+    """Finite numbers, by name; the task says which of them is the headline."""
+    n: int
+    """Number of generated images that went in."""
+    dimension: int | None = None
+    anchors: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    """Closed-form (floor, ceiling) of a value, where the metric knows them, e.g. chance level of a recall."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """JSON-able tables for the report: per attribute, per k, nearest pairs."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A pure function of :class:`ScoreInputs` and the task's parameters."""
+
+    name: str
+    needs: frozenset[str]
+    function: Callable[..., Measurement]
+    summary: str = ""
+
+    def __call__(self, inputs: ScoreInputs, **parameters: Any) -> Measurement:
+        return self.function(inputs, **parameters)
+
+
+def metric(*needs: Need) -> Callable[[Callable[..., Measurement]], Metric]:
+    """Turn a function ``f(inputs: ScoreInputs, **parameters) -> Measurement`` into a :class:`Metric`.
+
+    ``needs`` names what the plan must provide, e.g. ``@metric("reference.images", "generated.images")``.
+    """
+
+    def wrap(function: Callable[..., Measurement]) -> Metric:
+        summary = (function.__doc__ or "").strip().splitlines()[0:1]
+        return Metric(function.__name__, frozenset(needs), function, summary[0] if summary else "")
+
+    return wrap

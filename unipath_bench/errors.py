@@ -1,0 +1,62 @@
+"""Errors that a user can mend.
+
+Every error raised on purpose is a :class:`BenchError`: a message that names the thing, and a remedy. The command line
+prints both without a traceback and exits with the error's code. Anything else that escapes is a bug of ours (code 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+EXIT_DONE = 0
+EXIT_BUG = 1
+EXIT_USAGE = 2
+EXIT_MISSING = 3
+EXIT_BAD_DATA = 4
+EXIT_REGRESSION = 5
+EXIT_INTERRUPTED = 130
+
+
+class BenchError(Exception):
+    """An expected failure: ``message`` says what is wrong, ``remedy`` what to do about it."""
+
+    exit_code: ClassVar[int] = EXIT_BUG
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.remedy}" if self.remedy else self.message
+
+
+class UsageError(BenchError):
+    """The command, a name or a configuration file is wrong (exit code 2)."""
+
+    exit_code = EXIT_USAGE
+
+
+class MissingError(BenchError):
+    """Something that the user can supply is not there: weights, a licence, a package, disk space (exit code 3)."""
+
+    exit_code = EXIT_MISSING
+
+
+class DataError(BenchError):
+    """Images, captions or an adapter's output are not usable (exit code 4)."""
+
+    exit_code = EXIT_BAD_DATA
+
+
+class GeneratorError(DataError):
+    """A generator adapter raised, or returned something that is not the images that were asked for."""
+
+
+def listed(items: Sequence[str], limit: int = 20) -> str:
+    """One item a line, indented; past ``limit`` the rest is counted."""
+    lines = [f"  - {item}" for item in items[:limit]]
+    if len(items) > limit:
+        lines.append(f"  - ... and {len(items) - limit} more")
+    return "\n".join(lines)

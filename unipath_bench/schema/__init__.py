@@ -1,0 +1,1 @@
+"""Typed documents: cards, tasks, and the run record. Unknown keys are errors."""

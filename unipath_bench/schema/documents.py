@@ -1,0 +1,12 @@
+"""The documents that ``unipath-bench schema`` prints, by name."""
+
+from __future__ import annotations
+
+from unipath_bench.schema.base import Document
+from unipath_bench.schema.cards import EncoderCard, GeneratorCard, SuiteCard
+from unipath_bench.schema.record import RunRecord
+from unipath_bench.schema.task import TaskSpec
+
+DOCUMENTS: dict[str, type[Document]] = {
+    kind.__name__: kind for kind in (EncoderCard, GeneratorCard, RunRecord, SuiteCard, TaskSpec)
+}

@@ -1,0 +1,158 @@
+"""The run record: one JSON document an evaluation. Every output (terminal, report, MLflow, leaderboard) is a view of it.
+
+Two runs of one evaluation on one machine give the same record byte for byte, but for ``timing``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from unipath_bench.schema.base import Document
+from unipath_bench.schema.cards import EncoderCard, GeneratorCard, SuiteCard
+from unipath_bench.schema.task import Tier
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+
+
+class Interval(Document):
+    """A confidence interval that has been shown to cover."""
+
+    low: float | None
+    high: float | None
+    level: float = 0.95
+    method: str
+
+
+class Value(Document):
+    """One number with what it takes to read it."""
+
+    value: float
+    title: str
+    direction: Literal["lower", "higher"]
+    headline: bool
+    unit: str = ""
+    floor: float | None = Field(default=None, description="Low end of the scale.")
+    floor_source: str = ""
+    ceiling: float | None = Field(default=None, description="High end of the scale.")
+    ceiling_source: str = ""
+    percent_of_range: float | None = Field(
+        default=None, description="0 at the bad end of the scale, 100 at the good end; not clipped."
+    )
+    interval: Interval | None = None
+    interval_note: str = Field(default="", description="Why there is no interval.")
+
+
+class TaskScore(Document):
+    """One task's outcome: numbers, or why there are none."""
+
+    key: str = Field(description="task, or task[encoder]: unique in the record.")
+    task: str
+    tier: Tier
+    version: int
+    title: str
+    status: Literal["computed", "not computed"]
+    reason: str = Field(default="", description="Why it was not computed.")
+    remedy: str = ""
+    encoder: str | None = None
+    encoder_digest: str | None = None
+    coupled: bool = Field(default=False, description="The generator uses this encoder inside: never heads a ranking.")
+    n: int | None = None
+    dimension: int | None = None
+    values: dict[str, Value] = Field(default_factory=dict)
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class PlanRecord(Document):
+    """What was asked for."""
+
+    suite: SuiteCard
+    suite_revision: str
+    suite_arguments: dict[str, Any] = Field(default_factory=dict)
+    model: GeneratorCard
+    model_digest: str
+    tiers: tuple[int, ...]
+    tasks: tuple[str, ...]
+    n: int = Field(description="Prompts.")
+    seeds: int = Field(description="Images a prompt.")
+    encoders: dict[str, EncoderCard] = Field(default_factory=dict)
+    roles: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="Role to encoder names.")
+    counts: dict[str, int] = Field(default_factory=dict, description="Images in each set.")
+
+
+class Shard(Document):
+    """One finished file of the store, by content."""
+
+    kind: Literal["samples", "features"]
+    name: str = Field(description="Path in the store.")
+    rows: int
+    digest: str = Field(description="SHA-256 of the rows' content: pixels or feature bytes with their keys.")
+
+
+class Environment(Document):
+    """What the numbers were computed with."""
+
+    python: str
+    platform: str
+    machine: str
+    device: str
+    packages: dict[str, str]
+
+
+class Timing(Document):
+    """The only part that differs between identical runs."""
+
+    started_at: str
+    finished_at: str
+    seconds: dict[str, float] = Field(description="Wall seconds a stage.")
+    images_generated: int
+    images_embedded: int
+    peak_memory_mib: float | None = None
+
+
+class RunRecord(Document):
+    """One evaluation of one generator."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    framework_version: str
+    run_id: str = Field(description="Digest of the plan: the same evaluation has the same id.")
+    name: str
+    plan: PlanRecord
+    scores: tuple[TaskScore, ...]
+    shards: tuple[Shard, ...] = ()
+    environment: Environment
+    timing: Timing
+
+    def score(self, key: str) -> TaskScore:
+        """The score with this key; raises ``KeyError`` where there is none."""
+        for score in self.scores:
+            if score.key == key:
+                return score
+        raise KeyError(key)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a value: run, model, suite, tier, task, encoder, value, floor, ceiling, interval and status."""
+        import pandas as pd
+
+        shared = {"run": self.name, "model": self.plan.model.name, "suite": self.plan.suite.name}
+        rows: list[dict[str, Any]] = []
+        for score in self.scores:
+            head = {
+                **shared, "tier": score.tier, "task": score.task, "version": score.version, "encoder": score.encoder,
+                "coupled": score.coupled, "status": score.status, "n": score.n, "dimension": score.dimension,
+            }
+            if not score.values:
+                rows.append({**head, "reason": score.reason})
+            for name, value in score.values.items():
+                rows.append({
+                    **head, "metric": name, "headline": value.headline, "value": value.value, "direction": value.direction,
+                    "floor": value.floor, "ceiling": value.ceiling, "percent_of_range": value.percent_of_range,
+                    "low": value.interval.low if value.interval else None,
+                    "high": value.interval.high if value.interval else None,
+                })
+        return pd.DataFrame(rows)
+

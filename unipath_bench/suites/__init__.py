@@ -1,0 +1,1 @@
+"""Sets of real images with prompts, labels and groups."""

@@ -1,0 +1,130 @@
+"""Precision, recall, density and coverage: how two sets of features share their supports.
+
+A ball around each point reaches to its k-th nearest neighbour of the same set. Improved precision and recall: Kynkaanniemi et al. 2019,
+arXiv 1904.06991; density and coverage: Naeem et al. 2020, arXiv 2002.09797, whose reference code (prdc) counts a point as inside a
+ball where its distance is strictly below the radius. So does this module.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from unipath_bench.metrics._arrays import Features, as_matrix_pair, check_count
+from unipath_bench.metrics._neighbours import CROWD, Prepared, exact_squared, nearest, prepare, squared_distances
+
+BLOCK_ROWS = 256
+# Room for rounding a radius to the filter's precision.
+RADIUS_SLACK = {torch.float32: 2.0**-22, torch.float64: 2.0**-50}
+
+
+class ManifoldScores(NamedTuple):
+    """``precision``: share of generated points inside some real ball, 0 to 1; ``recall``: share of real points inside some
+    generated ball, 0 to 1; ``density``: real balls around a generated point, over k, from 0, may exceed 1; ``coverage``: share of
+    real balls that hold a generated point, 0 to 1.
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+class _Balls(NamedTuple):
+    """Squared radii on the filter's scale: surely inside below ``inner``, possibly inside up to ``outer``."""
+
+    inner: torch.Tensor
+    outer: torch.Tensor
+
+
+class _Filter(NamedTuple):
+    """Both sets and their balls in one precision."""
+
+    real: Prepared
+    fake: Prepared
+    real_balls: _Balls
+    fake_balls: _Balls
+
+
+def _filter(
+    real: torch.Tensor, fake: torch.Tensor, real_radii: torch.Tensor, fake_radii: torch.Tensor, dtype: torch.dtype
+) -> _Filter:
+    (first, second), scale = prepare([real, fake], dtype)
+    room = RADIUS_SLACK[dtype]
+
+    def balls(radii: torch.Tensor) -> _Balls:
+        scaled = radii * scale
+        return _Balls((scaled * (1 - room)).to(dtype), (scaled * (1 + room)).to(dtype))
+
+    return _Filter(first, second, balls(real_radii), balls(fake_radii))
+
+
+class _Members(NamedTuple):
+    """Pairs (real row, generated row) inside a ball, or possibly so where ``sure`` is False."""
+
+    i: torch.Tensor
+    j: torch.Tensor
+    sure: torch.Tensor
+
+
+def _members(lower: torch.Tensor, filtered: _Filter, start: int, *, of_real: bool) -> _Members:
+    """Pairs inside real (generated) balls, from squared distances less the slack of the generated rows."""
+    rows = slice(start, start + len(lower))
+    slack = filtered.real.slack[rows, None]
+    balls = filtered.real_balls if of_real else filtered.fake_balls
+    outer = balls.outer[rows, None] if of_real else balls.outer[None, :]
+    i, j = torch.nonzero(lower <= outer + slack, as_tuple=True)
+    inner = balls.inner[i + start] if of_real else balls.inner[j]
+    sure = lower[i, j] + 2 * filtered.fake.slack[j] < inner - slack[i, 0]
+    return _Members(i + start, j, sure)
+
+
+def _block(filtered: _Filter, start: int, stop: int) -> tuple[_Members, _Members]:
+    lower = squared_distances(filtered.real, start, stop, filtered.fake)
+    lower -= filtered.fake.slack[None, :]
+    return _members(lower, filtered, start, of_real=True), _members(lower, filtered, start, of_real=False)
+
+
+def _settle(members: _Members, real: torch.Tensor, fake: torch.Tensor, limits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The pairs whose exact squared distance is below their entry of ``limits``."""
+    i, j, sure = members
+    unsure = torch.nonzero(~sure)[:, 0]
+    inside = sure.clone()
+    inside[unsure] = exact_squared(real, i[unsure], fake, j[unsure]) < limits[unsure]
+    return i[inside], j[inside]
+
+
+def precision_recall_density_coverage(real: Features, fake: Features, *, k: int = 5) -> ManifoldScores:
+    """Precision, recall, density and coverage of ``fake`` (m, D) against ``real`` (n, D), n, m > k.
+
+    Exact: membership is decided on float64 distances, by a float32 filter with an error bound. No n x m matrix is held.
+    Raises ``ValueError`` for wrong shapes, NaN or infinity, and n or m <= k.
+    """
+    check_count(k, "k")
+    a, b = as_matrix_pair(real, fake, ("real", "fake"), minimum_rows=k + 1)
+    radii = [nearest(rows, rows, k, exclude_self=True)[0][:, -1] for rows in (a, b)]
+    quick = _filter(a, b, radii[0], radii[1], torch.float32)
+    precise: _Filter | None = None
+    precise_points = torch.zeros(len(b), dtype=torch.bool, device=b.device)
+    recalled = torch.zeros(len(a), dtype=torch.bool, device=a.device)
+    covered = torch.zeros(len(a), dtype=torch.bool, device=a.device)
+    pairs = 0
+    for start in range(0, len(a), BLOCK_ROWS):
+        stop = min(start + BLOCK_ROWS, len(a))
+        in_real, in_fake = _block(quick, start, stop)
+        if int((~in_real.sure).sum() + (~in_fake.sure).sum()) > CROWD * (stop - start) * k:
+            precise = precise or _filter(a, b, radii[0], radii[1], torch.float64)
+            in_real, in_fake = _block(precise, start, stop)
+        i, j = _settle(in_real, a, b, radii[0][in_real.i])
+        pairs += len(i)
+        covered[i] = True
+        precise_points[j] = True
+        i, _ = _settle(in_fake, a, b, radii[1][in_fake.j])
+        recalled[i] = True
+    return ManifoldScores(
+        precision=float(precise_points.double().mean()),
+        recall=float(recalled.double().mean()),
+        density=pairs / (k * len(b)),
+        coverage=float(covered.double().mean()),
+    )

@@ -1,9 +1,9 @@
 """Which real images play which part, decided by the suite alone: never by the run, its n or its order.
 
-``test`` samples give prompts and the reference set, in a seeded order of which a run takes the first n. ``train`` is for
-classifiers and the memorisation audit. ``heldout`` is real tissue in neither: the real-against-real figures and the
-``real`` baseline draw on it. Where a suite names no ``heldout`` split, whole groups are set aside from ``train`` (at most
-half of it, as many images as ``test`` has), or from ``test`` where there is no ``train``.
+``test`` samples give prompts and the reference set, in a seeded order of which a run takes the first n. ``train`` is
+for classifiers and the memorisation audit. ``heldout`` is real tissue in neither: the real-against-real figures and
+the ``real`` baseline draw on it. Where a suite names no ``heldout`` split, whole groups are set aside from ``train``
+(at most half of it, as many images as ``test`` has), or from ``test`` where there is no ``train``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def seeded_order(samples: Iterable[Sample]) -> list[Sample]:
 
 
 def assign_roles(suite: Suite) -> Roles:
-    """Split a suite into its roles. Raises :class:`DataError` where groups straddle splits or there is no test split."""
+    """Split a suite into its roles; :class:`DataError` where groups straddle splits or there is no test split."""
     samples = suite.samples()
     check_groups(samples)
     splits: dict[str, list[Sample]] = defaultdict(list)

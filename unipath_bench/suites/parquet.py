@@ -1,0 +1,192 @@
+"""The ``parquet`` suite: images and metadata in Parquet files, as Hugging Face lays them out."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Unpack
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from unipath_bench.digest import digest_file
+from unipath_bench.errors import DataError, UsageError
+from unipath_bench.images import image_size, read_image
+from unipath_bench.suites.problems import Problems
+from unipath_bench.suites.table_suite import Description, Size, TableSuite
+from unipath_bench.suites.tabular import SPLIT_NAMES, Columns, Row, build_table, split_name
+from unipath_bench.types import RGBImage
+
+CACHE_BYTES = 64 * 2**20
+"""Encoded images kept in memory; at least the row group in use."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    file: Path
+    group: int
+    row: int
+
+
+class ParquetSuite(TableSuite):
+    """One Parquet file, or a folder of them: ``train-00000-of-00002.parquet``, ``data/test-*.parquet``, ``test/0.parquet``.
+
+    The image column is binary, or a struct with ``bytes`` as Hugging Face ``datasets`` writes it: ``image`` where there
+    is one, the only one of that type otherwise, or the one that ``image_column`` names. A file's split is the start of
+    its name, or its folder's name, or its ``split`` column; without any, all is ``test``. Columns follow
+    :mod:`unipath_bench.suites.tabular`; nested ones are left alone. Ids default to file and row number. Images are read
+    row group by row group, of which up to 64 MiB stay in memory.
+    """
+
+    def __init__(
+        self, data: Path | str, *, image_column: str | None = None, attributes: Sequence[str] | str | None = None,
+        text_column: str | None = None, group_column: str | None = None, size: Size = "uniform",
+        **description: Unpack[Description],
+    ) -> None:  # fmt: skip
+        self.root = Path(data).expanduser().resolve()
+        self._files = _find(self.root)
+        problems = Problems(str(self.root))
+        rows: list[Row] = []
+        self._places: list[_Place] = []
+        self._columns: dict[Path, str] = {}
+        for file in self._files:
+            self._read_metadata(file, image_column, rows, problems)
+        if not rows:
+            problems.add("the Parquet files have no rows", "Check --data.")
+            problems.raise_if_any()
+        self._groups = _RowGroups(CACHE_BYTES)
+        table = build_table(rows, Columns.of(attributes, text_column, group_column), problems)
+        super().__init__(table, self.root.stem if self.root.is_file() else self.root.name, size, description)
+
+    def _read_metadata(self, file: Path, image_column: str | None, rows: list[Row], problems: Problems) -> None:
+        name = self._name(file)
+        split = _split_of(name)
+        try:
+            with pq.ParquetFile(file, memory_map=True) as parquet:
+                schema = parquet.schema_arrow
+                self._columns[file] = find_image_column(schema, image_column, name)
+                plain = [f.name for f in schema if not (pa.types.is_nested(f.type) or _is_binary(f.type))]
+                plain += [f.name for f in schema if f.name == "paraphrases" and f.name not in plain]
+                first = len(self._places)
+                for group in range(parquet.num_row_groups):
+                    records = parquet.read_row_group(group, columns=plain, use_threads=False).to_pylist()
+                    count = parquet.metadata.row_group(group).num_rows
+                    for row in range(count):
+                        number = len(self._places) - first
+                        key = f"{name.removesuffix('.parquet')}/{number}"
+                        rows.append(Row(f"{name} row {number}", key, records[row] if plain else {}, split))
+                        self._places.append(_Place(file, group, row))
+        except (pa.ArrowException, OSError) as error:
+            problems.add(f"{name} is not a Parquet file that can be read: {error}", "Write or copy it again.")
+
+    def _name(self, file: Path) -> str:
+        return file.name if self.root.is_file() else file.relative_to(self.root).as_posix()
+
+    def _bytes(self, index: int) -> tuple[bytes, str]:
+        place = self._places[index]
+        name = self._table.samples[index].id
+        cell = self._groups.column(place.file, place.group, self._columns[place.file])[place.row].as_py()
+        data = cell.get("bytes") if isinstance(cell, dict) else cell
+        if not isinstance(data, bytes):
+            raise DataError(
+                f"{name} ({self._name(place.file)}) has no image bytes.",
+                "Embed the images when writing the file: dataset.to_parquet(path) of Hugging Face datasets does.",
+            )
+        return data, name
+
+    def _read(self, index: int) -> RGBImage:
+        return read_image(*self._bytes(index))
+
+    def _header_size(self, index: int) -> tuple[int, int] | None:
+        try:
+            return image_size(self._bytes(index)[0])
+        except DataError:
+            return None
+
+    def _content(self) -> Iterable[str]:
+        return (digest_file(file) for file in self._files)
+
+
+class _RowGroups:
+    """Image columns of row groups, the most recently used of them kept in memory."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept: OrderedDict[tuple[Path, int], pa.ChunkedArray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def column(self, file: Path, group: int, name: str) -> pa.ChunkedArray:
+        with self._lock:
+            key = (file, group)
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+            try:
+                with pq.ParquetFile(file, memory_map=True) as parquet:
+                    column = parquet.read_row_group(group, columns=[name], use_threads=False).column(0)
+            except (pa.ArrowException, OSError) as error:
+                raise DataError(f"{file} cannot be read: {error}", "Write or copy it again.") from error
+            self._kept[key] = column
+            while len(self._kept) > 1 and sum(c.nbytes for c in self._kept.values()) > self._limit:
+                self._kept.popitem(last=False)
+            return column
+
+
+def find_image_column(schema: pa.Schema, chosen: str | None, name: str) -> str:
+    """The column with encoded images; raises :class:`UsageError` that names the candidates where it is not clear."""
+    candidates = [f.name for f in schema if _is_binary(f.type) or _holds_bytes(f.type)]
+    if chosen is not None:
+        if chosen not in candidates:
+            raise UsageError(
+                f"image_column={chosen}: {name} has no such column of images.",
+                f"Columns that could be: {', '.join(candidates) or 'none'}.",
+            )
+        return chosen
+    if "image" in candidates or len(candidates) == 1:
+        return "image" if "image" in candidates else candidates[0]
+    if not candidates:
+        raise DataError(
+            f"{name} has no image column (its columns: {', '.join(schema.names)}).",
+            "An image column is binary, or a struct of bytes and path.",
+        )
+    raise UsageError(
+        f"{name} has several columns that could be the images: {', '.join(candidates)}.",
+        f"Name one: --suite-arg image_column={candidates[0]}",
+    )
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_struct(kind)) and any(kind.field(i).name == "bytes" for i in range(kind.num_fields))
+
+
+def _find(root: Path) -> list[Path]:
+    if root.is_file():
+        return [root]
+    if not root.exists():
+        raise UsageError(f"The data path {root} does not exist.", "Check --data.")
+    found = ((f, f.relative_to(root).parts) for f in sorted(root.rglob("*.parquet")))
+    files = [file for file, parts in found if not any(part.startswith(".") for part in parts)]
+    if not files:
+        raise DataError(f"{root}: there are no Parquet files in the folder.", "Files end in .parquet.")
+    outside = [str(f) for f in files if not f.resolve().is_relative_to(root)]
+    if outside:
+        raise DataError(
+            f"{root}: {len(outside)} links lead out of the folder, such as {outside[0]}.",
+            "Copy the files in: cp -rL FOLDER COPY follows the links.",
+        )
+    return files
+
+
+def _split_of(name: str) -> str | None:
+    """From 'data/train-00000-of-00001.parquet' or 'default/train/0000.parquet'."""
+    *folders, file = name.split("/")
+    start = re.match(rf"({'|'.join(sorted(SPLIT_NAMES, key=len, reverse=True))})(?![a-z0-9])", file.lower())
+    return split_name(start[1]) if start else next((s for s in map(split_name, reversed(folders)) if s), None)

@@ -1,0 +1,183 @@
+"""From what ``--model`` names to a generator: a baseline card, a card file, a registered generator or
+module:attribute.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unipath_bench.contracts import Generator
+from unipath_bench.digest import digest
+from unipath_bench.errors import BenchError, UsageError
+from unipath_bench.generators._build import build
+from unipath_bench.registries import GENERATORS
+from unipath_bench.registry import load_attribute, suggest
+from unipath_bench.resources import data_folder
+from unipath_bench.schema.base import load_yaml, validate
+from unipath_bench.schema.cards import GeneratorCard
+
+_DESCRIPTIVE = {"title", "notes", "published", "url", "citation"}
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One line of ``unipath-bench list models``."""
+
+    name: str
+    title: str
+    provider: str
+    """``baseline card``, or the distribution that registers the generator."""
+    card: GeneratorCard | None
+    """None where the registered object has none before it is built, or cannot be imported."""
+    problem: str = ""
+    """Why it cannot be imported."""
+
+
+def load_generator(
+    spec: str, arguments: Mapping[str, Any] | None = None, overrides: Mapping[str, Any] | None = None
+) -> Generator:
+    """The generator that ``--model`` names, built but not set up; its ``card`` says what it is.
+
+    ``spec`` is the name of a baseline card or of a registered generator, the path of a card (``.yaml``,
+    ``.yml``), or ``module:attribute`` (a Generator class, an instance, or a function that returns one).
+    ``arguments`` go to the constructor, over those of the card; ``overrides`` replace fields of the card,
+    e.g. ``name`` or ``revision``.
+
+    Raises :class:`UsageError` for unknown names, wrong arguments and objects that are no generator.
+    """
+    given = dict(arguments or {})
+    path = _card_path(spec)
+    card: GeneratorCard | None = None
+    if path is not None:
+        card = _read_card(path)
+        given = {**card.arguments, **given}
+        target, named = GENERATORS.get(card.adapter), card.adapter
+    elif ":" in spec:
+        target, named = load_attribute(spec), spec
+    else:
+        target, named = GENERATORS.get(spec), spec
+    generator = build(target, named, given)
+    final = _final_card(generator.card, card, given)
+    if overrides:
+        final = validate(GeneratorCard, final.model_dump(mode="python") | dict(overrides), f"the card of {spec}")
+    if final != generator.card:
+        generator.card = final
+    return generator
+
+
+def find_card(name: str) -> GeneratorCard:
+    """The card behind a name or a card's path, without building the generator."""
+    path = _card_path(name)
+    if path is not None:
+        return _read_card(path)
+    card = getattr(load_attribute(name) if ":" in name else GENERATORS.get(name), "card", None)
+    if not isinstance(card, GeneratorCard):
+        raise UsageError(
+            f"The generator {name!r} has no card before it is built.",
+            "Make `card` an attribute of its class.",
+        )
+    return card
+
+
+def list_models() -> list[Model]:
+    """Every name that ``--model`` takes, in alphabetical order."""
+    cards = {name: _read_card(path) for name, path in _baselines().items()}
+    models = [Model(name, card.title, "baseline card", card) for name, card in cards.items()]
+    for entry in GENERATORS.entries():
+        if entry.name in cards:
+            continue
+        try:
+            card = getattr(GENERATORS.get(entry.name), "card", None)
+        except BenchError as error:
+            models.append(Model(entry.name, "", entry.provider, None, error.message))
+            continue
+        known = card if isinstance(card, GeneratorCard) else None
+        models.append(Model(entry.name, known.title if known else "", entry.provider, known))
+    return sorted(models, key=lambda model: model.name)
+
+
+def model_digest(generator: Generator, suite_revision: str | None = None) -> str:
+    """SHA-256 of all that decides the images: the card less its descriptive fields, the fingerprint and, for
+    a generator that is shown the suite, the suite's revision.
+
+    A generator class may name in ``incidental`` those of its arguments that do not decide the images (where
+    files lie, time limits); they are left out.
+    """
+    if generator.card.oracle and suite_revision is None:
+        raise ValueError(f"{generator.card.name} is shown the suite: its digest needs the suite's revision")
+    incidental: frozenset[str] = getattr(generator, "incidental", frozenset())
+    try:
+        card = generator.card.model_dump(mode="json", exclude=_DESCRIPTIVE)
+        card["arguments"] = {name: value for name, value in card["arguments"].items() if name not in incidental}
+        return digest(
+            {
+                "card": card,
+                "fingerprint": dict(generator.fingerprint()),
+                "suite": suite_revision if generator.card.oracle else None,
+            }
+        )
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"The arguments or the fingerprint of {generator.card.name!r} cannot be written as JSON: {error}",
+            "Use strings, finite numbers, booleans, lists and dictionaries with string keys.",
+        ) from error
+
+
+def _baselines() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(data_folder("baselines").glob("*.yaml"))}
+
+
+def _card_path(spec: str) -> Path | None:
+    """The YAML file that ``spec`` names; None for a registered generator or module:attribute."""
+    if spec.endswith((".yaml", ".yml")):
+        return Path(spec).expanduser()
+    if ":" in spec:
+        return None
+    baselines = _baselines()
+    if spec not in baselines:
+        if spec not in GENERATORS:
+            known = sorted({*baselines, *GENERATORS.names()})
+            raise UsageError(
+                f"There is no model named {spec!r}.",
+                suggest(spec, known, "model") + " A card's path (.yaml) and module:attribute work too.",
+            )
+        return None
+    if spec in GENERATORS and _read_card(baselines[spec]).adapter != spec:
+        raise UsageError(
+            f"The name {spec!r} means two models: the card {baselines[spec]} and a registered generator.",
+            "Uninstall the package that registers it, or name the card by its path.",
+        )
+    return baselines[spec]
+
+
+def _read_card(path: Path) -> GeneratorCard:
+    card = load_yaml(GeneratorCard, path)
+    if not card.adapter:
+        raise UsageError(
+            f"{path} names no adapter.",
+            f"Add `adapter:` with one of {', '.join(GENERATORS.names())}, or module:attribute.",
+        )
+    if path.parent == data_folder("baselines") and card.name != path.stem:
+        raise UsageError(f"{path} is a card named {card.name!r}.", f"Name it {path.stem!r}, as its file.")
+    return card
+
+
+def _final_card(built: GeneratorCard, written: GeneratorCard | None, arguments: Mapping[str, Any]) -> GeneratorCard:
+    """The written card where there is one, completed from the built generator's own where it is silent."""
+    card = built
+    if written is not None:
+        silent = {
+            name: getattr(built, name) for name in GeneratorCard.model_fields if name not in written.model_fields_set
+        }
+        card = written.model_copy(update=silent)
+    plain = {name: _plain(value) for name, value in {**built.arguments, **arguments}.items()}
+    return card.model_copy(update={"arguments": plain})
+
+
+def _plain(value: Any) -> Any:
+    """Paths as strings; anything else that JSON lacks is left for :func:`model_digest` to refuse."""
+    return json.loads(json.dumps(value, default=str)) if isinstance(value, Path | dict | list | tuple) else value

@@ -1,0 +1,279 @@
+"""Any text-to-image pipeline of the diffusers library."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from unipath_bench.contracts import Context, Generator, Request
+from unipath_bench.errors import GeneratorError, MissingError, UsageError
+from unipath_bench.generators._arguments import choice, integer, number, slug
+from unipath_bench.generators._hub import (
+    HubCommit,
+    LocalFiles,
+    Source,
+    explain,
+    lacking_in_cache,
+    lacking_locally,
+    parse_source,
+)
+from unipath_bench.registry import suggest
+from unipath_bench.schema.cards import GeneratorCard
+from unipath_bench.types import RGBImage
+
+if TYPE_CHECKING:
+    import torch
+
+_RESERVED = ("prompt", "generator", "output_type", "num_images_per_prompt", "return_dict")
+_LORA_REMEDY = "LoRA weights need the package peft: pip install peft"
+
+
+class DiffusersGenerator(Generator):
+    """A ``DiffusionPipeline`` by Hub id and commit, or by local path.
+
+    Each request has its own ``torch.Generator`` on the CPU, seeded by the request, and every call to the
+    pipeline has the shape of ``micro_batch`` prompts (the last one padded, the padding dropped). At the
+    default of 1 an image cannot depend on its neighbours; a larger one is faster on a GPU, but rounding may
+    then depend on the neighbours, as may the text of a pipeline that pads prompts to the longest. Safety
+    checkers and invisible watermarks are switched off, since they would alter tissue. Weights are safetensors
+    only and a repository's own code is never run.
+
+    ``model``: folder, or ``owner/name`` with ``revision`` the full commit. ``lora``: safetensors file, or
+    ``owner/name@commit``. ``steps``, ``guidance``, ``negative_prompt``: the pipeline's own defaults where
+    None. ``height``, ``width``: output size in pixels, the suite's where None. ``dtype``: ``auto`` is
+    bfloat16 on CUDA and float32 elsewhere. ``call_arguments``: further keyword arguments of the pipeline's
+    call.
+    """
+
+    incidental: ClassVar[frozenset[str]] = frozenset({"model", "revision", "lora"})
+
+    card = GeneratorCard(
+        name="diffusers",
+        title="A diffusers pipeline",
+        adapter="diffusers",
+        revision="as given",
+        licence="as stated by the model",
+    )
+
+    def __init__(
+        self,
+        *,
+        model: str | Path,
+        revision: str | None = None,
+        lora: str | Path | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        height: int | None = None,
+        width: int | None = None,
+        dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto",
+        micro_batch: int = 1,
+        negative_prompt: str | None = None,
+        call_arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.source = parse_source("model", str(model), revision)
+        self.lora = None if lora is None else _parse_lora(str(lora))
+        self.dtype = choice("diffusers", "dtype", dtype, ("auto", "float32", "float16", "bfloat16"))
+        self.micro_batch = integer("diffusers", "micro_batch", micro_batch, 1)
+        if (height is None) != (width is None):
+            raise UsageError("Only one of height and width is given for the diffusers model.", "Give both, or neither.")
+        self.settings: dict[str, Any] = {
+            "num_inference_steps": None if steps is None else integer("diffusers", "steps", steps, 1),
+            "guidance_scale": None if guidance is None else number("diffusers", "guidance", guidance, 0.0),
+            "negative_prompt": negative_prompt,
+        }
+        self.call_arguments = dict(call_arguments or {})
+        reserved = sorted(set(self.call_arguments) & {*_RESERVED, *self.settings, "height", "width"})
+        if reserved:
+            raise UsageError(
+                f"call_arguments of the diffusers model sets {', '.join(reserved)}.",
+                "Those are set by the request, or by steps, guidance, negative_prompt, height and width.",
+            )
+        arguments: dict[str, Any] = {
+            "model": str(model), "revision": revision, "lora": None if lora is None else str(lora),
+            "steps": steps, "guidance": guidance, "height": height, "width": width, "dtype": dtype,
+            "micro_batch": micro_batch, "negative_prompt": negative_prompt, "call_arguments": self.call_arguments,
+        }  # fmt: skip
+        self.card = type(self).card.model_copy(
+            update={
+                "name": f"diffusers-{slug(self.source.name)}",
+                "title": f"{self.source.name} (diffusers)",
+                "arguments": {name: value for name, value in arguments.items() if value not in (None, {})},
+                "revision": self.source.revision,
+                "height": None if height is None else integer("diffusers", "height", height, 1),
+                "width": None if width is None else integer("diffusers", "width", width, 1),
+                "url": f"https://huggingface.co/{model}" if isinstance(self.source, HubCommit) else "",
+            }
+        )
+        self._pipeline: Any = None
+        self._parameters: Mapping[str, inspect.Parameter] = {}
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """The Hub commit, or the digest of the local files' bytes; the same for LoRA weights."""
+        facts: dict[str, Any] = {"model": self.source.fingerprint()}
+        if self.lora is not None:
+            facts["lora"] = self.lora.fingerprint()
+        return facts
+
+    def missing(self, context: Context) -> str | None:
+        """What is lacking before loading; needs neither torch nor diffusers, and no network."""
+        if self.lora is not None and find_spec("peft") is None:
+            return _LORA_REMEDY
+        if isinstance(self.source, LocalFiles):
+            return lacking_locally(self.source)
+        return lacking_in_cache(self.source, context.cache_dir) if _offline(context) else None
+
+    def setup(self, context: Context) -> None:
+        """Load the pipeline onto ``context.device``; downloads it unless offline or cached.
+
+        Raises :class:`MissingError` where the Hub refuses or lacks the files, :class:`UsageError` where the
+        pipeline does not take text or one of the arguments.
+        """
+        remedy = self.missing(context)
+        if remedy is not None:
+            raise MissingError(f"The model {self.source.name} cannot be loaded.", remedy)
+        pipeline = _load(self.source, context, self._torch_dtype(context.device))
+        self._parameters = inspect.signature(pipeline.__call__).parameters
+        self._check_parameters(type(pipeline).__name__)
+        if self.lora is not None:
+            _add_lora(pipeline, self.lora, context)
+        if getattr(pipeline, "watermark", None) is not None:
+            pipeline.watermark = None
+        pipeline.set_progress_bar_config(disable=True)
+        self._pipeline = pipeline.to(context.device)
+
+    def generate(self, requests: Sequence[Request]) -> Sequence[RGBImage]:
+        """One call of the pipeline for every ``micro_batch`` requests."""
+        images: list[RGBImage] = []
+        for start in range(0, len(requests), self.micro_batch):
+            images.extend(self._call(requests[start : start + self.micro_batch]))
+        return images
+
+    def _call(self, requests: Sequence[Request]) -> list[RGBImage]:
+        import torch
+
+        padded = [*requests, *[requests[-1]] * (self.micro_batch - len(requests))]
+        arguments: dict[str, Any] = {
+            "prompt": [r.prompt for r in padded],
+            "generator": [torch.Generator("cpu").manual_seed(r.seed) for r in padded],
+            "output_type": "np",
+            **{name: value for name, value in self.settings.items() if value is not None},
+            **self.call_arguments,
+        }
+        if self.settings["negative_prompt"] is not None:
+            arguments["negative_prompt"] = [self.settings["negative_prompt"]] * len(padded)
+        if "height" in self._parameters and "width" in self._parameters:
+            arguments |= {"height": padded[0].height, "width": padded[0].width}
+        with torch.inference_mode():
+            values = np.asarray(self._pipeline(**arguments).images)
+        if len(values) != len(padded):
+            raise GeneratorError(
+                f"The pipeline returned {len(values)} images for {len(padded)} prompts.",
+                "Only pipelines that return one image a prompt are supported.",
+            )
+        return [_to_uint8(image, request) for image, request in zip(values, requests, strict=False)]
+
+    def _check_parameters(self, pipeline: str) -> None:
+        taken = [n for n, p in self._parameters.items() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        for name in ("prompt", "generator"):
+            if name not in taken:
+                raise UsageError(
+                    f"{pipeline} takes no {name!r}, so it is no text-to-image pipeline.",
+                    "Write an adapter for it: a Generator subclass, passed as --model module:attribute.",
+                )
+        needed = [n for n, p in self._parameters.items() if p.default is inspect.Parameter.empty]
+        given = {
+            "prompt",
+            "height",
+            "width",
+            *self.call_arguments,
+            *(n for n, v in self.settings.items() if v is not None),
+        }
+        lacking = [n for n in needed if n in taken and n not in given and n not in ("self", "args")]
+        if lacking:
+            raise UsageError(f"{pipeline} cannot run without {', '.join(lacking)}.", "Give them in call_arguments.")
+        for name in given - {"prompt", "height", "width"}:
+            if name not in taken:
+                raise UsageError(f"{pipeline} takes no argument {name!r}.", suggest(name, sorted(taken), "argument"))
+
+    def _torch_dtype(self, device: str) -> torch.dtype:
+        import torch
+
+        name = self.dtype if self.dtype != "auto" else ("bfloat16" if device.startswith("cuda") else "float32")
+        dtype: torch.dtype = getattr(torch, name)
+        return dtype
+
+
+def _load(source: Source, context: Context, dtype: torch.dtype) -> Any:
+    from diffusers import DiffusionPipeline
+    from huggingface_hub import hf_hub_download
+
+    cache = None if context.cache_dir is None else str(context.cache_dir)
+    where: dict[str, Any] = {}
+    try:
+        if isinstance(source, HubCommit):
+            where = {"revision": source.commit, "local_files_only": _offline(context), "cache_dir": cache}
+            index = Path(hf_hub_download(source.repository, "model_index.json", **where))
+        else:
+            index = source.path / "model_index.json"
+        safety = _without_safety_checker(index)
+        name = source.repository if isinstance(source, HubCommit) else str(source.path)
+        return DiffusionPipeline.from_pretrained(name, dtype=dtype, use_safetensors=True, **where, **safety)
+    except (OSError, ValueError, ImportError, AttributeError, TypeError, KeyError) as error:
+        raise explain(error, source, "model") from error
+
+
+def _without_safety_checker(index: Path) -> dict[str, Any]:
+    import json
+
+    entries = json.loads(index.read_text(encoding="utf-8"))
+    off = {"safety_checker": None, "requires_safety_checker": False}
+    return {name: value for name, value in off.items() if name in entries}
+
+
+def _add_lora(pipeline: Any, lora: Source, context: Context) -> None:
+    if not hasattr(pipeline, "load_lora_weights"):
+        raise UsageError(f"{type(pipeline).__name__} takes no LoRA weights.", "Leave lora out.")
+    try:
+        if isinstance(lora, HubCommit):
+            cache = None if context.cache_dir is None else str(context.cache_dir)
+            pipeline.load_lora_weights(
+                lora.repository,
+                revision=lora.commit,
+                use_safetensors=True,
+                local_files_only=_offline(context),
+                cache_dir=cache,
+            )
+        else:
+            pipeline.load_lora_weights(str(lora.path.parent), weight_name=lora.path.name, use_safetensors=True)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise explain(error, lora, "LoRA") from error
+
+
+def _parse_lora(value: str) -> Source:
+    path, _, commit = value.partition("@")
+    source = parse_source("lora", value if Path(value).expanduser().exists() else path, commit or None)
+    if isinstance(source, LocalFiles) and source.path.suffix != ".safetensors":
+        raise UsageError(f"lora={value} is no .safetensors file.", "Name the safetensors file itself.")
+    return source
+
+
+def _offline(context: Context) -> bool:
+    from huggingface_hub import constants
+
+    return context.offline or bool(constants.HF_HUB_OFFLINE)
+
+
+def _to_uint8(image: np.ndarray[Any, Any], request: Request) -> RGBImage:
+    if image.dtype == np.uint8:
+        return image
+    if not np.isfinite(image).all():
+        raise GeneratorError(
+            f"The pipeline returned NaN or infinite pixels for {request.sample_id} (replicate {request.replicate}).",
+            "Half precision often is the reason: give --model-arg dtype=float32.",
+        )
+    return np.clip(np.rint(image * 255.0), 0, 255).astype(np.uint8)

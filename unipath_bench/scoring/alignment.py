@@ -1,0 +1,213 @@
+"""Tier 2: does the image say what the prompt says?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
+from unipath_bench.metrics.alignment import cosine_per_pair
+from unipath_bench.metrics.retrieval import recall_at_k
+from unipath_bench.scoring.features import (
+    Matrix,
+    codes,
+    image_features,
+    prompts_by_id,
+    replicate_rows,
+    text_features,
+    unit_rows,
+)
+from unipath_bench.scoring.not_computable import NotComputable
+
+KS = (1, 5, 10, 50)
+
+_BLOCK = 256
+"""Rows of a similarity matrix that are held at a time."""
+
+
+@metric("generated.images", "generated.texts", "prompts")
+def clip_score(inputs: ScoreInputs) -> Measurement:
+    """Mean cosine between each generated image and its prompt in a joint image-text space.
+
+    Value ``cosine`` in -1..1: the raw cosine, neither scaled by 100 or 2.5 nor clipped at 0. Hessel et al.,
+    EMNLP 2021."""
+    generated = inputs["generated"]
+    images = unit_rows(image_features(inputs, "generated"), generated, "generated")
+    texts = unit_rows(text_features(inputs, "generated"), generated, "generated")
+    cosines = cosine_per_pair(images, texts)
+    order = np.argsort(cosines, kind="stable")
+    return Measurement(
+        values={"cosine": float(cosines.mean())},
+        n=len(generated),
+        dimension=images.shape[1],
+        details={
+            "quantiles": [float(q) for q in np.quantile(cosines, np.linspace(0, 1, 11))],
+            "lowest": [_pair(generated, i, cosines) for i in order[:6]],
+            "highest": [_pair(generated, i, cosines) for i in order[::-1][:6]],
+        },
+    )
+
+
+@metric("reference.images", "generated.images", "prompts")
+def image_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Measurement:
+    """Share of the reference images of the same prompt among the k nearest (by cosine) to each generated
+    image.
+
+    Values ``recall@k``, 0..1, for each k below the gallery's size; the others are named in
+    ``details["not_reported"]``. Images whose prompts are the same text cannot be told apart by an answer, so
+    all of them are relevant; where every prompt is unique this is instance retrieval. Ties count at their
+    expected rank. Anchors: chance k / N and the mean of min(k, R) / R, the most that R relevant images allow.
+    """
+    reference, generated = inputs["reference"], inputs["generated"]
+    queries = unit_rows(image_features(inputs, "generated"), generated, "generated")
+    gallery = unit_rows(image_features(inputs, "reference"), reference, "reference")
+    within = _reportable(ks, len(reference))
+    query_keys, gallery_keys = codes(generated.prompts, reference.prompts)
+    found = recall_at_k(queries, gallery, query_keys, gallery_keys, within)
+    relevant = _relevant(generated.prompts, reference.prompts)
+    return Measurement(
+        values={f"recall@{k}": float(found[k]) for k in within},
+        n=len(generated),
+        dimension=queries.shape[1],
+        anchors={f"recall@{k}": (k / len(reference), _attainable(relevant, k)) for k in within},
+        details=_retrieval_details(ks, within, len(queries), len(reference), relevant),
+    )
+
+
+@metric("generated.images", "generated.texts", "prompts")
+def text_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Measurement:
+    """Share of the images generated from a prompt among the k nearest (by cosine) to its text.
+
+    Values ``recall@k``, 0..1. The gallery is one image a prompt: with several images a prompt, each replicate
+    is a gallery of its own and the recalls are averaged, so the gallery's size does not depend on --seeds.
+    Otherwise as :func:`image_to_image_recall`."""
+    generated = inputs["generated"]
+    images = unit_rows(image_features(inputs, "generated"), generated, "generated")
+    texts = unit_rows(text_features(inputs, "generated"), generated, "generated")
+    galleries = list(replicate_rows(generated).values())
+    size = min(len(rows) for rows in galleries)
+    within = _reportable(ks, size)
+    per_replicate = []
+    for rows in galleries:
+        (keys,) = codes(generated.take(rows).prompts)
+        per_replicate.append(recall_at_k(texts[rows], images[rows], keys, keys, within))
+    first = generated.take(galleries[0]).prompts
+    relevant = _relevant(first, first)
+    return Measurement(
+        values={f"recall@{k}": float(np.mean([found[k] for found in per_replicate])) for k in within},
+        n=len(generated),
+        dimension=images.shape[1],
+        anchors={f"recall@{k}": (k / size, _attainable(relevant, k)) for k in within},
+        details={**_retrieval_details(ks, within, size, size, relevant), "replicates": len(galleries)},
+    )
+
+
+@metric("reference.images", "generated.images", "variants.images", "prompts")
+def terminology_robustness(inputs: ScoreInputs) -> Measurement:
+    """Does the image still show the diagnosis when the prompt says it in other words?
+
+    The score of one image is the probability that a reference image of its own (canonical) prompt is nearer
+    to it, by cosine, than a reference image of another prompt (ties count half): the area under the ROC curve
+    of retrieval, 0.5 by chance. Images of one sample in several wordings are generated from the same seed.
+    Values: ``paraphrased``, the mean score over the paraphrases, to be read between 0.5 and ``canonical``,
+    the same mean for the canonical wording; and ``spread``, the mean over samples of the standard deviation
+    of the score over all its wordings, canonical included.
+
+    :class:`NotComputable` without paraphrases, or where all reference prompts are the same.
+    """
+    reference, variants, generated = inputs["reference"], inputs["variants"], inputs["generated"]
+    if len(variants) == 0:
+        raise NotComputable(
+            "The suite's prompts have no paraphrases.", "Add a paraphrases column to the suite's metadata."
+        )
+    if len(set(reference.prompts)) < 2:
+        raise NotComputable(
+            "All prompts are the same text, so no image can be told to answer one rather than another.",
+            "Use a suite with several captions.",
+        )
+    gallery = unit_rows(image_features(inputs, "reference"), reference, "reference")
+    canonical = prompts_by_id(reference)
+    first = next(iter(replicate_rows(generated).values()))
+    generated_images = unit_rows(image_features(inputs, "generated"), generated, "generated")[first]
+    variant_images = unit_rows(image_features(inputs, "variants"), variants, "variants")
+
+    def scores(images: Matrix, ids: Sequence[str]) -> npt.NDArray[np.float64]:
+        return _areas(images, [canonical[i] for i in ids], gallery, reference.prompts)
+
+    by_id: dict[str, list[float]] = {}
+    plain = scores(generated_images, [generated.ids[i] for i in first])
+    for sample, score in zip((generated.ids[i] for i in first), plain, strict=True):
+        by_id[sample] = [float(score)]
+    reworded = scores(variant_images, variants.ids)
+    for sample, score in zip(variants.ids, reworded, strict=True):
+        by_id[sample].append(float(score))
+    wordings = replicate_rows(variants)
+    base = float(plain.mean())
+    return Measurement(
+        values={
+            "paraphrased": float(reworded.mean()),
+            "canonical": base,
+            "spread": float(np.mean([np.std(values) for values in by_id.values()])),
+        },
+        n=len(variants),
+        dimension=gallery.shape[1],
+        anchors={"paraphrased": (0.5, base)},
+        details={"wordings": [float(reworded[rows].mean()) for rows in wordings.values()], "canonical": base},
+    )
+
+
+def _areas(images: Matrix, own: Sequence[str], gallery: Matrix, prompts: Sequence[str]) -> npt.NDArray[np.float64]:
+    """For each image, P(cosine to its own prompt's gallery > to the others') + P(equal) / 2: Mann-Whitney's
+    U, scaled."""
+    keys = np.asarray(prompts, dtype=np.str_)
+    areas = np.empty(len(own))
+    for start in range(0, len(own), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        for row, ranks in enumerate(rankdata(images[block] @ gallery.T, axis=1), start):
+            mine = keys == own[row]
+            count = int(mine.sum())
+            areas[row] = (ranks[mine].sum() - count * (count + 1) / 2) / (count * (len(keys) - count))
+    return areas
+
+
+def _reportable(ks: Sequence[int], gallery: int) -> list[int]:
+    """The k that are smaller than the gallery; with k = N every recall is 1."""
+    within = [k for k in ks if k < gallery]
+    if not within:
+        raise NotComputable(f"The gallery has {gallery} images, no more than the smallest k = {min(ks)}.", "Raise --n.")
+    return within
+
+
+def _relevant(queries: Sequence[str], gallery: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Number of gallery items with the query's key, for each query."""
+    names, counts = np.unique(np.asarray(gallery, dtype=np.str_), return_counts=True)
+    count_of = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    return np.asarray([count_of.get(key, 0) for key in queries], dtype=np.int64)
+
+
+def _attainable(relevant: npt.NDArray[np.int64], k: int) -> float:
+    """Mean over queries of min(k, R) / R: all k places filled with relevant images."""
+    return float(np.mean(np.minimum(k, relevant) / relevant))
+
+
+def _retrieval_details(
+    ks: Sequence[int], within: Sequence[int], queries: int, gallery: int, relevant: npt.NDArray[np.int64]
+) -> dict[str, Any]:
+    left_out = {f"recall@{k}": f"the gallery has {gallery} images, no more than k = {k}" for k in ks if k not in within}
+    return {
+        "queries": queries,
+        "gallery": gallery,
+        "relevant_per_query": float(relevant.mean()),
+        "chance": {f"recall@{k}": k / gallery for k in within},
+        "attainable": {f"recall@{k}": _attainable(relevant, k) for k in within},
+        "not_reported": left_out,
+    }
+
+
+def _pair(feature_set: FeatureSet, row: int, cosines: npt.NDArray[np.float64]) -> dict[str, Any]:
+    replicate = feature_set.replicates[row] if feature_set.replicates else 0
+    return {"generated": feature_set.ids[row], "replicate": int(replicate), "cosine": float(cosines[row])}

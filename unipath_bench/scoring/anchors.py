@@ -1,0 +1,212 @@
+"""Floors and ceilings: the same metric on inputs whose quality is known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from unipath_bench.contracts import FeatureSet, Measurement, Metric, ScoreInputs
+from unipath_bench.digest import seed_from
+from unipath_bench.schema.task import Anchor, TaskSpec
+from unipath_bench.scoring.features import replicate_rows
+from unipath_bench.scoring.not_computable import NotComputable
+
+
+@dataclass(frozen=True)
+class Anchored:
+    """A value's floor and ceiling, each with where it comes from; None where there is none."""
+
+    floor: float | None = None
+    floor_source: str = ""
+    ceiling: float | None = None
+    ceiling_source: str = ""
+
+
+NEEDED = {
+    "real": "heldout.images",
+    "constant": "heldout.images",
+    "shuffled": "heldout.images",
+    "reference": "reference.images",
+}
+"""What an anchor reads beyond the metric's own needs."""
+
+_SOURCES = {
+    "real": "held-out real images in the generator's place",
+    "constant": "one held-out real image for every prompt",
+    "shuffled": "held-out real images under the wrong prompts",
+    "reference": "the reference images under their own prompts",
+    "analytic": "closed form or computed within the metric",
+}
+
+
+def required(spec: TaskSpec, metric: Metric) -> frozenset[str]:
+    """All that the metric and the anchors of a task read."""
+    kinds = {anchor for value in spec.values.values() for anchor in (value.floor, value.ceiling)}
+    return metric.needs | {NEEDED[kind] for kind in kinds if isinstance(kind, str) and kind in NEEDED}
+
+
+def anchored(
+    metric: Metric, inputs: ScoreInputs, parameters: Mapping[str, Any], spec: TaskSpec
+) -> tuple[Measurement, dict[str, Anchored]]:
+    """Measure, then measure each anchor that the task asks for once; anchors by value name.
+
+    Raises what the metric raises on ``inputs``. An anchor that is :class:`NotComputable` is None, with the
+    reason as its source. With several images a prompt, the real anchors still have one: their set is then the
+    smaller one."""
+    measured = metric(inputs, **parameters)
+    cache: dict[str, Measurement | str] = {}
+
+    def look_up(name: str, kind: Anchor, side: Literal[0, 1]) -> tuple[float | None, str]:
+        if isinstance(kind, (int, float)):
+            return float(kind), "by definition"
+        if kind == "none":
+            return None, ""
+        if kind == "analytic":
+            value = measured.anchors.get(name, (None, None))[side]
+            return value, _SOURCES[kind] if value is not None else "not known for these inputs"
+        if kind not in cache:
+            cache[kind] = _measure(metric, inputs, parameters, kind)
+        found = cache[kind]
+        if isinstance(found, str):
+            return None, found
+        if name not in found.values:
+            return None, f"{_SOURCES[kind]}: the value is not defined there"
+        return found.values[name], _SOURCES[kind]
+
+    anchors = {}
+    for name, value in spec.values.items():
+        floor, floor_source = look_up(name, value.floor, 0)
+        ceiling, ceiling_source = look_up(name, value.ceiling, 1)
+        anchors[name] = Anchored(floor, floor_source, ceiling, ceiling_source)
+    return measured, anchors
+
+
+def percent_of_range(
+    value: float, floor: float | None, ceiling: float | None, direction: Literal["lower", "higher"]
+) -> float | None:
+    """Where ``value`` lies between ``floor`` (the low end) and ``ceiling``: 0 at the bad end, 100 at the good
+    end.
+
+    Not clipped: beyond the ends it is negative or over 100. None where an end is lacking or both are the
+    same."""
+    if floor is None or ceiling is None or floor == ceiling:
+        return None
+    share = (value - floor) / (ceiling - floor)
+    return 100.0 * (share if direction == "higher" else 1.0 - share)
+
+
+def in_generators_place(inputs: ScoreInputs, source: FeatureSet) -> FeatureSet:
+    """The images of ``source``, matched by id, as the answers to the prompts; one image a prompt.
+
+    Prompts, their text features, labels and groups are those of the generated set's first replicate.
+    """
+    generated = inputs["generated"]
+    first = generated.take(next(iter(replicate_rows(generated).values())))
+    row_of = {sample: i for i, sample in enumerate(source.ids)}
+    images = source.take([row_of[sample] for sample in first.ids])
+    return FeatureSet(
+        ids=first.ids,
+        images=images.images,
+        texts=first.texts,
+        prompts=first.prompts,
+        labels=first.labels,
+        groups=first.groups,
+        replicates=(0,) * len(first),
+        pixel_digests=images.pixel_digests,
+    )
+
+
+def medoid(features: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> int:
+    """The row with the least sum of squared distances to all rows, i.e. the one nearest to the mean; the
+    first of equals."""
+    wide = features.astype(np.float64)
+    return int(np.argmin(np.square(wide - wide.mean(0)).sum(1)))
+
+
+def derangement(feature_set: FeatureSet, seed: int) -> list[int]:
+    """For each row another row whose prompt asks for something else.
+
+    Rows are in strata by labels (by prompt where all labels are the same, by id where the prompts are too).
+    Rows in seeded order within their stratum, strata in order of name, take the row that is one largest
+    stratum further on: no row stays in its stratum as long as none holds more than half of them, and no row
+    stays in its place."""
+    strata = _strata(feature_set)
+    shuffled = np.random.default_rng(seed_from("derangement", seed)).permutation(len(feature_set))
+    ranked = sorted((int(i) for i in shuffled), key=lambda i: strata[i])
+    shift = max(Counter(strata).values())
+    if shift == len(ranked):
+        shift = len(ranked) // 2
+    taken = {row: ranked[(rank + shift) % len(ranked)] for rank, row in enumerate(ranked)}
+    return [taken[i] for i in range(len(ranked))]
+
+
+def _strata(feature_set: FeatureSet) -> list[tuple[str, ...]]:
+    candidates = [
+        list(zip(*feature_set.labels.values(), strict=True)) if feature_set.labels else [],
+        [(prompt,) for prompt in feature_set.prompts],
+    ]
+    for strata in candidates:
+        if len(set(strata)) > 1:
+            return strata
+    return [(sample,) for sample in feature_set.ids]
+
+
+def _real(inputs: ScoreInputs) -> FeatureSet:
+    return in_generators_place(inputs, inputs["heldout"])
+
+
+def _reference(inputs: ScoreInputs) -> FeatureSet:
+    return in_generators_place(inputs, inputs["reference"])
+
+
+def _constant(inputs: ScoreInputs) -> FeatureSet:
+    return _with_images_of(_real(inputs), lambda real: [medoid(_images(real))] * len(real))
+
+
+def _shuffled(inputs: ScoreInputs) -> FeatureSet:
+    return _with_images_of(_real(inputs), lambda real: derangement(real, inputs.seed))
+
+
+_REPLACEMENTS: dict[str, Callable[[ScoreInputs], FeatureSet]] = {
+    "real": _real,
+    "reference": _reference,
+    "constant": _constant,
+    "shuffled": _shuffled,
+}
+
+
+def _with_images_of(prompts: FeatureSet, choose: Callable[[FeatureSet], list[int]]) -> FeatureSet:
+    """The same prompts answered by other rows' images."""
+    images = prompts.take(choose(prompts))
+    return FeatureSet(
+        ids=prompts.ids,
+        images=images.images,
+        texts=prompts.texts,
+        prompts=prompts.prompts,
+        labels=prompts.labels,
+        groups=prompts.groups,
+        replicates=prompts.replicates,
+        pixel_digests=images.pixel_digests,
+    )
+
+
+def _images(feature_set: FeatureSet) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    if feature_set.images is None:
+        raise ValueError("the set has no image features")
+    return feature_set.images
+
+
+def _measure(metric: Metric, inputs: ScoreInputs, parameters: Mapping[str, Any], kind: str) -> Measurement | str:
+    """The metric with the anchor in the generator's place, or the reason why there is none."""
+    name = NEEDED[kind].partition(".")[0]
+    source = inputs.sets.get(name)
+    if source is None or source.images is None:
+        return f"not computed: the suite has no {name} images"
+    try:
+        return metric(inputs.replaced(generated=_REPLACEMENTS[kind](inputs)), **parameters)
+    except NotComputable as reason:
+        return f"not computed: {reason.message}"

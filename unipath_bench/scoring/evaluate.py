@@ -1,0 +1,99 @@
+"""One task on one set of inputs: its values with floors and ceilings, or why there are none."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from unipath_bench.contracts import Measurement, Metric, ScoreInputs
+from unipath_bench.errors import DataError, UsageError, listed
+from unipath_bench.schema.record import Value
+from unipath_bench.schema.task import TaskSpec
+from unipath_bench.scoring.anchors import Anchored, anchored, percent_of_range
+from unipath_bench.scoring.not_computable import NotComputable
+
+
+@dataclass(frozen=True)
+class TaskOutcome:
+    """What the pipeline puts into the run record for one task and encoder."""
+
+    status: Literal["computed", "not computed"]
+    values: Mapping[str, Value] = field(default_factory=dict)
+    """Finite numbers, in the order of the task's YAML; values that the metric could not give are absent and
+    named in ``details["not_reported"]``."""
+    n: int | None = None
+    """Number of generated images that went in."""
+    dimension: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    """Why it was not computed."""
+    remedy: str = ""
+
+
+def evaluate(spec: TaskSpec, metric: Metric, inputs: ScoreInputs) -> TaskOutcome:
+    """Compute a task with its anchors.
+
+    :class:`NotComputable` becomes the status "not computed"; :class:`DataError` (NaN features) is let
+    through. Raises :class:`UsageError` where the task's parameters or values do not fit its metric."""
+    _check_parameters(spec, metric)
+    try:
+        measured, anchors = anchored(metric, inputs, spec.parameters, spec)
+    except NotComputable as error:
+        return TaskOutcome("not computed", reason=error.message, remedy=error.remedy)
+    _check(spec, metric, measured)
+    not_reported: Mapping[str, str] = measured.details.get("not_reported", {})
+    if spec.headline not in measured.values:
+        return TaskOutcome("not computed", reason=not_reported[spec.headline], details=measured.details)
+    return TaskOutcome(
+        "computed",
+        {name: _value(spec, name, measured, anchors[name]) for name in spec.values if name in measured.values},
+        measured.n,
+        measured.dimension,
+        measured.details,
+    )
+
+
+def _check_parameters(spec: TaskSpec, metric: Metric) -> None:
+    try:
+        inspect.signature(metric.function).bind(None, **spec.parameters)
+    except TypeError as error:
+        raise UsageError(
+            f"The task {spec.name!r} gives its metric {metric.name!r} wrong parameters: {error}.",
+            "Correct `parameters` in the task's YAML.",
+        ) from error
+
+
+def _check(spec: TaskSpec, metric: Metric, measured: Measurement) -> None:
+    known = {*measured.values, *measured.details.get("not_reported", {})}
+    unknown = [name for name in spec.values if name not in known]
+    if unknown:
+        raise UsageError(
+            f"The task {spec.name!r} lists values that its metric {metric.name!r} does not give:\n{listed(unknown)}",
+            f"It gives: {', '.join(sorted(known))}.",
+        )
+    bad = [name for name in spec.values if name in measured.values and not math.isfinite(measured.values[name])]
+    if bad:
+        raise DataError(
+            f"The metric {metric.name!r} gave NaN or infinity for {', '.join(bad)} of the task {spec.name!r}.",
+            "A figure that cannot be computed must be refused by the metric, never returned.",
+        )
+
+
+def _value(spec: TaskSpec, name: str, measured: Measurement, anchor: Anchored) -> Value:
+    of = spec.values[name]
+    value = float(measured.values[name])
+    return Value(
+        value=value,
+        title=of.title,
+        direction=of.direction,
+        headline=name == spec.headline,
+        unit=of.unit,
+        floor=anchor.floor,
+        floor_source=anchor.floor_source,
+        ceiling=anchor.ceiling,
+        ceiling_source=anchor.ceiling_source,
+        percent_of_range=percent_of_range(value, anchor.floor, anchor.ceiling, of.direction),
+    )

@@ -1,0 +1,213 @@
+"""Tier 4: are the images of use? Train on synthetic, test on real; and real plus synthetic against real
+alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
+from unipath_bench.digest import seed_from
+from unipath_bench.scoring.classifier import (
+    GRID,
+    Labels,
+    LinearProbe,
+    chance_weighted_f1,
+    choose_regularisation,
+    weighted_f1,
+)
+from unipath_bench.scoring.features import Matrix, attribute_names, image_features, one_label
+from unipath_bench.scoring.folds import Rows, grouped_folds
+from unipath_bench.scoring.not_computable import NotComputable
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    features: Matrix
+    labels: Labels
+
+    def take(self, rows: Rows) -> _Labelled:
+        return _Labelled(self.features[rows], self.labels[rows])
+
+    def with_others(self, other: _Labelled) -> _Labelled:
+        return _Labelled(np.vstack([self.features, other.features]), np.concatenate([self.labels, other.labels]))
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """Reference rows to test on, and generated rows to train on whose prompts come from other groups."""
+
+    test: Rows
+    synthetic: Rows
+
+
+@metric("train.images", "reference.images", "generated.images", "labels")
+def synthetic_training(
+    inputs: ScoreInputs,
+    *,
+    attribute: str = "",
+    budgets: Sequence[int] = (5, 10, 25, 50),
+    draws: int = 3,
+    folds: int = 5,
+    regularisation: Sequence[float] = GRID,
+) -> Measurement:
+    """Weighted F1 on real images of a classifier trained on generated images labelled by their prompts.
+
+    The prompts are those of the reference images, so the reference is cut into ``folds`` by group (patient,
+    slide): each fold is tested on with a classifier trained on images generated from the prompts of the other
+    folds, and the answers of all folds are scored together. ``attribute`` is the one to learn (by default the
+    primary, the first).
+
+    Values: ``synthetic_weighted_f1``, with anchors chance (the answers dealt out at random) and the same
+    classifier trained on as many real training images a class (mean of ``draws`` seeded draws; where the
+    training split has fewer of a class, all of them); and ``augmentation_gain``, the gain in weighted F1 by
+    adding the generated images to ``budgets`` real images a class, mean over budgets and draws. Budgets that
+    the training split cannot meet in every class are left out, as ``details`` says."""
+    name = attribute_names(inputs, (attribute,) if attribute else ())[0]
+    reference, generated, train = (
+        _Labelled(image_features(inputs, s), one_label(inputs[s], name)) for s in ("reference", "generated", "train")
+    )
+    classes = sorted(set(reference.labels.tolist()))
+    _require_teachable(name, classes, reference.labels, train.labels, inputs["reference"].groups)
+    kept = np.flatnonzero(np.isin(train.labels, classes))
+    train = train.take(kept)
+    groups = inputs["train"].take(kept).groups
+    penalty = choose_regularisation(train.features, train.labels, groups, regularisation, inputs.seed)
+    parts = _folds(inputs["reference"], inputs["generated"], reference.labels, folds, inputs.seed)
+
+    alone = _out_of_fold(reference, generated, parts, None, penalty)
+    wanted = _synthetic_counts(generated.labels, parts, classes)
+    same_size = [
+        weighted_f1(
+            reference.labels,
+            LinearProbe(real.features, real.labels, penalty).predict(reference.features),
+        )
+        for real in (train.take(_draw(train.labels, wanted, inputs.seed, d)) for d in range(draws))
+    ]
+    table, left_out = [], {}
+    fewest = min(int(np.sum(train.labels == c)) for c in classes)
+    for budget in budgets:
+        if budget > fewest:
+            left_out[str(budget)] = f"the training split has {fewest} images of its rarest class"
+            continue
+        table.append(_budget(budget, draws, classes, reference, generated, train, parts, inputs.seed, penalty))
+    score, chance = weighted_f1(reference.labels, alone), chance_weighted_f1(reference.labels, alone)
+    ceiling = float(np.mean(same_size))
+    values = {"synthetic_weighted_f1": score}
+    not_reported = {}
+    if table:
+        values["augmentation_gain"] = float(np.mean([row["gain"] for row in table]))
+    else:
+        not_reported["augmentation_gain"] = f"no budget can be met: the rarest class has {fewest} training images"
+    return Measurement(
+        values=values,
+        n=len(generated.labels),
+        dimension=generated.features.shape[1],
+        anchors={"synthetic_weighted_f1": (chance, ceiling)},
+        details={
+            "attribute": name,
+            "classes": classes,
+            "regularisation": penalty,
+            "folds": len(parts),
+            "draws": draws,
+            "synthetic_only": score,
+            "real_only_same_size": ceiling,
+            "chance": chance,
+            "same_size": {c: {"wanted": wanted[c], "have": int(np.sum(train.labels == c))} for c in classes},
+            "budgets": table,
+            "budgets_left_out": left_out,
+            "not_reported": not_reported,
+        },
+    )
+
+
+def _require_teachable(
+    name: str, classes: Sequence[str], reference: Labels, train: Labels, groups: Sequence[str]
+) -> None:
+    if len(classes) < 2:
+        raise NotComputable(
+            f"All reference images are of one class of {name!r}: there is nothing to tell apart.",
+            "Raise --n, or use a suite with several classes.",
+        )
+    absent = [c for c in classes if c not in set(train.tolist())]
+    if absent:
+        raise NotComputable(
+            f"The training split has no images of the classes {', '.join(absent)} of {name!r}.",
+            "Add training images of these classes.",
+        )
+    lone = [c for c in classes if len({g for g, label in zip(groups, reference, strict=True) if label == c}) < 2]
+    if lone:
+        raise NotComputable(
+            f"The reference images of the classes {', '.join(lone)} of {name!r} come from one group each, so a "
+            "classifier cannot be trained on other groups' prompts and tested on these.",
+            "Raise --n, or use a suite with more patients or slides a class.",
+        )
+
+
+def _folds(reference: FeatureSet, generated: FeatureSet, labels: Labels, folds: int, seed: int) -> list[_Fold]:
+    """Folds of the reference by group, each with the generated rows that answer prompts of the other folds."""
+    prompt_row = {sample: i for i, sample in enumerate(reference.ids)}
+    prompt_of = np.asarray([prompt_row[sample] for sample in generated.ids], dtype=np.int64)
+    tests = grouped_folds(labels, reference.groups, folds, seed)
+    if not tests:
+        raise NotComputable(
+            "The groups cannot be cut into two folds that each leave every class to train on.",
+            "Raise --n, or use a suite with more patients or slides a class.",
+        )
+    return [_Fold(test, np.flatnonzero(~np.isin(prompt_of, test))) for test in tests]
+
+
+def _out_of_fold(
+    reference: _Labelled, generated: _Labelled, folds: Sequence[_Fold], real: _Labelled | None, regularisation: float
+) -> Labels:
+    """Answers for every reference image, each by a classifier that saw no image generated from its group's
+    prompts."""
+    answers = np.empty(len(reference.labels), dtype=reference.labels.dtype)
+    for fold in folds:
+        synthetic = generated.take(fold.synthetic)
+        taught = synthetic if real is None else real.with_others(synthetic)
+        probe = LinearProbe(taught.features, taught.labels, regularisation)
+        answers[fold.test] = probe.predict(reference.features[fold.test])
+    return answers
+
+
+def _synthetic_counts(labels: Labels, folds: Sequence[_Fold], classes: Sequence[str]) -> dict[str, int]:
+    """Generated training images a class, mean over folds."""
+    return {c: round(float(np.mean([np.sum(labels[fold.synthetic] == c) for fold in folds]))) for c in classes}
+
+
+def _draw(labels: Labels, counts: dict[str, int], seed: int, draw: int) -> Rows:
+    """Random training rows, ``counts`` a class (all where there are fewer): the prefix of one seeded order a
+    draw.
+
+    A larger budget of the same draw contains the smaller one.
+    """
+    chosen = []
+    for name, count in counts.items():
+        rows = np.flatnonzero(labels == name)
+        order = np.random.default_rng(seed_from("draw", seed, draw, name)).permutation(len(rows))
+        chosen.append(rows[order[:count]])
+    return np.sort(np.concatenate(chosen))
+
+
+def _budget(
+    budget: int, draws: int, classes: Sequence[str], reference: _Labelled, generated: _Labelled, train: _Labelled,
+    folds: Sequence[_Fold], seed: int, regularisation: float,
+) -> dict[str, Any]:  # fmt: skip
+    """Weighted F1 of real alone and of real plus synthetic at ``budget`` real images a class, mean over the
+    draws."""
+    alone, both = [], []
+    for draw in range(draws):
+        real = train.take(_draw(train.labels, dict.fromkeys(classes, budget), seed, draw))
+        probe = LinearProbe(real.features, real.labels, regularisation)
+        alone.append(weighted_f1(reference.labels, probe.predict(reference.features)))
+        both.append(weighted_f1(reference.labels, _out_of_fold(reference, generated, folds, real, regularisation)))
+    return {
+        "labels_per_class": budget,
+        "real": float(np.mean(alone)),
+        "real_plus_synthetic": float(np.mean(both)),
+        "gain": float(np.mean(both) - np.mean(alone)),
+    }

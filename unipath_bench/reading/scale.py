@@ -1,0 +1,57 @@
+"""The scale that a value is read on, always drawn from its bad end (left) to its good end (right)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unipath_bench.schema.record import Value
+from unipath_bench.schema.task import Tier
+
+
+@dataclass(frozen=True, slots=True)
+class TierText:
+    """A tier's name and the question that it answers."""
+
+    name: str
+    question: str
+
+
+TIERS: dict[Tier, TierText] = {
+    1: TierText("Fidelity", "Does the set look like real tissue?"),
+    2: TierText("Semantic alignment", "Does the image say what the prompt says?"),
+    3: TierText("Fine-grained control", "Is each attribute that was asked for there?"),
+    4: TierText("Diagnostic utility and safety", "Can the images be used, and are they new?"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Both ends of a value's scale in reading order."""
+
+    bad: float
+    good: float
+    bad_source: str
+    good_source: str
+    percent: float
+    """Where the value lies: 0 at the bad end, 100 at the good end; not clipped."""
+
+    @property
+    def position(self) -> float:
+        """``percent`` as a fraction, clipped to 0..1 for drawing."""
+        return min(max(self.percent / 100, 0.0), 1.0)
+
+    @property
+    def beyond(self) -> str:
+        """``bad`` or ``good`` where the value lies past that end by more than 0.5% of the scale, else empty."""
+        if self.percent < -0.5:
+            return "bad"
+        return "good" if self.percent > 100.5 else ""
+
+
+def scale_of(value: Value) -> Scale | None:
+    """The value's scale; None unless both ends and the place between them are known."""
+    if value.floor is None or value.ceiling is None or value.percent_of_range is None:
+        return None
+    low, high = (value.floor, value.floor_source), (value.ceiling, value.ceiling_source)
+    bad, good = (low, high) if value.direction == "higher" else (high, low)
+    return Scale(bad[0], good[0], bad[1], good[1], value.percent_of_range)

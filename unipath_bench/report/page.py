@@ -1,0 +1,292 @@
+"""Assembles the page: what the template shows, prepared from the record, the tasks and the exhibits."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from unipath_bench.digest import digest
+from unipath_bench.exhibits import Exhibits
+from unipath_bench.reading import (
+    TIERS,
+    AttributeControl,
+    Memorisation,
+    SyntheticTraining,
+    TierText,
+    attribute_control,
+    audit_verdict,
+    format_number,
+    format_percent,
+    format_seconds,
+    format_value,
+    memorisation,
+    not_reported,
+    plural,
+    remedies,
+    run_notes,
+    scale_of,
+    synthetic_training,
+    task_flags,
+)
+from unipath_bench.report.charts import budget_chart, distance_chart, tier_chart
+from unipath_bench.report.pictures import LARGEST, Picture, picture
+from unipath_bench.schema.cards import PublishedFigure
+from unipath_bench.schema.record import RunRecord, TaskScore
+from unipath_bench.schema.task import TaskSpec, Tier
+
+
+def write_report(record: RunRecord, exhibits: Exhibits | None, out: Path, tasks: Mapping[str, TaskSpec]) -> Path:
+    """Write the report of a run to ``out`` and return that path.
+
+    One HTML file that asks nothing of the network and runs no script. The same record, exhibits and tasks give the same
+    bytes. ``tasks`` are specifications by name; a score whose task is not among them is shown without its description.
+    The file is written beside and renamed; raises ``OSError`` where the disk refuses.
+    """
+    text = render_report(record, exhibits, tasks)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        beside.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(beside, out)
+    finally:
+        beside.unlink(missing_ok=True)
+    return out
+
+
+def render_report(record: RunRecord, exhibits: Exhibits | None, tasks: Mapping[str, TaskSpec]) -> str:
+    """The report as text; see :func:`write_report`."""
+    shown = exhibits or Exhibits()
+    tiers, samples, pairs = _tiers(record, tasks), _samples(shown), _pairs(shown)
+    pictures = [p for s in samples for p in (s.real, *s.generated) if p] + [
+        p for q in pairs for p in (q.generated, q.train)
+    ]
+    style = files("unipath_bench.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
+    return _environment().get_template("report.html.j2").render(
+        record=record,
+        plan=record.plan,
+        style=Markup(style),
+        notes=run_notes(record),
+        remedies=remedies(record),
+        tiers=tiers,
+        samples=samples,
+        pairs=pairs,
+        first_audit=next((task.anchor for tier in tiers for task in tier.tasks if task.audit), ""),
+        largest=LARGEST,
+        reduced=any(p.reduced for p in pictures),
+        quotes=_quotes(record, tasks),
+        command=_command(record),
+        shards=_shards(record),
+        images=record.plan.counts.get("generated", record.plan.n * record.plan.seeds),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPart:
+    """One score of a tier with what the page shows of it beyond the table."""
+
+    anchor: str
+    score: TaskScore
+    spec: TaskSpec | None
+    flags: Sequence[str]
+    attributes: AttributeControl | None
+    training: SyntheticTraining | None
+    training_chart: Markup | None
+    audit: Memorisation | None
+    audit_chart: Markup | None
+    not_reported: Mapping[str, str]
+
+    @property
+    def other_details(self) -> bool:
+        """Whether the score carries details that this page has no view of."""
+        known = self.attributes or self.training or self.audit
+        return bool(self.score.details.keys() - {"not_reported"}) and not known
+
+
+@dataclass(frozen=True, slots=True)
+class TierPart:
+    """One tier of the page."""
+
+    number: Tier
+    text: TierText
+    chart: Markup | None
+    tasks: Sequence[TaskPart]
+    footnotes: Sequence[str]
+    """Why values have no interval; each reason once."""
+
+    @property
+    def described(self) -> list[TaskSpec]:
+        """The specifications of the tier's tasks, each once."""
+        return list({part.score.task: part.spec for part in self.tasks if part.spec}.values())
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePart:
+    """One prompt with its pictures."""
+
+    sample_id: str
+    prompt: str
+    labels: Mapping[str, str]
+    real: Picture | None
+    generated: Sequence[Picture]
+
+
+@dataclass(frozen=True, slots=True)
+class PairPart:
+    """One nearest pair of the audit."""
+
+    generated: Picture
+    train: Picture
+    distance: float
+    copied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShardsPart:
+    """The shards of one kind."""
+
+    kind: str
+    count: int
+    rows: int
+    digest: str
+    """Over the names and digests of all."""
+
+
+def _tiers(record: RunRecord, tasks: Mapping[str, TaskSpec]) -> list[TierPart]:
+    parts = []
+    for number, text in TIERS.items():
+        scores = [score for score in record.scores if score.tier == number]
+        if not scores:
+            continue
+        reasons = (v.interval_note for s in scores for v in s.values.values() if v.interval is None and v.interval_note)
+        parts.append(
+            TierPart(
+                number=number,
+                text=text,
+                chart=tier_chart(number, scores),
+                tasks=[_task(score, tasks.get(score.task), f"t{number}-{i}") for i, score in enumerate(scores)],
+                footnotes=list(dict.fromkeys(reasons)),
+            )
+        )
+    return parts
+
+
+def _task(score: TaskScore, spec: TaskSpec | None, anchor: str) -> TaskPart:
+    training, audit = synthetic_training(score), memorisation(score)
+    return TaskPart(
+        anchor=anchor,
+        score=score,
+        spec=spec,
+        flags=task_flags(score),
+        attributes=attribute_control(score),
+        training=training,
+        training_chart=budget_chart(f"{anchor}-budget", training) if training and training.budgets else None,
+        audit=audit,
+        audit_chart=distance_chart(f"{anchor}-distance", audit) if audit else None,
+        not_reported=not_reported(score),
+    )
+
+
+def _samples(exhibits: Exhibits) -> list[SamplePart]:
+    return [
+        SamplePart(
+            sample_id=sample.sample_id,
+            prompt=sample.prompt,
+            labels=sample.labels,
+            real=None if sample.real is None else picture(sample.real, f"Real image {sample.sample_id}"),
+            generated=[
+                picture(image, f"Generated image {number} for {sample.prompt or sample.sample_id}")
+                for number, image in enumerate(sample.generated, start=1)
+            ],
+        )
+        for sample in exhibits.samples
+    ]
+
+
+def _pairs(exhibits: Exhibits) -> list[PairPart]:
+    return [
+        PairPart(
+            generated=picture(pair.generated, f"Generated image {pair.replicate + 1} for {pair.sample_id}"),
+            train=picture(pair.train, f"Nearest training image {pair.train_id}"),
+            distance=pair.distance,
+            copied=pair.copied,
+        )
+        for pair in exhibits.neighbours
+    ]
+
+
+def _quotes(record: RunRecord, tasks: Mapping[str, TaskSpec]) -> list[tuple[str, PublishedFigure]]:
+    ran = dict.fromkeys(score.task for score in record.scores)
+    quoted = [(tasks[name].title, figure) for name in ran if name in tasks for figure in tasks[name].published]
+    return [*quoted, *((f"model {record.plan.model.name}", figure) for figure in record.plan.model.published)]
+
+
+def _command(record: RunRecord) -> str:
+    plan = record.plan
+    tiers = plan.tiers
+    contiguous = len(tiers) > 1 and tiers == tuple(range(tiers[0], tiers[-1] + 1))
+    words = ["unipath-bench", "run", "--model", plan.model.name, "--suite", plan.suite.name]
+    words += ["--tiers", f"{tiers[0]}-{tiers[-1]}" if contiguous else ",".join(map(str, tiers))]
+    words += ["--n", str(plan.n), "--seeds", str(plan.seeds)]
+    for name, value in sorted(plan.suite_arguments.items()):
+        words += ["--data", str(value)] if name == "data" else ["--suite-arg", f"{name}={value}"]
+    return shlex.join(words)
+
+
+def _shards(record: RunRecord) -> list[ShardsPart]:
+    kinds = dict.fromkeys(shard.kind for shard in record.shards)
+    parts = []
+    for kind in kinds:
+        mine = [shard for shard in record.shards if shard.kind == kind]
+        parts.append(ShardsPart(kind, len(mine), sum(s.rows for s in mine), digest([[s.name, s.digest] for s in mine])))
+    return parts
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("unipath_bench.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        number=format_number,
+        percent=format_percent,
+        figure=format_value,
+        seconds=format_seconds,
+        plural=plural,
+        scale=scale_of,
+        verdict=audit_verdict,
+        is_link=_is_link,
+        facts=_facts,
+    )
+    return environment
+
+
+def _is_link(text: str) -> bool:
+    """Whether ``text`` is one address that may be linked to; no other scheme than http(s) is."""
+    return re.fullmatch(r"https?://[^\s\"'<>]+", text) is not None
+
+
+def _facts(card: Any) -> list[tuple[str, str]]:
+    """A card's fields that say something, as (name, text)."""
+    found = []
+    for name, value in card.model_dump(mode="json", exclude={"published"}).items():
+        if value in (None, "", [], {}, False):
+            continue
+        if isinstance(value, dict):
+            text = ", ".join(f"{key} = {item}" for key, item in value.items())
+        else:
+            text = ", ".join(map(str, value)) if isinstance(value, list) else "yes" if value is True else str(value)
+        found.append((name.replace("_", " "), text))
+    return found

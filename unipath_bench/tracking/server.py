@@ -1,0 +1,80 @@
+"""MLflow's own page on this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from unipath_bench.errors import MissingError, UsageError
+from unipath_bench.tracking.mlflow import artifact_location
+
+HOST = "127.0.0.1"
+
+
+def serve(tracking_uri: str, port: int = 5000) -> None:
+    """Run MLflow's server on loopback in the foreground until Ctrl-C; call it from the main thread.
+
+    Raises :class:`~unipath_bench.errors.UsageError` where the URI is a server already or the port is taken,
+    :class:`~unipath_bench.errors.MissingError` where MLflow does not start.
+    """
+    if re.match(r"https?://", tracking_uri):
+        raise UsageError(f"{tracking_uri} is a server already.", "Open it in a browser.")
+    _require_free(port)
+    print(f"MLflow: http://{HOST}:{port}   (Ctrl-C ends it)", file=sys.stderr, flush=True)
+    with _stoppable():
+        process = subprocess.Popen(server_command(tracking_uri, port), env=server_environment(), start_new_session=True)
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+            return
+    if code:
+        raise MissingError(f"MLflow's server ended with code {code}.", "Its own message is above; try another --port.")
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """A polite kill (SIGTERM) counts as Ctrl-C, so that the server never outlives this process."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def server_command(tracking_uri: str, port: int) -> list[str]:
+    """The command that :func:`serve` runs: one worker, loopback only."""
+    root = artifact_location(tracking_uri, Path.cwd() / "runs")
+    return [
+        *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri),
+        *("--default-artifact-root", str(root), "--host", HOST, "--port", str(port), "--workers", "1"),
+    ]
+
+
+def server_environment() -> dict[str, str]:
+    """This process's environment with MLflow's telemetry and job workers off."""
+    return {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+def _require_free(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise UsageError(
+                f"Port {port} on {HOST} cannot be used: {error.strerror}.", "Choose another with --port."
+            ) from error

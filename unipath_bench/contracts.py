@@ -1,7 +1,8 @@
 """The contracts that everybody implements: suites, generators, encoders and metrics.
 
-Third parties subclass these from their own package and name them by an entry point or ``module:attribute``; nothing here
-is edited. Everything that crosses a contract is plain data: uint8 RGB arrays in, uint8 RGB arrays or float32 features out.
+Third parties subclass these from their own package and name them by an entry point or ``module:attribute``; nothing
+here is edited. Everything that crosses a contract is plain data: uint8 RGB arrays in, uint8 RGB arrays or float32
+features out.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -97,6 +98,10 @@ class Generator(ABC):
     """An image generator. Subclass, set ``card``, implement :meth:`generate`; that is all an adapter needs."""
 
     card: GeneratorCard
+    incidental: ClassVar[frozenset[str]] = frozenset()
+    """Constructor arguments that do not decide the images (where files lie, time limits): left out of digests."""
+    answers_paraphrases: ClassVar[bool] = True
+    """False where one prompt in other words cannot be asked for, e.g. images that were generated beforehand."""
 
     def setup(self, context: Context) -> None:  # noqa: B027  (optional hook)
         """Load weights onto ``context.device``. Called once, before the first :meth:`generate`."""
@@ -199,8 +204,15 @@ seeds. ``heldout``: for each prompt a real image of the same labels that is in n
 ``train``: real training images. ``variants``: images generated from the prompts' paraphrases."""
 
 Need = Literal[
-    "reference.images", "generated.images", "generated.texts", "heldout.images", "train.images", "variants.images",
-    "variants.texts", "labels", "prompts",
+    "reference.images",
+    "generated.images",
+    "generated.texts",
+    "heldout.images",
+    "train.images",
+    "variants.images",
+    "variants.texts",
+    "labels",
+    "prompts",
 ]
 
 

@@ -76,7 +76,8 @@ class Registry(Generic[T]):
             return cast("T", point.load())
         except ModuleNotFoundError as error:
             raise MissingError(
-                f"The {self.kind} {name!r} (from {_provider(point)}) needs the module {error.name!r}, which is not installed.",
+                f"The {self.kind} {name!r} (from {_provider(point)}) needs the module {error.name!r}, "
+                "which is not installed.",
                 f"pip install {(error.name or '').split('.')[0]}",
             ) from error
 
@@ -97,7 +98,9 @@ def load_attribute(reference: str) -> Any:
     """Import ``module:attribute`` (dots allowed in both parts); the working directory counts as importable."""
     module_name, _, attribute = reference.partition(":")
     if not module_name or not attribute:
-        raise UsageError(f"{reference!r} is not of the form module:attribute.", "Example: my_package.my_module:MyGenerator")
+        raise UsageError(
+            f"{reference!r} is not of the form module:attribute.", "Example: my_package.my_module:MyGenerator"
+        )
     here = os.getcwd()
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -117,6 +120,8 @@ def load_attribute(reference: str) -> Any:
     for part in attribute.split("."):
         if not hasattr(value, part):
             public = [n for n in dir(value) if not n.startswith("_")]
-            raise UsageError(f"{reference}: {module_name} has no attribute {part!r}.", suggest(part, public, "attribute"))
+            raise UsageError(
+                f"{reference}: {module_name} has no attribute {part!r}.", suggest(part, public, "attribute")
+            )
         value = getattr(value, part)
     return value

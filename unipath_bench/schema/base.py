@@ -28,7 +28,8 @@ def validate(kind: type[DocumentT], value: Any, source: str) -> DocumentT:
         return kind.model_validate(value)
     except ValidationError as error:
         problems = [
-            f"{'.'.join(str(part) for part in item['loc']) or '(document)'}: {_plainly(item, kind)}" for item in error.errors()
+            f"{'.'.join(str(part) for part in item['loc']) or '(document)'}: {_plainly(item, kind)}"
+            for item in error.errors()
         ]
         raise UsageError(
             f"{source} is not a valid {kind.__name__}:\n{listed(problems)}",

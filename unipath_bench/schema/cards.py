@@ -25,12 +25,16 @@ class SuiteCard(Document):
 
     name: str
     title: str
-    kind: Literal["tissue", "phantom"] = Field(description="Real tissue, or a procedural test object; never mixed in one ranking.")
+    kind: Literal["tissue", "phantom"] = Field(
+        description="Real tissue, or a procedural test object; never mixed in one ranking."
+    )
     licence: str = Field(description="SPDX identifier where there is one.")
     height: int | None = Field(default=None, ge=1, description="Pixels; None where sizes differ.")
     width: int | None = Field(default=None, ge=1)
     microns_per_pixel: float | None = Field(default=None, gt=0)
-    attributes: tuple[str, ...] = Field(default=(), description="Label columns that tasks may use, the primary one first.")
+    attributes: tuple[str, ...] = Field(
+        default=(), description="Label columns that tasks may use, the primary one first."
+    )
     default_encoders: dict[str, str] = Field(
         default_factory=lambda: {"image": "texture", "judge": "texture"},
         description="Which encoder plays a role ('image', 'judge', 'alignment') unless --encoder says otherwise.",
@@ -44,15 +48,24 @@ class GeneratorCard(Document):
 
     name: str
     title: str = ""
-    adapter: str = Field(default="", description="Registered generator or module:attribute that loads this card's model.")
+    adapter: str = Field(
+        default="", description="Registered generator or module:attribute that loads this card's model."
+    )
     arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments for the adapter.")
     revision: str = Field(description="Pinned version of code and weights: tag, commit or digest.")
     licence: str
     height: int | None = Field(default=None, ge=1, description="Native output size in pixels; None: the suite's size.")
     width: int | None = Field(default=None, ge=1)
-    conditions_on: tuple[Condition, ...] = Field(default=("prompt",), description="What of a request decides the image; empty: unconditional.")
-    internal_encoders: tuple[str, ...] = Field(default=(), description="Encoders inside the generator; scores in them are coupled.")
-    oracle: bool = Field(default=False, description="Is shown the suite's real images (a baseline); never eligible for a board.")
+    conditions_on: tuple[Condition, ...] = Field(
+        default=("prompt",), description="What of a request decides the image; empty: unconditional."
+    )
+    internal_encoders: tuple[str, ...] = Field(
+        default=(), description="Encoders inside the generator; scores in them are coupled."
+    )
+    oracle: bool = Field(
+        default=False,
+        description="Is shown the suite's real images (a baseline); never eligible for a board.",
+    )
     published: tuple[PublishedFigure, ...] = ()
     url: str = ""
     citation: str = ""
@@ -72,7 +85,11 @@ class EncoderCard(Document):
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     precision: Literal["float32", "float16", "bfloat16", "float64"] = "float32"
-    micro_batch: int = Field(default=16, ge=1, description="Images in one forward pass: fixed, so that results never depend on the run.")
+    micro_batch: int = Field(
+        default=16,
+        ge=1,
+        description="Images in one forward pass: fixed, so that results never depend on the run.",
+    )
     microns_per_pixel: float | None = Field(default=None, gt=0, description="Scale that the encoder was trained at.")
     hub_id: str = ""
     licence: str = ""

@@ -1,4 +1,5 @@
-"""The run record: one JSON document an evaluation. Every output (terminal, report, MLflow, leaderboard) is a view of it.
+"""The run record: one JSON document an evaluation. Every output (terminal, report, MLflow, leaderboard) is a view of
+it.
 
 Two runs of one evaluation on one machine give the same record byte for byte, but for ``timing``.
 """
@@ -142,17 +143,31 @@ class RunRecord(Document):
         rows: list[dict[str, Any]] = []
         for score in self.scores:
             head = {
-                **shared, "tier": score.tier, "task": score.task, "version": score.version, "encoder": score.encoder,
-                "coupled": score.coupled, "status": score.status, "n": score.n, "dimension": score.dimension,
+                **shared,
+                "tier": score.tier,
+                "task": score.task,
+                "version": score.version,
+                "encoder": score.encoder,
+                "coupled": score.coupled,
+                "status": score.status,
+                "n": score.n,
+                "dimension": score.dimension,
             }
             if not score.values:
                 rows.append({**head, "reason": score.reason})
             for name, value in score.values.items():
-                rows.append({
-                    **head, "metric": name, "headline": value.headline, "value": value.value, "direction": value.direction,
-                    "floor": value.floor, "ceiling": value.ceiling, "percent_of_range": value.percent_of_range,
-                    "low": value.interval.low if value.interval else None,
-                    "high": value.interval.high if value.interval else None,
-                })
+                rows.append(
+                    {
+                        **head,
+                        "metric": name,
+                        "headline": value.headline,
+                        "value": value.value,
+                        "direction": value.direction,
+                        "floor": value.floor,
+                        "ceiling": value.ceiling,
+                        "percent_of_range": value.percent_of_range,
+                        "low": value.interval.low if value.interval else None,
+                        "high": value.interval.high if value.interval else None,
+                    }
+                )
         return pd.DataFrame(rows)
-

@@ -10,10 +10,11 @@ from pydantic import Field, field_validator, model_validator
 from unipath_bench.schema.base import Document
 from unipath_bench.schema.cards import PublishedFigure
 
-Anchor = float | Literal["none", "real", "constant", "shuffled", "analytic"]
-"""How a floor or ceiling is found: a number, ``real`` (held-out real images in the generator's place), ``constant`` (one
-held-out image for every prompt), ``shuffled`` (held-out real images under the wrong prompts), ``analytic`` (the metric
-knows it in closed form), ``none``."""
+Anchor = float | Literal["none", "real", "reference", "constant", "shuffled", "analytic"]
+"""How a floor or ceiling is found: a number, ``real`` (held-out real images in the generator's place), ``reference``
+(the reference images in the generator's place, each under its own prompt), ``constant`` (one held-out image for every
+prompt), ``shuffled`` (held-out real images under the wrong prompts), ``analytic`` (the metric knows it in closed
+form), ``none``."""
 
 Tier = Literal[1, 2, 3, 4]
 
@@ -39,7 +40,8 @@ class TaskSpec(Document):
     metric: str = Field(description="Registered metric or module:attribute.")
     parameters: dict[str, Any] = Field(default_factory=dict)
     encoder: str | None = Field(
-        default=None, description="Encoder name, or a role: '@image', '@judge', '@alignment'; None where no features are needed."
+        default=None,
+        description="Encoder name, or a role: '@image', '@judge', '@alignment'; None where no features are needed.",
     )
     headline: str = Field(description="Which of the values stands for the task.")
     values: dict[str, ValueSpec] = Field(min_length=1)

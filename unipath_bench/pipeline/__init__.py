@@ -1,0 +1,1 @@
+"""Plan, then three stages (generate, embed, score) over a content-addressed store, then one record."""

@@ -1,0 +1,290 @@
+"""Stage 2: images to features. Each image is decoded once and embedded once an encoder, in fixed micro-batches."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unipath_bench.contracts import FeatureSet, ImageEncoder, Sample, TextEncoder
+from unipath_bench.digest import pixel_digest
+from unipath_bench.errors import DataError, listed
+from unipath_bench.images import decode_png
+from unipath_bench.pipeline.plan import Encoder, Plan, encoder_digest
+from unipath_bench.pipeline.progress import Progress
+from unipath_bench.pipeline.requests import request_key
+from unipath_bench.pipeline.store import FeatureFamily, FeatureRow, Store, positions
+from unipath_bench.types import Features, RGBImage
+
+
+@dataclass(frozen=True)
+class Source:
+    """A set of images to embed: row keys, what each row is called, and how to get a shard's pixels."""
+
+    set_name: str
+    family: str
+    digest: str
+    keys: Sequence[str]
+    names: Sequence[str]
+    read: Callable[[int, slice], list[RGBImage]]
+    """Pixels of the shard at a position."""
+
+
+class EmbedStage:
+    """Embeds what the store lacks; an encoder is set up only if something is lacking in it."""
+
+    def __init__(self, plan: Plan, store: Store, progress: Progress) -> None:
+        self.plan = plan
+        self.store = store
+        self.progress = progress
+        self.embedded = 0
+        self._ready: set[str] = set()
+
+    def run(self) -> None:
+        """Complete every (set, encoder) that a runnable task needs."""
+        todo = [(source, self.encoders_for(source.set_name)) for source in self.sources()]
+        todo = [(source, names) for source, names in todo if names]
+        self.progress.start("Embed", sum(len(source.keys) * len(names) for source, names in todo))
+        for source, names in todo:
+            self._complete(source, names)
+        self.progress.finish()
+
+    def sources(self) -> list[Source]:
+        """Every set of images of the plan, generated and real."""
+        plan = self.plan
+        found = []
+        for family, requests in plan.generated.items():
+            keys = [request_key(plan.model_digest, r) for r in requests]
+            names = [f"{r.sample_id} (replicate {r.replicate})" for r in requests]
+            set_name = "generated" if family.startswith("seed-") else "variants"
+            read = self._reader_of_generated(family, keys)
+            found.append(Source(set_name, family, plan.model_digest, keys, names, read))
+        for set_name, samples in plan.real.items():
+            ids = [s.id for s in samples]
+            found.append(Source(set_name, set_name, plan.suite.revision, ids, ids, self._reader_of_real(samples)))
+        return found
+
+    def family(self, source: Source, encoder: str) -> FeatureFamily:
+        """Where the features of a source in an encoder lie."""
+        return self.store.features(encoder_digest(self.plan.encoders[encoder].card), source.digest, source.family)
+
+    def encoders_for(self, set_name: str) -> list[str]:
+        """The encoders in which a set's images are needed."""
+        names = sorted({t.encoder for t in self.plan.runnable if t.encoder})
+        return [name for name in names if f"{set_name}.images" in self.plan.needs_of(name)]
+
+    def _reader_of_generated(self, family: str, keys: Sequence[str]) -> Callable[[int, slice], list[RGBImage]]:
+        samples = self.store.samples(self.plan.model_digest, family)
+
+        def read(position: int, rows: slice) -> list[RGBImage]:
+            path = samples.path(position, keys[rows])
+            images = []
+            for row in samples.read(path):
+                image = decode_png(row.png)
+                if pixel_digest(image) != row.pixel_digest:
+                    raise DataError(
+                        f"{path}: the image of {row.sample_id} (replicate {row.replicate}) differs from its digest.",
+                        "Delete this file and run the same command again: only its images are generated anew.",
+                    )
+                images.append(image)
+            return images
+
+        return read
+
+    def _reader_of_real(self, samples: Sequence[Sample]) -> Callable[[int, slice], list[RGBImage]]:
+        return lambda position, rows: [self.plan.suite.load(s) for s in samples[rows]]
+
+    def _complete(self, source: Source, encoders: Sequence[str]) -> None:
+        for position, rows in positions(len(source.keys)):
+            keys = source.keys[rows]
+            lacking = [n for n in encoders if not self.family(source, n).path(position, keys).exists()]
+            if lacking:
+                self._fill(source, position, rows, lacking)
+            self.progress.advance(len(keys) * len(encoders))
+
+    def _fill(self, source: Source, position: int, rows: slice, encoders: Sequence[str]) -> None:
+        keys, names = source.keys[rows], source.names[rows]
+        images: list[RGBImage] | None = None
+        for encoder in encoders:
+            family = self.family(source, encoder)
+            have = family.find(position, keys)
+            lacking = [i for i, key in enumerate(keys) if key not in have]
+            if lacking:
+                images = images if images is not None else source.read(position, rows)
+                vectors = embed_images(
+                    self._encoder(encoder), [images[i] for i in lacking], [names[i] for i in lacking]
+                )
+                self.embedded += len(lacking)
+                for i, vector in zip(lacking, vectors, strict=True):
+                    have[keys[i]] = FeatureRow(keys[i], pixel_digest(images[i]), vector)
+            family.put(position, [have[key] for key in keys])
+
+    def _encoder(self, name: str) -> ImageEncoder:
+        encoder = self.plan.encoders[name]
+        if not isinstance(encoder, ImageEncoder):
+            raise TypeError(f"{name} is no ImageEncoder")
+        if name not in self._ready:
+            encoder.setup(self.plan.context())
+            self._ready.add(name)
+        return encoder
+
+
+def embed_images(encoder: ImageEncoder, images: Sequence[RGBImage], names: Sequence[str]) -> Features:
+    """Embed images of any sizes, float32 (N, D), in batches of exactly the card's micro-batch, the last one padded.
+
+    Raises :class:`DataError` that names the encoder and the images where the features are not finite or misshapen.
+    """
+    card = encoder.card
+    result = np.empty((len(images), card.dimension), np.float32)
+    by_size: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for i, image in enumerate(images):
+        by_size[image.shape].append(i)
+    for members in by_size.values():
+        for start in range(0, len(members), card.micro_batch):
+            batch = members[start : start + card.micro_batch]
+            padded = batch + [batch[-1]] * (card.micro_batch - len(batch))
+            features = np.asarray(encoder.embed_images(np.stack([images[i] for i in padded])))
+            _check_shape(features, (card.micro_batch, card.dimension), card.name)
+            result[batch] = features[: len(batch)]
+    _check_finite(result, names, card.name)
+    return result
+
+
+def embed_texts(encoder: TextEncoder, texts: Sequence[str]) -> Features:
+    """Embed texts, float32 (N, D); each distinct text once, in padded micro-batches."""
+    card = encoder.card
+    distinct = sorted(set(texts))
+    rows: dict[str, Features] = {}
+    for start in range(0, len(distinct), card.micro_batch):
+        batch = distinct[start : start + card.micro_batch]
+        padded = batch + [batch[-1]] * (card.micro_batch - len(batch))
+        features = np.asarray(encoder.embed_texts(padded), np.float32)
+        _check_shape(features, (card.micro_batch, card.dimension), card.name)
+        rows.update(zip(batch, features[: len(batch)], strict=True))
+    result = np.stack([rows[text] for text in texts])
+    _check_finite(result, texts, card.name)
+    return result
+
+
+def _check_shape(
+    features: np.ndarray[tuple[int, ...], np.dtype[np.generic]], expected: tuple[int, int], name: str
+) -> None:
+    if features.shape != expected or features.dtype.kind != "f":
+        raise DataError(
+            f"The encoder {name!r} returned {features.dtype} of shape {features.shape}, not float of shape {expected}.",
+            "Correct the encoder, or the dimension on its card.",
+        )
+
+
+def _check_finite(features: Features, names: Sequence[str], encoder: str) -> None:
+    bad = ~np.isfinite(features).all(axis=1)
+    if bad.any():
+        raise DataError(
+            f"The encoder {encoder!r} gave NaN or infinite features for {int(bad.sum())} of {len(names)}:\n"
+            + listed([name for name, is_bad in zip(names, bad, strict=True) if is_bad]),
+            "Look at these images; try --device cpu or the encoder in float32. Nothing of this shard was stored.",
+        )
+
+
+class FeatureSets:
+    """Reads finished features back as the sets that metrics see."""
+
+    def __init__(self, plan: Plan, stage: EmbedStage) -> None:
+        self.plan = plan
+        self.stage = stage
+        self._texts: dict[tuple[str, str], Features] = {}
+
+    def load(self, encoder: str | None, needs: frozenset[str]) -> Mapping[str, FeatureSet]:
+        """The sets that ``needs`` names, with features in ``encoder`` (None: without features)."""
+        plan = self.plan
+        sets = {"generated": self._generated("seed-", encoder, needs)}
+        sets["reference"] = self._real("reference", plan.prompts, encoder, needs)
+        if "variants.images" in needs or "variants.texts" in needs:
+            sets["variants"] = self._generated("wording-", encoder, needs)
+        if "train.images" in needs:
+            sets["train"] = self._real("train", plan.roles.train, encoder, needs)
+        if "heldout.images" in needs:
+            sets["heldout"] = self._heldout(encoder, needs)
+        return sets
+
+    def _generated(self, prefix: str, encoder: str | None, needs: frozenset[str]) -> FeatureSet:
+        plan = self.plan
+        name = "generated" if prefix == "seed-" else "variants"
+        families = {f: r for f, r in plan.generated.items() if f.startswith(prefix)}
+        requests = [r for family in families.values() for r in family]
+        by_id = {s.id: s for s in plan.prompts}
+        images, pixels = self._rows(encoder, f"{name}.images" in needs, list(families))
+        return FeatureSet(
+            ids=tuple(r.sample_id for r in requests),
+            images=images,
+            texts=self._text_features(encoder, [r.prompt for r in requests]) if f"{name}.texts" in needs else None,
+            prompts=tuple(r.prompt for r in requests),
+            labels=self._columns([r.labels for r in requests]),
+            groups=tuple(by_id[r.sample_id].group or r.sample_id for r in requests),
+            replicates=tuple(
+                r.replicate if prefix == "seed-" else int(f.removeprefix(prefix))
+                for f, rs in families.items()
+                for r in rs
+            ),
+            pixel_digests=pixels,
+        )
+
+    def _real(self, name: str, samples: Sequence[Sample], encoder: str | None, needs: frozenset[str]) -> FeatureSet:
+        images, pixels = self._rows(encoder, f"{name}.images" in needs, [name])
+        return FeatureSet(
+            ids=tuple(s.id for s in samples),
+            images=images,
+            prompts=tuple(s.prompt for s in samples),
+            labels=self._columns([s.labels for s in samples]),
+            groups=tuple(s.group or s.id for s in samples),
+            replicates=(0,) * len(samples),
+            pixel_digests=pixels,
+        )
+
+    def _heldout(self, encoder: str | None, needs: frozenset[str]) -> FeatureSet:
+        plan = self.plan
+        pool = plan.roles.heldout
+        row_of = {s.id: i for i, s in enumerate(pool)}
+        rows = self._real("heldout", pool, encoder, needs).take(
+            [row_of[plan.heldout_of[s.id].id] for s in plan.prompts]
+        )
+        return FeatureSet(
+            ids=tuple(s.id for s in plan.prompts),
+            images=rows.images,
+            prompts=tuple(s.prompt for s in plan.prompts),
+            labels=self._columns([s.labels for s in plan.prompts]),
+            groups=rows.groups,
+            replicates=rows.replicates,
+            pixel_digests=rows.pixel_digests,
+        )
+
+    def _rows(
+        self, encoder: str | None, wanted: bool, families: Sequence[str]
+    ) -> tuple[Features | None, tuple[str, ...]]:
+        if encoder is None or not wanted:
+            return None, ()
+        vectors: list[Features] = []
+        pixels: list[str] = []
+        for source in (s for s in self.stage.sources() if s.family in families):
+            family = self.stage.family(source, encoder)
+            for position, rows in positions(len(source.keys)):
+                shard = family.read(family.path(position, source.keys[rows]))
+                vectors.extend(row.vector for row in shard)
+                pixels.extend(row.pixel_digest for row in shard)
+        return np.stack(vectors), tuple(pixels)
+
+    def _text_features(self, name: str | None, texts: Sequence[str]) -> Features | None:
+        encoder: Encoder | None = self.plan.encoders.get(name) if name is not None else None
+        if not isinstance(encoder, TextEncoder):
+            raise TypeError(f"{name} is no TextEncoder")
+        if name not in self.stage._ready:
+            encoder.setup(self.plan.context())
+            self.stage._ready.add(name)
+        return embed_texts(encoder, texts)
+
+    def _columns(self, labels: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
+        """Label columns, the primary attribute first."""
+        names = self.plan.suite.card.attributes
+        return {name: tuple(row[name] for row in labels) for name in names}

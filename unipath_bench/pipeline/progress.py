@@ -1,0 +1,31 @@
+"""How a stage tells what it does; the command line draws it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Receives the stages of a run."""
+
+    def start(self, stage: str, total: int, done: int = 0) -> None:
+        """A stage begins: ``total`` items in all, of which ``done`` were there before."""
+
+    def advance(self, count: int) -> None:
+        """``count`` more items are finished."""
+
+    def finish(self) -> None:
+        """The stage is over."""
+
+
+class Silent:
+    """Draws nothing."""
+
+    def start(self, stage: str, total: int, done: int = 0) -> None:
+        pass
+
+    def advance(self, count: int) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass

@@ -1,0 +1,223 @@
+"""The content-addressed store: deterministic shards of samples and features.
+
+A *family* is a folder of shards: the images of one generator at one replicate, or the features of one set of images in
+one encoder. Shard boundaries are fixed (``SHARD_ROWS`` consecutive positions of the set's order), whatever n, the batch
+size or the number of workers. A shard's file name carries its position and a digest of its row keys, so a shard of
+other content is another file. A row is reused by key from any shard of its position: raising n, or resuming after an
+error in mid-shard, computes the missing rows only.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from unipath_bench.digest import digest_strings
+from unipath_bench.errors import DataError
+from unipath_bench.pipeline.files import write_atomically
+from unipath_bench.types import Features
+
+SHARD_ROWS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """One generated image: its request and its pixels as PNG."""
+
+    key: str
+    sample_id: str
+    replicate: int
+    prompt: str
+    seed: int
+    png: bytes
+    pixel_digest: str
+
+    @property
+    def content(self) -> str:
+        return self.pixel_digest
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRow:
+    """One image's features."""
+
+    key: str
+    pixel_digest: str
+    vector: Features
+
+    @property
+    def content(self) -> str:
+        return self.vector.astype("<f4").tobytes().hex()
+
+
+RowT = TypeVar("RowT", SampleRow, FeatureRow)
+
+
+class Family(ABC, Generic[RowT]):
+    """The shards of one set."""
+
+    suffix: str
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, position: int, keys: Sequence[str]) -> Path:
+        """File of the shard at ``position`` (0, 1, ...) with exactly these row keys."""
+        return self.folder / f"{position:06d}-{digest_strings(keys)[:16]}{self.suffix}"
+
+    def find(self, position: int, keys: Sequence[str]) -> dict[str, RowT]:
+        """Rows that are there already, by key; the whole shard if it is complete, else what other shards of the
+        position hold."""
+        whole = self.path(position, keys)
+        if whole.exists():
+            return {row.key: row for row in self.read(whole)}
+        wanted = set(keys)
+        found: dict[str, RowT] = {}
+        for path in sorted(self.folder.glob(f"{position:06d}-*{self.suffix}")):
+            found.update({row.key: row for row in self.read(path) if row.key in wanted})
+        return found
+
+    def put(self, position: int, rows: Sequence[RowT]) -> Path:
+        """Write a shard; atomic."""
+        path = self.path(position, [row.key for row in rows])
+        if not path.exists():
+            write_atomically(path, lambda target: self.write(target, rows))
+        return path
+
+    @abstractmethod
+    def read(self, path: Path) -> list[RowT]:
+        """All rows of one file. Raises :class:`DataError` naming the file where it is damaged."""
+
+    @abstractmethod
+    def write(self, path: Path, rows: Sequence[RowT]) -> None:
+        """Write all rows to one file."""
+
+
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_SAMPLES = pa.schema(
+    [
+        ("key", pa.string()),
+        ("sample_id", pa.string()),
+        ("replicate", pa.int32()),
+        ("prompt", pa.string()),
+        ("seed", pa.int64()),
+        ("image", _IMAGE),
+        ("pixel_sha256", pa.string()),
+    ],
+    metadata={"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})},
+)
+
+
+class SampleFamily(Family[SampleRow]):
+    """Generated images as Parquet with lossless PNG bytes; Hugging Face ``datasets`` reads the files as they are."""
+
+    suffix = ".parquet"
+
+    def read(self, path: Path) -> list[SampleRow]:
+        try:
+            table = pq.read_table(path, memory_map=True)
+            rows = table.to_pylist()
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _damaged(path, error) from error
+        return [
+            SampleRow(
+                key=r["key"], sample_id=r["sample_id"], replicate=r["replicate"], prompt=r["prompt"], seed=r["seed"],
+                png=r["image"]["bytes"], pixel_digest=r["pixel_sha256"],
+            )
+            for r in rows
+        ]  # fmt: skip
+
+    def write(self, path: Path, rows: Sequence[SampleRow]) -> None:
+        table = pa.Table.from_pylist(
+            [
+                {
+                    "key": r.key,
+                    "sample_id": r.sample_id,
+                    "replicate": r.replicate,
+                    "prompt": r.prompt,
+                    "seed": r.seed,
+                    "image": {"bytes": r.png, "path": f"{r.key[:16]}.png"},
+                    "pixel_sha256": r.pixel_digest,
+                }
+                for r in rows
+            ],
+            schema=_SAMPLES,
+        )
+        pq.write_table(table, path, compression="none", use_dictionary=False)
+
+
+class FeatureFamily(Family[FeatureRow]):
+    """Features as one float32 array a shard (safetensors), with the keys and pixel digests of its rows."""
+
+    suffix = ".safetensors"
+
+    def read(self, path: Path) -> list[FeatureRow]:
+        try:
+            with safe_open(path, framework="numpy") as file:
+                matrix = file.get_tensor("features")
+                rows = json.loads(file.metadata()["rows"])
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            raise _damaged(path, error) from error
+        return [FeatureRow(key, pixels, vector) for (key, pixels), vector in zip(rows, matrix, strict=True)]
+
+    def write(self, path: Path, rows: Sequence[FeatureRow]) -> None:
+        matrix = np.stack([r.vector for r in rows]).astype(np.float32)
+        save_file({"features": matrix}, path, {"rows": json.dumps([[r.key, r.pixel_digest] for r in rows])})
+
+
+def positions(count: int) -> Iterator[tuple[int, slice]]:
+    """The fixed shard boundaries over ``count`` rows: (position, slice)."""
+    for position, start in enumerate(range(0, count, SHARD_ROWS)):
+        yield position, slice(start, min(start + SHARD_ROWS, count))
+
+
+def content_digest(rows: Sequence[SampleRow] | Sequence[FeatureRow]) -> str:
+    """SHA-256 of a shard's keys and content: independent of file formats and their versions."""
+    return digest_strings(part for row in rows for part in (row.key, row.content))
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"The shard {path} is damaged ({type(error).__name__}: {error}).",
+        "Delete this file and run the same command again: only its rows are computed anew.",
+    )
+
+
+class Store:
+    """The store's folder: ``samples/`` and ``features/``, and marks of suites that have been verified."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def samples(self, model_digest: str, family: str) -> SampleFamily:
+        """Images of one generator; ``family`` is e.g. ``seed-0``."""
+        return SampleFamily(self.root / "samples" / model_digest[:16] / family)
+
+    def features(self, encoder_digest: str, source: str, family: str) -> FeatureFamily:
+        """Features in one encoder of one source (a generator's or a suite's digest) and one of its families."""
+        return FeatureFamily(self.root / "features" / encoder_digest[:16] / source[:16] / family)
+
+    def relative(self, path: Path) -> str:
+        """A shard's name in records."""
+        return path.relative_to(self.root).as_posix()
+
+    def is_verified(self, suite_revision: str) -> bool:
+        """Whether every image of this suite revision has been opened and checked."""
+        return self._mark(suite_revision).exists()
+
+    def mark_verified(self, suite_revision: str) -> None:
+        """Remember that every image of this suite revision is sound."""
+        write_atomically(self._mark(suite_revision), lambda path: path.write_text("verified\n", encoding="utf-8"))
+
+    def _mark(self, suite_revision: str) -> Path:
+        return self.root / "suites" / f"{suite_revision}.verified"

@@ -1,0 +1,25 @@
+"""Attaches the framework's own subcommands."""
+
+from __future__ import annotations
+
+import typer
+
+from unipath_bench.cli import evaluate, inspection, views
+
+_EVALUATE, _READ, _LOOK = "Evaluate", "Read results", "Look around"
+
+
+def attach(app: typer.Typer) -> None:
+    """Register the subcommands on ``app``; a second call changes nothing."""
+    if app.registered_commands:
+        return
+    app.command(rich_help_panel=_EVALUATE)(evaluate.run)
+    app.command(rich_help_panel=_EVALUATE)(evaluate.plan)
+    app.command(rich_help_panel=_EVALUATE)(evaluate.prompts)
+    app.command(rich_help_panel=_READ)(views.report)
+    app.command(rich_help_panel=_READ)(views.compare)
+    app.command(rich_help_panel=_READ)(views.ui)
+    app.command("list", rich_help_panel=_LOOK)(inspection.list_)
+    app.command(rich_help_panel=_LOOK)(inspection.show)
+    app.command(rich_help_panel=_LOOK)(inspection.doctor)
+    app.command(rich_help_panel=_LOOK)(inspection.schema)

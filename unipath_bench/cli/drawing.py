@@ -1,0 +1,53 @@
+"""Progress bars of a run."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f}/s" if speed else "", style="dim")
+
+
+class RichProgress:
+    """Draws each stage with its rate and the time left, on standard error."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            SpinnerColumn(), TextColumn("{task.description:<13}"), BarColumn(), MofNCompleteColumn(), _Rate(),
+            TimeRemainingColumn(), console=console,
+        )  # fmt: skip
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> RichProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def start(self, stage: str, total: int, done: int = 0) -> None:
+        self._task = self._progress.add_task(stage, total=total, completed=done)
+
+    def advance(self, count: int) -> None:
+        if self._task is not None:
+            self._progress.advance(self._task, count)
+
+    def finish(self) -> None:
+        if self._task is not None:
+            self._progress.stop_task(self._task)
+        self._task = None

@@ -1,0 +1,176 @@
+"""``run``, ``plan`` and ``prompts``."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from unipath_bench.cli import options as opt
+
+
+def run(
+    model: opt.Model = None,
+    suite: opt.Suite = "micrograph",
+    data: opt.Data = None,
+    images: opt.Images = None,
+    tiers: opt.Tiers = "1-4",
+    tasks: opt.Tasks = None,
+    n: opt.Number = None,
+    seeds: opt.Seeds = 1,
+    encoder: opt.Encoder = None,
+    model_arg: opt.ModelArg = None,
+    suite_arg: opt.SuiteArg = None,
+    device: opt.Device = "cpu",
+    batch_size: opt.BatchSize = None,
+    offline: opt.Offline = False,
+    out: opt.Out = opt.DEFAULT_OUT,
+    tracking_uri: opt.TrackingUri = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Evaluate a generator: generate, embed, score, record.
+
+    Every image is generated once and embedded once an encoder, and everything finished is kept in the output folder:
+    the same command resumes after an interruption, and a larger --n or --seeds computes only what is new.
+
+    Examples:
+
+      unipath-bench run --model memoriser --suite folder --data TILES/
+
+      unipath-bench run --model my_module:MyGenerator --suite folder --data TILES/ --n 500 --seeds 4
+
+      unipath-bench run --images MY_PNGS/ --suite folder --data TILES/ --tiers 1,2
+    """
+    from unipath_bench.cli.drawing import RichProgress
+    from unipath_bench.pipeline.run import run as carry_out
+    from unipath_bench.publish import publish
+    from unipath_bench.terminal import print_summary
+
+    errors = Console(stderr=True)
+    planned = _plan(model, suite, data, images, tiers, tasks, n, seeds, encoder, model_arg, suite_arg, device, offline)
+    with RichProgress(errors) as progress:
+        folder = carry_out(planned, out, batch_size=batch_size, progress=progress)
+        publish(folder, tracking_uri=tracking_uri or default_tracking_uri(out), progress=progress)
+    if as_json:
+        sys.stdout.write(folder.record.read_text(encoding="utf-8"))
+        return
+    console = Console()
+    print_summary(folder.load_record(), console)
+    console.print(f"Record  {folder.record}\nReport  {folder.report}", highlight=False, soft_wrap=True)
+    console.print(f"MLflow  unipath-bench ui --out {out}", highlight=False, soft_wrap=True)
+
+
+def plan(
+    model: opt.Model = None,
+    suite: opt.Suite = "micrograph",
+    data: opt.Data = None,
+    images: opt.Images = None,
+    tiers: opt.Tiers = "1-4",
+    tasks: opt.Tasks = None,
+    n: opt.Number = None,
+    seeds: opt.Seeds = 1,
+    encoder: opt.Encoder = None,
+    model_arg: opt.ModelArg = None,
+    suite_arg: opt.SuiteArg = None,
+    device: opt.Device = "cpu",
+    offline: opt.Offline = False,
+    out: opt.Out = opt.DEFAULT_OUT,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Show what a run would do: counts, cost, and what is missing. Computes nothing."""
+    from unipath_bench.cli.planning import plan_as_json, print_plan
+    from unipath_bench.pipeline.estimate import estimate
+
+    planned = _plan(model, suite, data, images, tiers, tasks, n, seeds, encoder, model_arg, suite_arg, device, offline)
+    cost = estimate(planned, out)
+    if as_json:
+        sys.stdout.write(plan_as_json(planned, cost))
+    else:
+        print_plan(planned, cost, Console())
+
+
+def prompts(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.csv", help="Where to write the requests; - for standard output.")
+    ],
+    suite: opt.Suite = "micrograph",
+    data: opt.Data = None,
+    n: opt.Number = None,
+    seeds: opt.Seeds = 1,
+    suite_arg: opt.SuiteArg = None,
+    offline: opt.Offline = False,
+) -> None:
+    """Write the requests of a run, to generate the images with your own code.
+
+    One row an image: the prompt, the seed, the size, the attributes, and the file name under which `run --images DIR`
+    expects it.
+    """
+    from unipath_bench.generators.folder import expected_file_name
+    from unipath_bench.pipeline.plan import Options, plan_requests
+
+    _stay_offline(offline)
+    chosen = Options(
+        model="folder", suite=suite, data=data, suite_arguments=opt.parse_arguments(suite_arg, "--suite-arg"), n=n,
+        seeds=seeds,
+    )  # fmt: skip
+    requests = plan_requests(chosen)
+    columns = [
+        "file_name",
+        "sample_id",
+        "replicate",
+        "prompt",
+        "seed",
+        "width",
+        "height",
+        *requests[0].labels,
+    ]
+    stream = sys.stdout if str(file) == "-" else file.open("w", encoding="utf-8", newline="")
+    with stream:
+        writer = csv.writer(stream)
+        writer.writerow(columns)
+        for r in requests:
+            head = [expected_file_name(r), r.sample_id, r.replicate, r.prompt, r.seed, r.width, r.height]
+            writer.writerow([*head, *r.labels.values()])
+    Console(stderr=True).print(f"{len(requests)} requests written to {file}.", highlight=False)
+
+
+def default_tracking_uri(out: Path) -> str:
+    """SQLite in the output folder."""
+    return f"sqlite:///{(out / 'mlflow.db').absolute()}"
+
+
+def _plan(
+    model: str | None, suite: str, data: str | None, images: Path | None, tiers: str, tasks: list[str] | None,
+    n: int | None, seeds: int, encoder: list[str] | None, model_arg: list[str] | None, suite_arg: list[str] | None,
+    device: str, offline: bool,
+):  # fmt: skip
+    from unipath_bench.pipeline.plan import Options, make_plan
+
+    _stay_offline(offline)
+    name, arguments = opt.choose_model(model, images, opt.parse_arguments(model_arg, "--model-arg"))
+    return make_plan(
+        Options(
+            model=name,
+            model_arguments=arguments,
+            suite=suite,
+            data=data,
+            suite_arguments=opt.parse_arguments(suite_arg, "--suite-arg"),
+            tiers=opt.parse_tiers(tiers),
+            tasks=opt.parse_names(tasks),
+            n=n,
+            seeds=seeds,
+            encoders=opt.parse_names(encoder),
+            device=device,
+            offline=offline,
+        )
+    )
+
+
+def _stay_offline(offline: bool) -> None:
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"

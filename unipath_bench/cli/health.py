@@ -1,0 +1,123 @@
+"""What ``doctor`` examines."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from unipath_bench.schema.base import Document
+
+Verdict = Literal["ok", "note", "missing"]
+
+
+class Finding(Document):
+    """One thing that was examined."""
+
+    subject: str
+    verdict: Verdict
+    found: str
+    remedy: str = ""
+
+
+def examine(out: Path, offline: bool) -> list[Finding]:
+    """Versions, device, disk, cached weights and, unless offline, whether the hub answers."""
+    findings = [Finding(subject="Python", verdict="ok", found=platform.python_version())]
+    findings += _packages()
+    findings += [_device(), _disk(out)]
+    findings += _encoders(offline)
+    findings.append(_token())
+    findings.append(_hub(offline))
+    return findings
+
+
+def print_findings(findings: list[Finding], console: Console) -> None:
+    """A table, then what to do about each thing that is missing."""
+    table = Table()
+    for column in ("Subject", "", "Found"):
+        table.add_column(column, overflow="fold")
+    colour = {"ok": "green", "note": "yellow", "missing": "red"}
+    for f in findings:
+        table.add_row(f.subject, f"[{colour[f.verdict]}]{f.verdict}[/]", f.found)
+    console.print(table)
+    for f in findings:
+        if f.remedy:
+            console.print(f"{f.subject}: {f.remedy}", markup=False, highlight=False)
+
+
+def _packages() -> list[Finding]:
+    from unipath_bench.pipeline.environment import package_versions
+
+    return [
+        Finding(
+            subject=name, verdict="missing" if version == "absent" else "ok", found=version,
+            remedy=f"pip install {name}" if version == "absent" else "",
+        )
+        for name, version in package_versions().items()
+    ]  # fmt: skip
+
+
+def _device() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        return Finding(subject="Device", verdict="ok", found=f"cuda: {torch.cuda.get_device_name(0)}")
+    if torch.backends.mps.is_available():
+        return Finding(subject="Device", verdict="ok", found="mps")
+    return Finding(subject="Device", verdict="note", found=f"no GPU; {os.cpu_count()} CPU cores")
+
+
+def _disk(out: Path) -> Finding:
+    existing = next(p for p in (out.absolute(), *out.absolute().parents) if p.exists())
+    free = shutil.disk_usage(existing).free
+    writable = os.access(existing, os.W_OK)
+    return Finding(
+        subject=f"Output folder {out}",
+        verdict="ok" if writable and free > 2**30 else "missing",
+        found=f"{free / 2**30:.1f} GiB free, {'writable' if writable else 'not writable'}",
+        remedy="" if writable and free > 2**30 else "Choose another folder with --out.",
+    )
+
+
+def _encoders(offline: bool) -> list[Finding]:
+    from unipath_bench.contracts import Context
+    from unipath_bench.registries import ENCODERS
+
+    findings = []
+    for name in ENCODERS.names():
+        remedy = ENCODERS.get(name)().missing(Context(offline=offline))
+        findings.append(
+            Finding(
+                subject=f"Encoder {name}", verdict="ok" if remedy is None else "missing",
+                found="would load" if remedy is None else "not at hand", remedy=remedy or "",
+            )
+        )  # fmt: skip
+    return findings
+
+
+def _token() -> Finding:
+    from huggingface_hub import get_token
+
+    if get_token() is None:
+        remedy = "For gated encoders: accept the licence on the model's page, then set HF_TOKEN or run `hf auth login`."
+        return Finding(subject="Hub token", verdict="note", found="none", remedy=remedy)
+    return Finding(subject="Hub token", verdict="ok", found="set")
+
+
+def _hub(offline: bool) -> Finding:
+    if offline or os.environ.get("HF_HUB_OFFLINE"):
+        return Finding(subject="Hub access", verdict="note", found="offline: not asked")
+    import httpx
+    from huggingface_hub.constants import ENDPOINT
+
+    try:
+        status = httpx.head(ENDPOINT, timeout=5).status_code
+    except httpx.HTTPError as error:
+        remedy = "Check the network, or work with --offline and local weights."
+        return Finding(subject="Hub access", verdict="note", found=f"no answer ({type(error).__name__})", remedy=remedy)
+    return Finding(subject="Hub access", verdict="ok", found=f"{ENDPOINT} answers ({status})")

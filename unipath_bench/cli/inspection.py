@@ -1,0 +1,147 @@
+"""``list``, ``show``, ``doctor`` and ``schema``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from unipath_bench.cli import options as opt
+from unipath_bench.errors import UsageError
+from unipath_bench.registry import Registry, suggest
+
+KINDS = ("models", "suites", "tasks", "encoders", "metrics", "commands")
+
+
+def list_(
+    kind: Annotated[str, typer.Argument(metavar="[" + "|".join(KINDS) + "]", help="What to list; default: all.")] = "",
+    as_json: opt.AsJson = False,
+) -> None:
+    """List the models, suites, tasks, encoders, metrics and commands at hand, and who provides them."""
+    if kind and kind not in KINDS:
+        raise UsageError(f"There is no kind {kind!r} to list.", suggest(kind, list(KINDS), "kind"))
+    chosen = [kind] if kind else list(KINDS)
+    found = {name: _rows(name) for name in chosen}
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        return
+    console = Console()
+    for name, rows in found.items():
+        if not rows and not kind:
+            continue
+        table = Table(title=name.capitalize(), title_justify="left")
+        for column in rows[0] if rows else ("name",):
+            table.add_column(column.replace("_", " ").capitalize(), overflow="fold")
+        for row in rows:
+            table.add_row(*[str(value) for value in row.values()])
+        console.print(table)
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A model, task, suite, encoder or metric; or a run's folder.")],
+    as_json: opt.AsJson = False,
+) -> None:
+    """Show one model, task, suite, encoder or metric in full, or the results of a run."""
+    if Path(name).is_dir() or name.endswith(".json"):
+        from unipath_bench.pipeline.run import load_record
+        from unipath_bench.terminal import print_summary
+
+        record = load_record(Path(name))
+        if as_json:
+            sys.stdout.write(record.model_dump_json(indent=2) + "\n")
+        else:
+            print_summary(record, Console())
+        return
+    cards = _cards(name)
+    if not cards:
+        known = sorted({str(row["name"]) for kind in KINDS for row in _rows(kind)})
+        raise UsageError(f"Nothing is named {name!r}.", suggest(name, known, "name"))
+    if as_json:
+        sys.stdout.write(json.dumps(cards, indent=2) + "\n")
+        return
+    console = Console()
+    for kind, card in cards.items():
+        console.print(f"[bold]{kind}[/]")
+        console.print(
+            yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=100),
+            markup=False,
+            highlight=False,
+        )
+
+
+def doctor(offline: opt.Offline = False, out: opt.Out = opt.DEFAULT_OUT, as_json: opt.AsJson = False) -> None:
+    """Check this installation: versions, device, disk, cached weights, hub access."""
+    from unipath_bench.cli.health import examine, print_findings
+
+    findings = examine(out, offline)
+    if as_json:
+        sys.stdout.write(json.dumps([f.model_dump() for f in findings], indent=2) + "\n")
+    else:
+        print_findings(findings, Console())
+
+
+def schema(
+    document: Annotated[
+        str, typer.Argument(help="RunRecord, TaskSpec, GeneratorCard, EncoderCard, SuiteCard ...")
+    ] = "RunRecord",
+) -> None:
+    """Print the JSON schema of a document: the run record, a task, a card."""
+    from unipath_bench.schema.documents import DOCUMENTS
+
+    if document not in DOCUMENTS:
+        raise UsageError(f"There is no document {document!r}.", suggest(document, sorted(DOCUMENTS), "document"))
+    sys.stdout.write(json.dumps(DOCUMENTS[document].model_json_schema(), indent=2) + "\n")
+
+
+def _rows(kind: str) -> list[dict[str, str | int]]:
+    from unipath_bench import registries
+
+    if kind == "models":
+        from unipath_bench.generators.cards import list_models
+
+        return [{"name": m.name, "title": m.title, "provider": m.provider} for m in list_models()]
+    if kind == "tasks":
+        from unipath_bench.scoring.catalogue import load_tasks
+
+        return [
+            {
+                "tier": t.tier,
+                "name": t.name,
+                "version": t.version,
+                "encoder": t.encoder or "",
+                "title": t.title,
+            }
+            for t in load_tasks().values()
+        ]
+    registry: Registry[object] = {
+        "suites": registries.SUITES, "encoders": registries.ENCODERS, "metrics": registries.METRICS,
+        "commands": registries.COMMANDS,
+    }[kind]  # type: ignore[assignment]  # fmt: skip
+    return [{"name": e.name, "target": e.target, "provider": e.provider} for e in registry.entries()]
+
+
+def _cards(name: str) -> dict[str, object]:
+    from unipath_bench import registries
+    from unipath_bench.generators.cards import find_card, list_models
+    from unipath_bench.scoring.catalogue import load_tasks
+
+    cards: dict[str, object] = {}
+    if name in {m.name for m in list_models()}:
+        cards["model"] = find_card(name).model_dump(mode="json", exclude_defaults=True)
+    if name in (tasks := load_tasks()):
+        cards["task"] = tasks[name].model_dump(mode="json", exclude_defaults=True)
+    if name in registries.ENCODERS:
+        cards["encoder"] = registries.ENCODERS.get(name)().card.model_dump(mode="json")
+    if name in registries.METRICS:
+        metric = registries.METRICS.get(name)
+        cards["metric"] = {"name": metric.name, "summary": metric.summary, "needs": sorted(metric.needs)}
+    if name in registries.SUITES:
+        target = registries.SUITES.get(name)
+        cards["suite"] = {"name": name, "about": " ".join((target.__doc__ or "").split())}
+    return cards

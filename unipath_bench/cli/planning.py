@@ -1,0 +1,62 @@
+"""How ``plan`` shows a plan."""
+
+from __future__ import annotations
+
+import json
+
+from rich.console import Console
+from rich.table import Table
+
+from unipath_bench.pipeline.estimate import Estimate
+from unipath_bench.pipeline.plan import Plan
+
+
+def print_plan(plan: Plan, cost: Estimate, console: Console) -> None:
+    """Tasks, sets and cost, and what is missing with the remedy."""
+    card, suite = plan.generator.card, plan.suite.card
+    console.print(
+        f"[bold]{card.name}[/] on [bold]{suite.name}[/]: {len(plan.prompts)} prompts x {plan.options.seeds} seeds"
+    )
+    table = Table(title="Tasks", title_justify="left")
+    for column in ("Tier", "Task", "Encoder", "Will be computed"):
+        table.add_column(column)
+    for task in plan.tasks:
+        verdict = "yes" if task.obstacle is None else f"no: {task.obstacle[0]}"
+        table.add_row(str(task.spec.tier), task.spec.name, task.encoder or "", verdict)
+    console.print(table)
+    sets = Table(title="Images", title_justify="left")
+    for column in ("Set", "Images"):
+        sets.add_column(column, justify="right" if column == "Images" else "left")
+    for name, count in plan.record().counts.items():
+        sets.add_row(name, str(count))
+    console.print(sets)
+    console.print(f"To generate: {cost.to_generate} ({cost.generated} are in the store)")
+    for encoder, count in cost.to_embed.items():
+        console.print(f"To embed in {encoder}: {count} ({cost.embedded[encoder]} are in the store)")
+    space = f"Disk: about {cost.disk_needed / 2**20:.0f} MiB needed, {cost.disk_free / 2**20:.0f} MiB free"
+    console.print(space if cost.disk_needed < cost.disk_free else f"[bold red]{space}[/]")
+    missing = [task for task in plan.tasks if task.obstacle is not None]
+    if missing:
+        console.print("\n[bold]What is missing[/]")
+        for task in missing:
+            if task.obstacle is not None:
+                console.print(f"  {task.key}: {task.obstacle[0]} {task.obstacle[1]}", markup=False, highlight=False)
+
+
+def plan_as_json(plan: Plan, cost: Estimate) -> str:
+    """The plan for programs."""
+    document = {
+        "plan": plan.record().model_dump(mode="json"),
+        "tasks": [
+            {
+                "key": t.key, "tier": t.spec.tier, "encoder": t.encoder,
+                "reason": t.obstacle[0] if t.obstacle else None, "remedy": t.obstacle[1] if t.obstacle else None,
+            }
+            for t in plan.tasks
+        ],
+        "cost": {
+            "to_generate": cost.to_generate, "to_embed": cost.to_embed, "disk_needed_bytes": cost.disk_needed,
+            "disk_free_bytes": cost.disk_free,
+        },
+    }  # fmt: skip
+    return json.dumps(document, indent=2) + "\n"

@@ -1,0 +1,65 @@
+"""``report``, ``compare`` and ``ui``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from unipath_bench.cli import options as opt
+from unipath_bench.errors import UsageError
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, as `run` printed it.")],
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="FILE.html", help="Default: report.html in the run's folder."),
+    ] = None,
+) -> None:
+    """Write the HTML report of a run anew: one self-contained file."""
+    from unipath_bench.exhibits import Exhibits
+    from unipath_bench.pipeline.run import RunFolder
+    from unipath_bench.report import write_report
+    from unipath_bench.scoring.catalogue import load_tasks
+
+    folder = RunFolder(run if run.is_dir() else run.parent)
+    record = folder.load_record()
+    path = write_report(record, Exhibits.load(folder.exhibits), to or folder.report, load_tasks())
+    Console(stderr=True).print(f"Report  {path}", highlight=False, soft_wrap=True)
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN ...", help="Two or more run folders or record files.")],
+    as_json: opt.AsJson = False,
+) -> None:
+    """Put runs side by side, task by task; says where they are not comparable, and why."""
+    from unipath_bench.comparison import compare as compare_records
+    from unipath_bench.pipeline.run import load_record
+
+    if len(runs) < 2:
+        raise UsageError("compare needs two runs or more.", "Name their folders, e.g. unipath-bench-runs/runs/*")
+    comparison = compare_records([load_record(path) for path in runs])
+    if as_json:
+        sys.stdout.write(comparison.to_json() + "\n")
+    else:
+        comparison.print(Console())
+
+
+def ui(
+    out: opt.Out = opt.DEFAULT_OUT,
+    tracking_uri: opt.TrackingUri = None,
+    port: Annotated[int, typer.Option("--port", "-p", min=1, max=65535, help="On 127.0.0.1.")] = 5000,
+) -> None:
+    """Open MLflow on the runs of an output folder (loopback only; Ctrl-C ends it)."""
+    from unipath_bench.cli.evaluate import default_tracking_uri
+    from unipath_bench.tracking import serve
+
+    if tracking_uri is None and not (out / "mlflow.db").exists():
+        raise UsageError(
+            f"There are no tracked runs in {out}.", "Run an evaluation first, or name its folder with --out."
+        )
+    serve(tracking_uri or default_tracking_uri(out), port=port)

@@ -1,0 +1,114 @@
+"""Tier 3 where the classifier's task is easy, impossible or untaught."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scoring_worlds import CLASSES, World
+from sklearn.metrics import f1_score
+
+from unipath_bench.contracts import FeatureSet, ScoreInputs
+from unipath_bench.scoring.classifier import GRID, choose_regularisation
+from unipath_bench.scoring.control import attribute_control
+from unipath_bench.scoring.not_computable import NotComputable
+
+
+def _with_attribute(inputs: ScoreInputs, name: str, **classes: list[str]) -> ScoreInputs:
+    """Add an attribute to sets, given its classes in each."""
+    sets: dict[str, FeatureSet] = {
+        key: dataclasses.replace(inputs[key], labels={**inputs[key].labels, name: tuple(values)})
+        for key, values in classes.items()
+    }
+    return inputs.replaced(**sets)
+
+
+def test_images_as_good_as_reality_score_as_reality_does() -> None:
+    found = attribute_control(World(distance=12).inputs(seeds=2))
+    assert found.values == pytest.approx({"weighted_f1": 1.0, "percent_of_real": 100.0})
+    table = found.details["attributes"]["tissue"]
+    assert table["real_weighted_f1"] == 1.0
+    assert table["real_accuracy"] == 1.0
+    assert table["classes"] == list(CLASSES)
+    assert table["support"] == dict.fromkeys(CLASSES, 80)
+    assert table["confusion"] == [[80, 0, 0], [0, 80, 0], [0, 0, 80]]
+    assert table["ece"] < 0.02  # all right, with confidence near 1
+    assert found.n == 240
+
+
+def test_a_generator_with_one_class_only_scores_that_class_alone() -> None:
+    world = World(distance=12)
+    found = attribute_control(world.inputs(generated=world.images(["gland"] * world.count)))
+    # One class of three right: its F1 is 2 (1/3) 1 / (1/3 + 1) = 1/2, the others' 0, each weighing 1/3.
+    assert found.values["weighted_f1"] == pytest.approx(1 / 6)
+    # Constant answers are the same however they are dealt out: the floor is the score itself.
+    assert found.anchors["weighted_f1"] == pytest.approx((1 / 6, 1.0))
+    assert found.details["attributes"]["tissue"]["confusion"] == [[40, 0, 0]] * 3
+
+
+def test_shuffled_images_are_at_the_computed_chance() -> None:
+    world = World(count=600, distance=12)
+    answers = list(np.random.default_rng(5).permutation(world.labels))
+    found = attribute_control(world.inputs(generated=world.images(answers)))
+    floor, ceiling = found.anchors["weighted_f1"]
+    assert ceiling == 1.0
+    # Dealt out at random: the mean over 200 permutations, within four of its standard errors.
+    rng = np.random.default_rng(0)
+    draws = [f1_score(world.labels, rng.permutation(answers), average="weighted", zero_division=0) for _ in range(200)]
+    assert floor == pytest.approx(np.mean(draws), abs=4 * np.std(draws) / 200**0.5)
+    assert found.values["weighted_f1"] == pytest.approx(floor, abs=4 * np.std(draws))
+
+
+def test_headline_is_the_mean_over_attributes_and_per_cent_a_ratio_of_means() -> None:
+    world = World(distance=12)
+    noise = {k: list(np.random.default_rng(i).choice(["x", "y"], n)) for i, (k, n) in enumerate(
+        {"train": 240, "reference": 120, "generated": 120}.items()
+    )}  # fmt: skip
+    found = attribute_control(_with_attribute(world.inputs(), "random", **noise))
+    tables = found.details["attributes"]
+    score = (tables["tissue"]["weighted_f1"] + tables["random"]["weighted_f1"]) / 2
+    real = (tables["tissue"]["real_weighted_f1"] + tables["random"]["real_weighted_f1"]) / 2
+    assert tables["random"]["real_weighted_f1"] < 0.7  # nothing to learn
+    assert found.values["weighted_f1"] == pytest.approx(score)
+    assert found.values["percent_of_real"] == pytest.approx(100 * score / real)
+
+
+def test_an_untaught_attribute_is_left_out_with_its_reason() -> None:
+    world = World(distance=12)
+    slides = {"train": ["slide1"] * 240, "reference": ["slide2"] * 120, "generated": ["slide2"] * 120}
+    constant = {k: ["H&E"] * len(v) for k, v in slides.items()}
+    inputs = _with_attribute(_with_attribute(world.inputs(), "slide", **slides), "stain", **constant)
+    found = attribute_control(inputs)
+    assert list(found.details["attributes"]) == ["tissue"]
+    assert found.details["not_computed"] == {
+        "slide": "no training images of slide2",
+        "stain": "the training images have one class only",
+    }
+    assert found.values["weighted_f1"] == 1.0
+    with pytest.raises(NotComputable, match=r"No attribute can be scored: slide: no training images of slide2"):
+        attribute_control(inputs, attributes=["slide"])
+
+
+def test_an_attribute_that_the_suite_lacks_is_named() -> None:
+    with pytest.raises(NotComputable, match="no attribute 'grade'") as caught:
+        attribute_control(World().inputs(), attributes=["grade"])
+    assert "tissue" in caught.value.remedy
+
+
+def test_the_same_inputs_give_the_same_numbers() -> None:
+    inputs = World(distance=2).inputs()
+    assert attribute_control(inputs) == attribute_control(inputs)
+
+
+def test_the_penalty_is_chosen_on_training_images_by_group() -> None:
+    # Each group has a look of its own that says nothing of the class. Whoever has seen the group knows it by heart, so
+    # the weakest penalty is best; for new groups the best answer is "one half", which the strongest is nearest to.
+    rng = np.random.default_rng(0)
+    labels = np.repeat(rng.choice(["x", "y"], 40), 6)
+    groups = [f"patient{i // 6}" for i in range(240)]
+    features = np.repeat(rng.normal(size=(40, 60)), 6, axis=0) + 0.01 * rng.normal(size=(240, 60))
+    assert choose_regularisation(features, labels, groups, GRID, 0) == min(GRID)
+    assert choose_regularisation(features, labels, [str(i) for i in range(240)], GRID, 0) == max(GRID)
+    assert choose_regularisation(features, labels, groups, [0.5], 0) == 0.5
+    assert choose_regularisation(features, labels, ["one"] * 240, GRID, 0) == 1.0

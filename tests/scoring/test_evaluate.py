@@ -1,0 +1,111 @@
+"""One task to one outcome, and all shipped tasks on a world that is as good as reality."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+from scoring_worlds import World
+
+from unipath_bench.contracts import Measurement, ScoreInputs, metric
+from unipath_bench.errors import DataError, UsageError
+from unipath_bench.registries import METRICS
+from unipath_bench.schema.task import TaskSpec
+from unipath_bench.scoring.catalogue import load_tasks
+from unipath_bench.scoring.evaluate import evaluate
+from unipath_bench.scoring.not_computable import NotComputable
+
+TASKS = load_tasks()
+
+
+@metric("generated.images")
+def measured(inputs: ScoreInputs, *, score: float = 3.0, missing: bool = False) -> Measurement:
+    """A number as told."""
+    if score < 0:
+        raise NotComputable("It is below zero.", "Raise it.")
+    if missing:
+        return Measurement({"other": 1.0}, n=4, details={"not_reported": {"score": "there is no k"}})
+    return Measurement({"score": score, "other": 1.0, "unlisted": 9.0}, n=4, dimension=2)
+
+
+def _spec(parameters: dict[str, object] | None = None, **more: object) -> TaskSpec:
+    values = {"score": {"title": "Score", "direction": "lower", "floor": 1.0, "ceiling": 5.0}, **more}
+    return TaskSpec.model_validate({
+        "name": "probe", "tier": 2, "version": 1, "title": "t", "summary": "s", "metric": "m",
+        "parameters": parameters or {}, "headline": "score", "values": values,
+    })  # fmt: skip
+
+
+NOTHING = ScoreInputs({})
+
+
+def test_an_outcome_has_the_listed_values_with_their_scale() -> None:
+    outcome = evaluate(_spec(other={"title": "Other", "direction": "higher"}), measured, NOTHING)
+    assert outcome.status == "computed"
+    assert list(outcome.values) == ["score", "other"]
+    assert (outcome.n, outcome.dimension) == (4, 2)
+    score = outcome.values["score"]
+    assert (score.value, score.floor, score.ceiling, score.headline) == (3.0, 1.0, 5.0, True)
+    assert score.percent_of_range == 50.0
+    other = outcome.values["other"]
+    assert (other.floor, other.ceiling, other.percent_of_range, other.headline) == (None, None, None, False)
+
+
+def test_not_computable_is_a_status_with_reason_and_remedy() -> None:
+    outcome = evaluate(_spec({"score": -1.0}), measured, NOTHING)
+    assert (outcome.status, outcome.reason, outcome.remedy) == ("not computed", "It is below zero.", "Raise it.")
+    assert not outcome.values
+    headless = evaluate(_spec({"missing": True}), measured, NOTHING)
+    assert (headless.status, headless.reason) == ("not computed", "there is no k")
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_metric_that_returns_no_number_is_refused(bad: float) -> None:
+    with pytest.raises(DataError, match="NaN or infinity for score"):
+        evaluate(_spec({"score": bad}), measured, NOTHING)
+
+
+def test_a_task_that_does_not_fit_its_metric_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match=r"wrong parameters.*subset"):
+        evaluate(_spec({"subset": 3}), measured, NOTHING)
+    with pytest.raises(UsageError, match=r"(?s)does not give:.*nonsense"):
+        evaluate(_spec(nonsense={"title": "x", "direction": "lower"}), measured, NOTHING)
+
+
+@pytest.fixture(scope="module")
+def as_good_as_reality() -> ScoreInputs:
+    return World(count=120, distance=8).inputs()
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+def test_every_shipped_task_computes_all_of_its_values(name: str, as_good_as_reality: ScoreInputs) -> None:
+    spec = TASKS[name]
+    outcome = evaluate(spec, METRICS.get(spec.metric), as_good_as_reality)
+    assert outcome.status == "computed", outcome.reason
+    assert set(outcome.values) == set(spec.values)
+    json.dumps(outcome.details, allow_nan=False)
+    for value, of in spec.values.items():
+        for side in ("floor", "ceiling"):
+            if getattr(of, side) != "none":
+                assert getattr(outcome.values[value], side) is not None, (value, side)
+    headline = outcome.values[spec.headline]
+    # Real images in the generator's place: near the good end of every scale.
+    assert headline.percent_of_range is not None
+    assert headline.percent_of_range == pytest.approx(100, abs=12)
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+def test_every_shipped_task_names_the_sample_with_nan_features(name: str, as_good_as_reality: ScoreInputs) -> None:
+    generated = as_good_as_reality["generated"]
+    images = generated.images.copy()
+    images[17] = np.nan
+    spec = TASKS[name]
+    with pytest.raises(DataError, match=r"(?s)generated set.*s17"):
+        evaluate(
+            spec,
+            METRICS.get(spec.metric),
+            as_good_as_reality.replaced(generated=dataclasses.replace(generated, images=images)),
+        )

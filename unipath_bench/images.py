@@ -25,8 +25,16 @@ from unipath_bench.generated import validate_generated
 from unipath_bench.types import RGBBatch, RGBImage
 
 __all__ = [
-    "FORMATS", "MAX_PIXELS", "ResizeFilter", "decode_png", "encode_png", "image_size", "read_image", "resize",
-    "resize_float", "validate_generated",
+    "FORMATS",
+    "MAX_PIXELS",
+    "ResizeFilter",
+    "decode_png",
+    "encode_png",
+    "image_size",
+    "read_image",
+    "resize",
+    "resize_float",
+    "validate_generated",
 ]
 
 MAX_PIXELS = 64_000_000
@@ -89,9 +97,7 @@ def read_image(source: Path | bytes, name: str = "", *, max_pixels: int = MAX_PI
 def image_size(source: Path | bytes) -> tuple[int, int] | None:
     """(height, width) from the file's header, without decoding; None where the header cannot be read."""
     try:
-        with Image.open(
-            source if isinstance(source, Path) else io.BytesIO(source), formats=_RECOGNISED
-        ) as image:
+        with Image.open(source if isinstance(source, Path) else io.BytesIO(source), formats=_RECOGNISED) as image:
             return image.height, image.width
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, *_DECODING_ERRORS):
         return None
@@ -135,9 +141,7 @@ def resize(images: RGBBatch, size: int | tuple[int, int], resample: ResizeFilter
     return result
 
 
-def resize_float(
-    images: RGBBatch, size: int | tuple[int, int], resample: ResizeFilter
-) -> npt.NDArray[np.float32]:
+def resize_float(images: RGBBatch, size: int | tuple[int, int], resample: ResizeFilter) -> npt.NDArray[np.float32]:
     """As :func:`resize`, without rounding or clipping: float32 (B, h, w, 3) on the scale 0..255.
 
     Each channel goes through Pillow's float mode ``F``, the "clean" resize of Parmar et al., "On Aliased Resizing and
@@ -214,9 +218,7 @@ def _refuse_what_is_not_rgb(image: Image.Image, data: bytes, name: str, max_pixe
         article = "an" if description.startswith("8") else "a"
         raise DataError(f"{name} is {article} {description}; 8-bit RGB is needed.", _remedy(depth, colours))
     if "transparency" in image.info:
-        raise DataError(
-            f"{name} is an {description} with a transparent colour; plain 8-bit RGB is needed.", _FLATTEN
-        )
+        raise DataError(f"{name} is an {description} with a transparent colour; plain 8-bit RGB is needed.", _FLATTEN)
     if kind not in FORMATS:
         raise DataError(f"{name} is a {kind} file; formats read are {', '.join(FORMATS)}.", _TO_RGB)
     if orientation in _ORIENTATIONS:

@@ -32,8 +32,8 @@ def load_suite(
     """Build the suite that ``spec`` names: a registered name, a path ending in .yaml or .yml, or ``module:attribute``.
 
     ``data`` and ``arguments`` go before those of a YAML file. With ``offline`` a suite that takes an ``offline``
-    argument reaches for nothing. Raises :class:`~unipath_bench.errors.UsageError` for unknown names and arguments, and whatever
-    the suite raises over its data.
+    argument reaches for nothing. Raises :class:`~unipath_bench.errors.UsageError` for unknown names and arguments, and
+    whatever the suite raises over its data.
     """
     given = dict(arguments or {})
     if spec.endswith((".yaml", ".yml")):

@@ -14,7 +14,7 @@ from unipath_bench.errors import DataError, UsageError
 from unipath_bench.images import image_size, read_image
 from unipath_bench.suites.metadata import NAMES, Record, read_metadata
 from unipath_bench.suites.problems import Problems
-from unipath_bench.suites.table_suite import Description, Size, TableSuite
+from unipath_bench.suites.table_suite import Description, Size, TableSuite, check_arguments
 from unipath_bench.suites.tabular import Columns, Row, build_table, split_name
 from unipath_bench.types import RGBImage
 
@@ -57,6 +57,7 @@ class FolderSuite(TableSuite):
         self, data: Path | str, *, attributes: Sequence[str] | str | None = None, text_column: str | None = None,
         group_column: str | None = None, size: Size = "uniform", **description: Unpack[Description],
     ) -> None:  # fmt: skip
+        check_arguments(type(self), size, description)
         self.root = Path(data).expanduser().resolve()
         if not self.root.is_dir():
             what = "is not a folder" if self.root.exists() else "does not exist"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
-from unipath_bench.digest import digest_file, digest_strings
+from unipath_bench.digest import digest_file
 from unipath_bench.errors import DataError, MissingError, UsageError, listed
 from unipath_bench.images import image_size, read_image
 from unipath_bench.suites.hub import snapshot
 from unipath_bench.suites.parquet import find_image_column
 from unipath_bench.suites.problems import Problems
-from unipath_bench.suites.table_suite import Description, Size, TableSuite
+from unipath_bench.suites.table_suite import Description, Size, TableSuite, check_arguments
 from unipath_bench.suites.tabular import Columns, Row, build_table, split_name
 from unipath_bench.types import RGBImage
 
@@ -42,6 +43,7 @@ class HuggingFaceSuite(TableSuite):
         image_column: str | None = None, attributes: Sequence[str] | str | None = None, text_column: str | None = None,
         group_column: str | None = None, size: Size = "uniform", **description: Unpack[Description],
     ) -> None:  # fmt: skip
+        check_arguments(type(self), size, description)
         source = Path(data).expanduser()
         if source.exists():
             folder, name = source.resolve(), source.resolve().name
@@ -91,16 +93,14 @@ class HuggingFaceSuite(TableSuite):
         for index in range(len(self._places)):
             source = self._source_of(index)
             try:
-                yield digest_file(source) if isinstance(source, Path) else digest_strings([source.hex()])
+                yield digest_file(source) if isinstance(source, Path) else hashlib.sha256(source).hexdigest()
             except OSError as error:
                 raise DataError(f"{source!s} cannot be read: {error.strerror}.", "Check the file.") from error
 
 
 def _fetch(name: str, revision: str | None, files: Sequence[str] | str | None, offline: bool) -> Path:
     if not _HUB_ID.fullmatch(name):
-        raise UsageError(
-            f"{name} is neither a path that exists nor a hub id of the form owner/name.", "Check --data."
-        )
+        raise UsageError(f"{name} is neither a path that exists nor a hub id of the form owner/name.", "Check --data.")
     if not revision:
         raise UsageError(
             f"The hub data set {name} needs a revision, so that its content cannot change.",

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unipath_bench.contracts import Sample, Suite
-from unipath_bench.digest import canonical_json, digest_strings, pixel_digest
+from unipath_bench.digest import digest, pixel_digest
 from unipath_bench.errors import DataError
 from unipath_bench.schema.cards import SuiteCard
 from unipath_bench.types import RGBImage
@@ -58,8 +58,8 @@ class MicrographSuite(Suite):
     """250 tiles of 32 x 32 pixels from one 512 x 512 field of colonic glands, immunohistochemistry for FHL2.
 
     Attributes ``staining`` and ``cellularity`` are thresholds on the pixels; the prompts are sentences made from them,
-    with three paraphrases each. Groups are blocks of 2 x 2 tiles; every third diagonal of blocks is ``test``, the others
-    ``train``.
+    with three paraphrases each. Groups are blocks of 2 x 2 tiles; every third diagonal of blocks is ``test``, the
+    others ``train``.
     """
 
     card = SuiteCard(
@@ -70,7 +70,7 @@ class MicrographSuite(Suite):
         height=TILE,
         width=TILE,
         attributes=("staining", "cellularity"),
-        citation="Center for Microscopy and Molecular Imaging (CMMI); skimage.data.immunohistochemistry of scikit-image.",
+        citation="Center for Microscopy and Molecular Imaging (CMMI); skimage.data.immunohistochemistry, scikit-image",
         notes="A smoke test on real tissue: one field of one specimen, immunohistochemistry and not H&E, labels from "
         "pixel thresholds, neighbouring tiles on both sides of the split. Its numbers support no claim about a model.",
     )
@@ -87,8 +87,8 @@ class MicrographSuite(Suite):
 
     @cached_property
     def revision(self) -> str:
-        rows = (canonical_json([s.id, s.split, s.prompt, dict(s.labels), s.group, s.paraphrases]) for s in self._samples)
-        return digest_strings([pixel_digest(self._field), *rows])
+        rows = [[s.id, s.split, s.prompt, dict(s.labels), s.group, s.paraphrases] for s in self._samples]
+        return digest([pixel_digest(self._field), *rows])
 
     @cached_property
     def _field(self) -> RGBImage:
@@ -124,9 +124,7 @@ def measure(field: RGBImage) -> npt.NDArray[np.float64]:
     pixels = np.maximum(field[: rows * TILE, : columns * TILE].astype(np.float64), 1) / 255
     density = -np.log10(pixels)
     stains = density @ np.asarray(hed_from_rgb, np.float64)
-    planes = np.stack(
-        [density.mean(axis=2) > TISSUE_OD, stains[:, :, 2], stains[:, :, 0] > NUCLEAR_OD], axis=2
-    )
+    planes = np.stack([density.mean(axis=2) > TISSUE_OD, stains[:, :, 2], stains[:, :, 0] > NUCLEAR_OD], axis=2)
     tiles: npt.NDArray[np.float64] = planes.reshape(rows, TILE, columns, TILE, 3).mean(axis=(1, 3))
     return tiles
 

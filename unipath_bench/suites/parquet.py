@@ -17,7 +17,7 @@ from unipath_bench.digest import digest_file
 from unipath_bench.errors import DataError, UsageError
 from unipath_bench.images import image_size, read_image
 from unipath_bench.suites.problems import Problems
-from unipath_bench.suites.table_suite import Description, Size, TableSuite
+from unipath_bench.suites.table_suite import Description, Size, TableSuite, check_arguments
 from unipath_bench.suites.tabular import SPLIT_NAMES, Columns, Row, build_table, split_name
 from unipath_bench.types import RGBImage
 
@@ -33,7 +33,7 @@ class _Place:
 
 
 class ParquetSuite(TableSuite):
-    """One Parquet file, or a folder of them: ``train-00000-of-00002.parquet``, ``data/test-*.parquet``, ``test/0.parquet``.
+    """One Parquet file, or a folder of them, such as ``data/train-00000-of-00002.parquet`` or ``test/0000.parquet``.
 
     The image column is binary, or a struct with ``bytes`` as Hugging Face ``datasets`` writes it: ``image`` where there
     is one, the only one of that type otherwise, or the one that ``image_column`` names. A file's split is the start of
@@ -47,6 +47,7 @@ class ParquetSuite(TableSuite):
         text_column: str | None = None, group_column: str | None = None, size: Size = "uniform",
         **description: Unpack[Description],
     ) -> None:  # fmt: skip
+        check_arguments(type(self), size, description)
         self.root = Path(data).expanduser().resolve()
         self._files = _find(self.root)
         problems = Problems(str(self.root))

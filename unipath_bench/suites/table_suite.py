@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from abc import abstractmethod
 from collections import Counter
@@ -39,12 +40,12 @@ class Description(TypedDict, total=False):
 class TableSuite(Suite):
     """A suite whose samples come from a :class:`~unipath_bench.suites.tabular.Table`.
 
-    Subclasses build the table, then call this constructor. ``size='uniform'`` puts the commonest size of up to 25
-    images on the card, so that verification refuses all others; ``'any'`` leaves it open.
+    Subclasses call :func:`check_arguments`, build the table, then call this constructor.
+    ``size='uniform'`` puts the commonest size of up to 25 images on the card, so that verification refuses all others;
+    ``'any'`` leaves it open.
     """
 
     def __init__(self, table: Table, source: str, size: Size, description: Description) -> None:
-        check_description(description, size)
         self._table = table
         self._source = source
         self._index = {sample.id: i for i, sample in enumerate(table.samples)}
@@ -91,11 +92,11 @@ class TableSuite(Suite):
         return sizes.most_common(1)[0][0] if sizes else (None, None)
 
 
-def check_description(description: Description, size: Size) -> None:
-    """Raise :class:`UsageError` for an argument that no suite of this kind has."""
-    known = list(Description.__annotations__)
+def check_arguments(kind: type[TableSuite], size: Size, description: Description) -> None:
+    """Raise :class:`UsageError` for an argument that this suite does not have, before its data are looked at."""
+    known = [*inspect.signature(kind).parameters, *Description.__annotations__]
     for name in description:
-        if name not in known:
+        if name not in Description.__annotations__:
             raise UsageError(f"There is no suite argument {name!r}.", suggest(name, known, "argument"))
     if size not in get_args(Size):
         raise UsageError(f"size={size!r} is not known.", "Use size=uniform (default) or size=any.")

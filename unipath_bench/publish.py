@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unipath_bench.exhibits import Exhibits
+from unipath_bench.pipeline.files import storage_error
 from unipath_bench.pipeline.progress import Progress, Silent
 from unipath_bench.pipeline.run import RunFolder
 from unipath_bench.report import write_report
@@ -15,7 +16,10 @@ def publish(folder: RunFolder, *, tracking_uri: str, progress: Progress | None =
     show = progress or Silent()
     show.start("Publish", 2)
     record, tasks = folder.load_record(), load_tasks()
-    write_report(record, Exhibits.load(folder.exhibits), folder.report, tasks)
+    try:
+        write_report(record, Exhibits.load(folder.exhibits), folder.report, tasks)
+    except OSError as error:
+        raise storage_error(error, folder.report) from error
     show.advance(1)
     run_id = log_run(record, folder.path, tracking_uri=tracking_uri, tasks=tasks)
     show.advance(1)

@@ -35,7 +35,9 @@ class _Group(TyperGroup):
         own = super().get_command(ctx, cmd_name)
         if own is not None or cmd_name not in COMMANDS:
             return own
-        return typer.main.get_command(COMMANDS.get(cmd_name))
+        command = typer.main.get_command(COMMANDS.get(cmd_name))
+        command.name = cmd_name
+        return command
 
     def invoke(self, ctx: Any) -> Any:
         try:

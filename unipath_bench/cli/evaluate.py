@@ -6,12 +6,15 @@ import csv
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from unipath_bench.cli import options as opt
+
+if TYPE_CHECKING:
+    from unipath_bench.pipeline.plan import Plan
 
 
 def run(
@@ -116,7 +119,7 @@ def prompts(
     _stay_offline(offline)
     chosen = Options(
         model="folder", suite=suite, data=data, suite_arguments=opt.parse_arguments(suite_arg, "--suite-arg"), n=n,
-        seeds=seeds,
+        seeds=seeds, offline=offline,
     )  # fmt: skip
     requests = plan_requests(chosen)
     columns = [
@@ -148,7 +151,7 @@ def _plan(
     model: str | None, suite: str, data: str | None, images: Path | None, tiers: str, tasks: list[str] | None,
     n: int | None, seeds: int, encoder: list[str] | None, model_arg: list[str] | None, suite_arg: list[str] | None,
     device: str, offline: bool,
-):  # fmt: skip
+) -> Plan:  # fmt: skip
     from unipath_bench.pipeline.plan import Options, make_plan
 
     _stay_offline(offline)

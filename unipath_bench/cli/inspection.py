@@ -92,7 +92,7 @@ def schema(
     ] = "RunRecord",
 ) -> None:
     """Print the JSON schema of a document: the run record, a task, a card."""
-    from unipath_bench.schema.documents import DOCUMENTS
+    from unipath_bench.cli.documents import DOCUMENTS
 
     if document not in DOCUMENTS:
         raise UsageError(f"There is no document {document!r}.", suggest(document, sorted(DOCUMENTS), "document"))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from unipath_bench.contracts import FeatureSet, ImageEncoder, Sample, TextEncoder
+from unipath_bench.contracts import ImageEncoder, Sample, TextEncoder
 from unipath_bench.digest import pixel_digest
-from unipath_bench.errors import DataError, listed
+from unipath_bench.errors import DataError, UsageError, listed
 from unipath_bench.images import decode_png
 from unipath_bench.pipeline.plan import Encoder, Plan, encoder_digest
 from unipath_bench.pipeline.progress import Progress
@@ -122,9 +122,22 @@ class EmbedStage:
             family.put(position, [have[key] for key in keys])
 
     def _encoder(self, name: str) -> ImageEncoder:
-        encoder = self.plan.encoders[name]
+        encoder = self._set_up(name)
         if not isinstance(encoder, ImageEncoder):
-            raise TypeError(f"{name} is no ImageEncoder")
+            raise UsageError(f"The encoder {name!r} reads no images.", "Choose an image encoder with --encoder NAME.")
+        return encoder
+
+    def text_features(self, name: str, texts: Sequence[str]) -> Features:
+        """Features of texts in a joint encoder, float32 (N, D); not stored: texts are few and cheap."""
+        encoder = self._set_up(name)
+        if not isinstance(encoder, TextEncoder):
+            raise UsageError(
+                f"The encoder {name!r} reads no text.", "Choose a joint encoder with --encoder alignment=NAME."
+            )
+        return embed_texts(encoder, texts)
+
+    def _set_up(self, name: str) -> Encoder:
+        encoder = self.plan.encoders[name]
         if name not in self._ready:
             encoder.setup(self.plan.context())
             self._ready.add(name)
@@ -179,112 +192,9 @@ def _check_shape(
 
 
 def _check_finite(features: Features, names: Sequence[str], encoder: str) -> None:
-    bad = ~np.isfinite(features).all(axis=1)
-    if bad.any():
+    bad = [name for name, row in zip(names, features, strict=True) if not np.isfinite(row).all()]
+    if bad:
         raise DataError(
-            f"The encoder {encoder!r} gave NaN or infinite features for {int(bad.sum())} of {len(names)}:\n"
-            + listed([name for name, is_bad in zip(names, bad, strict=True) if is_bad]),
+            f"The encoder {encoder!r} gave NaN or infinite features for {len(bad)} of {len(names)}:\n" + listed(bad),
             "Look at these images; try --device cpu or the encoder in float32. Nothing of this shard was stored.",
         )
-
-
-class FeatureSets:
-    """Reads finished features back as the sets that metrics see."""
-
-    def __init__(self, plan: Plan, stage: EmbedStage) -> None:
-        self.plan = plan
-        self.stage = stage
-        self._texts: dict[tuple[str, str], Features] = {}
-
-    def load(self, encoder: str | None, needs: frozenset[str]) -> Mapping[str, FeatureSet]:
-        """The sets that ``needs`` names, with features in ``encoder`` (None: without features)."""
-        plan = self.plan
-        sets = {"generated": self._generated("seed-", encoder, needs)}
-        sets["reference"] = self._real("reference", plan.prompts, encoder, needs)
-        if "variants.images" in needs or "variants.texts" in needs:
-            sets["variants"] = self._generated("wording-", encoder, needs)
-        if "train.images" in needs:
-            sets["train"] = self._real("train", plan.roles.train, encoder, needs)
-        if "heldout.images" in needs:
-            sets["heldout"] = self._heldout(encoder, needs)
-        return sets
-
-    def _generated(self, prefix: str, encoder: str | None, needs: frozenset[str]) -> FeatureSet:
-        plan = self.plan
-        name = "generated" if prefix == "seed-" else "variants"
-        families = {f: r for f, r in plan.generated.items() if f.startswith(prefix)}
-        requests = [r for family in families.values() for r in family]
-        by_id = {s.id: s for s in plan.prompts}
-        images, pixels = self._rows(encoder, f"{name}.images" in needs, list(families))
-        return FeatureSet(
-            ids=tuple(r.sample_id for r in requests),
-            images=images,
-            texts=self._text_features(encoder, [r.prompt for r in requests]) if f"{name}.texts" in needs else None,
-            prompts=tuple(r.prompt for r in requests),
-            labels=self._columns([r.labels for r in requests]),
-            groups=tuple(by_id[r.sample_id].group or r.sample_id for r in requests),
-            replicates=tuple(
-                r.replicate if prefix == "seed-" else int(f.removeprefix(prefix))
-                for f, rs in families.items()
-                for r in rs
-            ),
-            pixel_digests=pixels,
-        )
-
-    def _real(self, name: str, samples: Sequence[Sample], encoder: str | None, needs: frozenset[str]) -> FeatureSet:
-        images, pixels = self._rows(encoder, f"{name}.images" in needs, [name])
-        return FeatureSet(
-            ids=tuple(s.id for s in samples),
-            images=images,
-            prompts=tuple(s.prompt for s in samples),
-            labels=self._columns([s.labels for s in samples]),
-            groups=tuple(s.group or s.id for s in samples),
-            replicates=(0,) * len(samples),
-            pixel_digests=pixels,
-        )
-
-    def _heldout(self, encoder: str | None, needs: frozenset[str]) -> FeatureSet:
-        plan = self.plan
-        pool = plan.roles.heldout
-        row_of = {s.id: i for i, s in enumerate(pool)}
-        rows = self._real("heldout", pool, encoder, needs).take(
-            [row_of[plan.heldout_of[s.id].id] for s in plan.prompts]
-        )
-        return FeatureSet(
-            ids=tuple(s.id for s in plan.prompts),
-            images=rows.images,
-            prompts=tuple(s.prompt for s in plan.prompts),
-            labels=self._columns([s.labels for s in plan.prompts]),
-            groups=rows.groups,
-            replicates=rows.replicates,
-            pixel_digests=rows.pixel_digests,
-        )
-
-    def _rows(
-        self, encoder: str | None, wanted: bool, families: Sequence[str]
-    ) -> tuple[Features | None, tuple[str, ...]]:
-        if encoder is None or not wanted:
-            return None, ()
-        vectors: list[Features] = []
-        pixels: list[str] = []
-        for source in (s for s in self.stage.sources() if s.family in families):
-            family = self.stage.family(source, encoder)
-            for position, rows in positions(len(source.keys)):
-                shard = family.read(family.path(position, source.keys[rows]))
-                vectors.extend(row.vector for row in shard)
-                pixels.extend(row.pixel_digest for row in shard)
-        return np.stack(vectors), tuple(pixels)
-
-    def _text_features(self, name: str | None, texts: Sequence[str]) -> Features | None:
-        encoder: Encoder | None = self.plan.encoders.get(name) if name is not None else None
-        if not isinstance(encoder, TextEncoder):
-            raise TypeError(f"{name} is no TextEncoder")
-        if name not in self.stage._ready:
-            encoder.setup(self.plan.context())
-            self.stage._ready.add(name)
-        return embed_texts(encoder, texts)
-
-    def _columns(self, labels: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
-        """Label columns, the primary attribute first."""
-        names = self.plan.suite.card.attributes
-        return {name: tuple(row[name] for row in labels) for name in names}

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from unipath_bench.contracts import Generator, Request
 from unipath_bench.digest import pixel_digest
 from unipath_bench.errors import BenchError, GeneratorError
-from unipath_bench.images import encode_png, validate_generated
+from unipath_bench.generated import validate_generated
+from unipath_bench.images import encode_png
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.progress import Progress
 from unipath_bench.pipeline.requests import request_key

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from unipath_bench.contracts import (
@@ -156,8 +157,12 @@ class Plan:
         counts["variants"] = sum(len(r) for f, r in self.generated.items() if f.startswith("wording-"))
         return PlanRecord(
             suite=self.suite.card,
+            suite_spec=_portable(self.options.suite),
+            suite_data=Path(self.options.data).name if self.options.data else "",
             suite_revision=self.suite.revision,
+            suite_arguments=dict(self.options.suite_arguments or {}),
             model=self.generator.card,
+            model_spec=_portable(self.options.model),
             model_digest=self.model_digest,
             tiers=tuple(sorted({t.spec.tier for t in self.tasks})),
             tasks=tuple(f"{t.key}@{t.spec.version}" for t in self.tasks),
@@ -167,6 +172,11 @@ class Plan:
             roles=dict(self.role_encoders),
             counts=counts,
         )
+
+
+def _portable(spec: str) -> str:
+    """A name or module:attribute as it is; of a file its name alone, so that records do not depend on folders."""
+    return Path(spec).name if spec.endswith((".yaml", ".yml")) else spec
 
 
 def encoder_digest(card: EncoderCard) -> str:
@@ -179,7 +189,7 @@ def make_plan(options: Options) -> Plan:
     if options.seeds < 1:
         raise UsageError(f"--seeds is {options.seeds}.", "At least one image a prompt is needed.")
     specs = select_tasks(options.tiers, options.tasks)
-    suite = load_suite(options.suite, options.data, dict(options.suite_arguments or {}))
+    suite = load_suite(options.suite, options.data, options.suite_arguments or {}, offline=options.offline)
     roles = assign_roles(suite)
     generator = load_generator(options.model, dict(options.model_arguments or {}))
     prompts = _take(roles, options.n, suite)
@@ -203,7 +213,7 @@ def make_plan(options: Options) -> Plan:
 
 def plan_requests(options: Options) -> list[Request]:
     """The requests of a run at the suite's own image size, without a generator: for images made elsewhere."""
-    suite = load_suite(options.suite, options.data, dict(options.suite_arguments or {}))
+    suite = load_suite(options.suite, options.data, options.suite_arguments or {}, offline=options.offline)
     prompts = _take(assign_roles(suite), options.n, suite)
     height, width = _suite_size(suite, prompts)
     return [r for s in range(options.seeds) for r in build_requests(prompts, s, height, width)]

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from unipath_bench.digest import digest
 from unipath_bench.exhibits import Exhibits
-from unipath_bench.pipeline.embed import EmbedStage, FeatureSets
+from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.environment import describe_environment, package_versions, peak_memory_mib
 from unipath_bench.pipeline.exhibit import gather_exhibits
-from unipath_bench.pipeline.files import write_atomically
+from unipath_bench.pipeline.feature_sets import FeatureSets
+from unipath_bench.pipeline.files import storage_error, write_text
 from unipath_bench.pipeline.generate import GenerateStage
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.progress import Progress, Silent
@@ -71,7 +72,8 @@ def run(plan: Plan, out: Path, *, batch_size: int | None = None, progress: Progr
     with clock.stage("embed"):
         embed.run()
     with clock.stage("score"):
-        scores = score_tasks(plan, FeatureSets(plan, embed), show)
+        shards = tuple(_shards(plan, store, embed))
+        scores = score_tasks(plan, store, FeatureSets(plan, embed), shards, show)
     plan_record = plan.record()
     run_id = digest([plan_record.model_dump(mode="json"), package_versions()])
     name = f"{plan.generator.card.name}-{plan.suite.card.name}-n{plan_record.n}x{plan_record.seeds}-{run_id[:8]}"
@@ -81,24 +83,22 @@ def run(plan: Plan, out: Path, *, batch_size: int | None = None, progress: Progr
         name=name,
         plan=plan_record,
         scores=tuple(scores),
-        shards=tuple(_shards(plan, store, embed)),
+        shards=shards,
         environment=describe_environment(plan.options.device),
         timing=clock.timing(generate.generated, embed.embedded),
     )
     folder = RunFolder(out / "runs" / name)
-    write_exhibits(gather_exhibits(plan, store, record), folder)
+    _save(gather_exhibits(plan, store, record), folder.exhibits)
     text = record.model_dump_json(indent=2) + "\n"
-    write_atomically(folder.record, lambda path: _write_text(path, text))
+    write_text(folder.record, text)
     return folder
 
 
-def write_exhibits(exhibits: Exhibits, folder: RunFolder) -> None:
-    """Save the images that the report shows."""
-    exhibits.save(folder.exhibits)
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+def _save(exhibits: Exhibits, folder: Path) -> None:
+    try:
+        exhibits.save(folder)
+    except OSError as error:
+        raise storage_error(error, folder) from error
 
 
 def _verify(plan: Plan, store: Store, progress: Progress) -> None:
@@ -129,8 +129,9 @@ def _shards(plan: Plan, store: Store, embed: EmbedStage) -> Iterator[Shard]:
             for position, rows in positions(len(source.keys)):
                 path = family.path(position, source.keys[rows])
                 content = family.read(path)
-                kind = "samples" if path.suffix == ".parquet" else "features"
-                yield Shard(kind=kind, name=store.relative(path), rows=len(content), digest=content_digest(content))
+                yield Shard(
+                    kind=family.kind, name=store.relative(path), rows=len(content), digest=content_digest(content)
+                )
 
 
 class _Clock:

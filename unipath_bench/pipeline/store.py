@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,7 @@ from safetensors.numpy import save_file
 
 from unipath_bench.digest import digest_strings
 from unipath_bench.errors import DataError
-from unipath_bench.pipeline.files import write_atomically
+from unipath_bench.pipeline.files import write_atomically, write_text
 from unipath_bench.types import Features
 
 SHARD_ROWS = 32
@@ -66,7 +66,8 @@ RowT = TypeVar("RowT", SampleRow, FeatureRow)
 class Family(ABC, Generic[RowT]):
     """The shards of one set."""
 
-    suffix: str
+    kind: ClassVar[Literal["samples", "features"]]
+    suffix: ClassVar[str]
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -121,6 +122,7 @@ _SAMPLES = pa.schema(
 class SampleFamily(Family[SampleRow]):
     """Generated images as Parquet with lossless PNG bytes; Hugging Face ``datasets`` reads the files as they are."""
 
+    kind = "samples"
     suffix = ".parquet"
 
     def read(self, path: Path) -> list[SampleRow]:
@@ -159,6 +161,7 @@ class SampleFamily(Family[SampleRow]):
 class FeatureFamily(Family[FeatureRow]):
     """Features as one float32 array a shard (safetensors), with the keys and pixel digests of its rows."""
 
+    kind = "features"
     suffix = ".safetensors"
 
     def read(self, path: Path) -> list[FeatureRow]:
@@ -194,7 +197,7 @@ def _damaged(path: Path, error: Exception) -> DataError:
 
 
 class Store:
-    """The store's folder: ``samples/`` and ``features/``, and marks of suites that have been verified."""
+    """The store's folder: ``samples/``, ``features/`` and ``scores/``, and marks of suites that have been verified."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -207,6 +210,10 @@ class Store:
         """Features in one encoder of one source (a generator's or a suite's digest) and one of its families."""
         return FeatureFamily(self.root / "features" / encoder_digest[:16] / source[:16] / family)
 
+    def score(self, key: str) -> Path:
+        """File of one task's score; ``key`` is a digest of all that decides it."""
+        return self.root / "scores" / f"{key}.json"
+
     def relative(self, path: Path) -> str:
         """A shard's name in records."""
         return path.relative_to(self.root).as_posix()
@@ -217,7 +224,7 @@ class Store:
 
     def mark_verified(self, suite_revision: str) -> None:
         """Remember that every image of this suite revision is sound."""
-        write_atomically(self._mark(suite_revision), lambda path: path.write_text("verified\n", encoding="utf-8"))
+        write_text(self._mark(suite_revision), "verified\n")
 
     def _mark(self, suite_revision: str) -> Path:
         return self.root / "suites" / f"{suite_revision}.verified"

@@ -17,8 +17,6 @@ from unipath_bench.schema.task import Tier
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 1
-
 
 class Interval(Document):
     """A confidence interval that has been shown to cover."""
@@ -72,9 +70,16 @@ class PlanRecord(Document):
     """What was asked for."""
 
     suite: SuiteCard
+    suite_spec: str = Field(
+        default="", description="What --suite named: a registered suite, module:attribute or a file's name."
+    )
+    suite_data: str = Field(
+        default="", description="Last part of what --data named; where it lies is the machine's affair."
+    )
     suite_revision: str
     suite_arguments: dict[str, Any] = Field(default_factory=dict)
     model: GeneratorCard
+    model_spec: str = Field(default="", description="What --model named: a card, module:attribute or a file's name.")
     model_digest: str
     tiers: tuple[int, ...]
     tasks: tuple[str, ...]
@@ -118,7 +123,7 @@ class Timing(Document):
 class RunRecord(Document):
     """One evaluation of one generator."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     framework_version: str
     run_id: str = Field(description="Digest of the plan: the same evaluation has the same id.")
     name: str

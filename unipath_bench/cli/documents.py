@@ -6,7 +6,8 @@ from unipath_bench.schema.base import Document
 from unipath_bench.schema.cards import EncoderCard, GeneratorCard, SuiteCard
 from unipath_bench.schema.record import RunRecord
 from unipath_bench.schema.task import TaskSpec
+from unipath_bench.suites.card import SuiteFile
 
 DOCUMENTS: dict[str, type[Document]] = {
-    kind.__name__: kind for kind in (EncoderCard, GeneratorCard, RunRecord, SuiteCard, TaskSpec)
+    kind.__name__: kind for kind in (EncoderCard, GeneratorCard, RunRecord, SuiteCard, SuiteFile, TaskSpec)
 }

@@ -1,0 +1,108 @@
+"""Finished features, read back as the sets that metrics see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from unipath_bench.contracts import FeatureSet, Sample
+from unipath_bench.pipeline.embed import EmbedStage
+from unipath_bench.pipeline.plan import Plan
+from unipath_bench.pipeline.store import positions
+from unipath_bench.types import Features
+
+
+class FeatureSets:
+    """Reads finished features back as the sets that metrics see."""
+
+    def __init__(self, plan: Plan, stage: EmbedStage) -> None:
+        self.plan = plan
+        self.stage = stage
+
+    def load(self, encoder: str | None, needs: frozenset[str]) -> Mapping[str, FeatureSet]:
+        """The sets that ``needs`` names, with features in ``encoder`` (None: without features)."""
+        plan = self.plan
+        sets = {"generated": self._generated("seed-", encoder, needs)}
+        sets["reference"] = self._real("reference", plan.prompts, encoder, needs)
+        if "variants.images" in needs or "variants.texts" in needs:
+            sets["variants"] = self._generated("wording-", encoder, needs)
+        if "train.images" in needs:
+            sets["train"] = self._real("train", plan.roles.train, encoder, needs)
+        if "heldout.images" in needs:
+            sets["heldout"] = self._heldout(encoder, needs)
+        return sets
+
+    def _generated(self, prefix: str, encoder: str | None, needs: frozenset[str]) -> FeatureSet:
+        plan = self.plan
+        name = "generated" if prefix == "seed-" else "variants"
+        families = {f: r for f, r in plan.generated.items() if f.startswith(prefix)}
+        requests = [r for family in families.values() for r in family]
+        by_id = {s.id: s for s in plan.prompts}
+        images, pixels = self._rows(encoder, f"{name}.images" in needs, list(families))
+        texts = None
+        if encoder is not None and f"{name}.texts" in needs:
+            texts = self.stage.text_features(encoder, [r.prompt for r in requests])
+        return FeatureSet(
+            ids=tuple(r.sample_id for r in requests),
+            images=images,
+            texts=texts,
+            prompts=tuple(r.prompt for r in requests),
+            labels=self._columns([r.labels for r in requests]),
+            groups=tuple(by_id[r.sample_id].group or r.sample_id for r in requests),
+            replicates=tuple(
+                r.replicate if prefix == "seed-" else int(f.removeprefix(prefix))
+                for f, rs in families.items()
+                for r in rs
+            ),
+            pixel_digests=pixels,
+        )
+
+    def _real(self, name: str, samples: Sequence[Sample], encoder: str | None, needs: frozenset[str]) -> FeatureSet:
+        images, pixels = self._rows(encoder, f"{name}.images" in needs, [name])
+        return FeatureSet(
+            ids=tuple(s.id for s in samples),
+            images=images,
+            prompts=tuple(s.prompt for s in samples),
+            labels=self._columns([s.labels for s in samples]),
+            groups=tuple(s.group or s.id for s in samples),
+            replicates=(0,) * len(samples),
+            pixel_digests=pixels,
+        )
+
+    def _heldout(self, encoder: str | None, needs: frozenset[str]) -> FeatureSet:
+        plan = self.plan
+        pool = plan.roles.heldout
+        row_of = {s.id: i for i, s in enumerate(pool)}
+        rows = self._real("heldout", pool, encoder, needs).take(
+            [row_of[plan.heldout_of[s.id].id] for s in plan.prompts]
+        )
+        return FeatureSet(
+            ids=tuple(s.id for s in plan.prompts),
+            images=rows.images,
+            prompts=tuple(s.prompt for s in plan.prompts),
+            labels=self._columns([s.labels for s in plan.prompts]),
+            groups=rows.groups,
+            replicates=rows.replicates,
+            pixel_digests=rows.pixel_digests,
+        )
+
+    def _rows(
+        self, encoder: str | None, wanted: bool, families: Sequence[str]
+    ) -> tuple[Features | None, tuple[str, ...]]:
+        if encoder is None or not wanted:
+            return None, ()
+        vectors: list[Features] = []
+        pixels: list[str] = []
+        for source in (s for s in self.stage.sources() if s.family in families):
+            family = self.stage.family(source, encoder)
+            for position, rows in positions(len(source.keys)):
+                shard = family.read(family.path(position, source.keys[rows]))
+                vectors.extend(row.vector for row in shard)
+                pixels.extend(row.pixel_digest for row in shard)
+        return np.stack(vectors), tuple(pixels)
+
+    def _columns(self, labels: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
+        """Label columns, the primary attribute first."""
+        names = self.plan.suite.card.attributes
+        return {name: tuple(row[name] for row in labels) for name in names}

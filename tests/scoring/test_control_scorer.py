@@ -112,3 +112,9 @@ def test_the_penalty_is_chosen_on_training_images_by_group() -> None:
     assert choose_regularisation(features, labels, [str(i) for i in range(240)], GRID, 0) == max(GRID)
     assert choose_regularisation(features, labels, groups, [0.5], 0) == 0.5
     assert choose_regularisation(features, labels, ["one"] * 240, GRID, 0) == 1.0
+
+
+def test_a_classifier_that_does_not_converge_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unipath_bench.scoring.classifier.MAX_ITERATIONS", 1)
+    with pytest.raises(NotComputable, match="did not converge in 1 iterations"):
+        attribute_control(World(distance=2).inputs())

@@ -11,6 +11,7 @@ from sklearn.metrics.pairwise import polynomial_kernel
 
 from unipath_bench.contracts import ScoreInputs
 from unipath_bench.errors import DataError
+from unipath_bench.metrics.kernel import kernel_distance
 from unipath_bench.scoring.fidelity import frechet, kid, prdc
 from unipath_bench.scoring.not_computable import NotComputable
 
@@ -48,17 +49,22 @@ def test_kid_estimates_the_unbiased_discrepancy_of_the_full_sets() -> None:
     )
     n, m = len(real), len(fake)
     full = (xx.sum() - np.trace(xx)) / (n * (n - 1)) + (yy.sum() - np.trace(yy)) / (m * (m - 1)) - 2 * xy.mean()
-    found = kid(_inputs(real, fake), subset_size=75, subsets=400)
-    # A subset's estimate spreads by about a quarter of its value here; the mean of 400 by a little over one per cent.
-    assert found.values["distance"] == pytest.approx(full, rel=0.08)
+    assert kid(_inputs(real, fake)).values["distance"] == pytest.approx(full, rel=1e-9)
+    # Given the sets, the subsets are independent draws: their mean is within four standard errors of the full estimate.
+    spread = kernel_distance(real, fake, subset_size=75, subsets=400).std_over_subsets
+    subsets = kid(_inputs(real, fake), subset_size=75, subsets=400)
+    assert subsets.values["distance"] == pytest.approx(full, abs=4 * spread / 400**0.5)
+    assert 4 * spread / 400**0.5 < 0.2 * full
 
 
-def test_kid_needs_more_images_than_a_subset_has() -> None:
+def test_kid_by_subsets_needs_more_images_than_a_subset_has() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(NotComputable, match=r"subsets of 50 images.*the smaller has 50") as caught:
-        kid(_inputs(rng.normal(size=(50, 2)), rng.normal(size=(80, 2))))
+        kid(_inputs(rng.normal(size=(50, 2)), rng.normal(size=(80, 2))), subset_size=50)
     assert "--n to 51" in caught.value.remedy
-    assert np.isfinite(kid(_inputs(rng.normal(size=(51, 2)), rng.normal(size=(80, 2)))).values["distance"])
+    assert np.isfinite(
+        kid(_inputs(rng.normal(size=(51, 2)), rng.normal(size=(80, 2))), subset_size=50).values["distance"]
+    )
 
 
 def test_prdc_of_the_same_and_of_distant_sets() -> None:

@@ -39,7 +39,7 @@ _SOURCES = {
     "constant": "one held-out real image for every prompt",
     "shuffled": "held-out real images under the wrong prompts",
     "reference": "the reference images under their own prompts",
-    "analytic": "closed form or computed within the metric",
+    "analytic": "computed by the metric",
 }
 
 

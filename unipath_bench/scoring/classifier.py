@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import ThreadpoolController
 
 from unipath_bench.metrics import classification
 from unipath_bench.scoring.features import Matrix
 from unipath_bench.scoring.folds import grouped_folds
+from unipath_bench.scoring.not_computable import NotComputable
 
 Labels = npt.NDArray[np.str_]
 
@@ -21,6 +24,7 @@ GRID = (0.01, 0.1, 1.0, 10.0)
 """
 
 CHOOSING_FOLDS = 3
+MAX_ITERATIONS = 2000
 
 
 class LinearProbe:
@@ -28,17 +32,28 @@ class LinearProbe:
     L-BFGS).
 
     Dimensions that are constant in training carry no information and are left at zero. The same inputs in the
-    same order give the same coefficients; there is no randomness in it."""
+    same order give the same coefficients: there is no randomness in it, and the fit runs in one thread, since sums
+    that are split over threads differ in the last bit (and threads cost more than they give on problems this small).
+    """
 
     def __init__(self, features: Matrix, labels: Labels, regularisation: float) -> None:
-        """Fit to features (N, D) and N class names of at least two kinds; ``ValueError`` with one class only."""
+        """Fit to features (N, D) and N class names of at least two kinds; ``ValueError`` with one class only.
+
+        :class:`NotComputable` where the fit does not converge.
+        """
         self._mean = features.mean(0)
         spread = features.std(0)
         self._scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
-        self._model = LogisticRegression(C=regularisation, max_iter=2000)
-        with warnings.catch_warnings():
+        self._model = LogisticRegression(C=regularisation, max_iter=MAX_ITERATIONS)
+        with _thread_pools().limit(limits=1), warnings.catch_warnings():
             warnings.simplefilter("error", ConvergenceWarning)
-            self._model.fit(self._standardise(features), labels)
+            try:
+                self._model.fit(self._standardise(features), labels)
+            except ConvergenceWarning as warning:
+                raise NotComputable(
+                    f"A classifier on {len(features)} images did not converge in {MAX_ITERATIONS} iterations.",
+                    "Leave the weakest penalties out of the task's parameter `regularisation`.",
+                ) from warning
 
     @property
     def classes(self) -> list[str]:
@@ -55,6 +70,11 @@ class LinearProbe:
 
     def _standardise(self, features: Matrix) -> Matrix:
         return np.asarray((features - self._mean) * self._scale)
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def choose_regularisation(

@@ -29,9 +29,15 @@ SHUFFLED = "held-out real images under the wrong prompts"
 
 
 def value(
-    number: float, title: str, direction: str, ends: tuple[float, float] | None = None, *, headline: bool = True,
-    unit: str = "", interval: Interval | None = None,
-) -> Value:  # fmt: skip
+    number: float,
+    title: str,
+    direction: str,
+    ends: tuple[float, float] | None = None,
+    *,
+    headline: bool = True,
+    unit: str = "",
+    interval: Interval | None = None,
+) -> Value:
     """A value whose place between its ends (low, high) is worked out as the schema defines it."""
     low, high = ends if ends else (None, None)
     percent = None
@@ -40,11 +46,19 @@ def value(
         percent = share if direction == "higher" else 100 - share
     note = "" if interval else "Intervals are not computed for this task yet."
     return Value(
-        value=number, title=title, direction=direction, headline=headline, unit=unit, floor=low, ceiling=high,
+        value=number,
+        title=title,
+        direction=direction,
+        headline=headline,
+        unit=unit,
+        floor=low,
+        ceiling=high,
         floor_source="" if low is None else REAL if direction == "lower" else SHUFFLED,
         ceiling_source="" if high is None else CONSTANT if direction == "lower" else REAL,
-        percent_of_range=percent, interval=interval, interval_note=note,
-    )  # fmt: skip
+        percent_of_range=percent,
+        interval=interval,
+        interval_note=note,
+    )
 
 
 def score(
@@ -52,10 +66,19 @@ def score(
 ) -> TaskScore:
     """A computed task in one encoder."""
     return TaskScore(
-        key=f"{task}[{encoder}]" if encoder else task, task=task, tier=tier, version=more.pop("version", 1), title=title,
-        status="computed", encoder=encoder, encoder_digest=digest(encoder) if encoder else None, n=more.pop("n", 572),
-        dimension=86, values=values, **more,
-    )  # fmt: skip
+        key=f"{task}[{encoder}]" if encoder else task,
+        task=task,
+        tier=tier,
+        version=more.pop("version", 1),
+        title=title,
+        status="computed",
+        encoder=encoder,
+        encoder_digest=digest(encoder) if encoder else None,
+        n=more.pop("n", 572),
+        dimension=86,
+        values=values,
+        **more,
+    )
 
 
 def memorisation_details(*, flagged: bool) -> dict[str, Any]:
@@ -64,16 +87,28 @@ def memorisation_details(*, flagged: bool) -> dict[str, Any]:
     real = 2.0 + 3.0 * grid**1.4
     generated = np.where(grid < 0.5, 0.0, real - 0.4) if flagged else real + 0.3
     pairs = [
-        {"generated": f"test/{CLASSES[i % 4]}/{i}.png", "replicate": 0, "train": f"train/{CLASSES[i % 4]}/{i + 7}.png",
-         "distance": 0.0 if flagged and i < 4 else 1.7 + i / 10, "copied": flagged and i < 4}
+        {
+            "generated": f"test/{CLASSES[i % 4]}/{i}.png",
+            "replicate": 0,
+            "train": f"train/{CLASSES[i % 4]}/{i + 7}.png",
+            "distance": 0.0 if flagged and i < 4 else 1.7 + i / 10,
+            "copied": flagged and i < 4,
+        }
         for i in range(6)
-    ]  # fmt: skip
+    ]
     return {
-        "threshold": 2.05, "quantile": 0.01, "flagged": flagged, "flag_share": 0.05,
-        "copied_fraction_lower_bound": 0.47 if flagged else 0.002, "not_reported": {"authenticity": "all of one group"}, "exact_copies": 212 if flagged else 0,
-        "copied_groups": 61 if flagged else 0, "train_groups": 240, "pairs": pairs,
+        "threshold": 2.05,
+        "quantile": 0.01,
+        "flagged": flagged,
+        "flag_share": 0.05,
+        "copied_fraction_lower_bound": 0.47 if flagged else 0.002,
+        "not_reported": {"authenticity": "all of one group"},
+        "exact_copies": 212 if flagged else 0,
+        "copied_groups": 61 if flagged else 0,
+        "train_groups": 240,
+        "pairs": pairs,
         "distances": {"generated": [float(x) for x in generated], "real": [float(x) for x in real]},
-    }  # fmt: skip
+    }
 
 
 def control_details() -> dict[str, Any]:
@@ -82,17 +117,27 @@ def control_details() -> dict[str, Any]:
     return {
         "attributes": {
             "label": {
-                "classes": list(CLASSES), "weighted_f1": 0.928, "real_weighted_f1": 0.951, "chance": 0.249,
-                "percent_of_real": 97.6, "ece": 0.031, "support": dict(zip(CLASSES, [140, 146, 143, 143], strict=True)),
+                "classes": list(CLASSES),
+                "weighted_f1": 0.928,
+                "real_weighted_f1": 0.951,
+                "chance": 0.249,
+                "percent_of_real": 97.6,
+                "ece": 0.031,
+                "support": dict(zip(CLASSES, [140, 146, 143, 143], strict=True)),
                 "confusion": matrix,
             },
             "haemorrhage": {
-                "classes": ["absent", "present"], "weighted_f1": 0.77, "real_weighted_f1": 0.86, "chance": 0.52,
-                "percent_of_real": 89.5, "ece": None, "support": {"absent": 402, "present": 170},
+                "classes": ["absent", "present"],
+                "weighted_f1": 0.77,
+                "real_weighted_f1": 0.86,
+                "chance": 0.52,
+                "percent_of_real": 89.5,
+                "ece": None,
+                "support": {"absent": 402, "present": 170},
                 "confusion": [[360, 42], [88, 82]],
             },
         }
-    }  # fmt: skip
+    }
 
 
 def training_details() -> dict[str, Any]:
@@ -100,10 +145,13 @@ def training_details() -> dict[str, Any]:
     budgets = [(5, 0.61, 0.70), (10, 0.71, 0.77), (25, 0.82, 0.84), (100, 0.91, 0.905)]
     return {
         "budgets": [
-            {"labels_per_class": k, "real": real, "real_plus_synthetic": both, "gain": both - real} for k, real, both in budgets
+            {"labels_per_class": k, "real": real, "real_plus_synthetic": both, "gain": both - real}
+            for k, real, both in budgets
         ],
-        "budgets_left_out": {"200": "the training split has 143 images of its rarest class"}, "synthetic_only": 0.83, "real_only_same_size": 0.93,
-    }  # fmt: skip
+        "budgets_left_out": {"200": "the training split has 143 images of its rarest class"},
+        "synthetic_only": 0.83,
+        "real_only_same_size": 0.93,
+    }
 
 
 def scores(*, flagged: bool = True, shift: float = 0.0) -> tuple[TaskScore, ...]:
@@ -111,69 +159,169 @@ def scores(*, flagged: bool = True, shift: float = 0.0) -> tuple[TaskScore, ...]
     far = 1 + shift
     interval = Interval(low=30.1 * far, high=52.4 * far, method="grouped jackknife")
     return (
-        score("frechet-distance", 1, "Fréchet distance", {
-            "frechet_distance": value(41.2 * far, "Fréchet distance", "lower", (22.5, 484.0), interval=interval),
-        }),
-        score("kernel-distance", 1, "Kernel distance", {
-            "kid": value(0.0829 * far, "KID (cubic polynomial)", "lower", (-0.0004, 1.204)),
-        }),
-        score("manifold", 1, "Precision, recall, density, coverage", {
-            "precision": value(0.912, "Precision", "higher", (0.0, 0.934), unit="fraction"),
-            "recall": value(0.421 / far, "Recall", "higher", (0.0, 0.902), headline=False, unit="fraction"),
-            "density": value(1.03, "Density", "higher", (0.0, 0.985), headline=False),
-            "coverage": value(0.688 / far, "Coverage", "higher", (0.004, 0.962), headline=False, unit="fraction"),
-        }),
-        TaskScore(
-            key="frechet-distance[virchow2]", task="frechet-distance", tier=1, version=1, title="Fréchet distance",
-            status="not computed", encoder="virchow2", reason="The weights of virchow2 are not on this machine.",
-            remedy="Accept the licence at https://huggingface.co/paige-ai/Virchow2, set HF_TOKEN and run without --offline.",
+        score(
+            "frechet-distance",
+            1,
+            "Fréchet distance",
+            {
+                "frechet_distance": value(41.2 * far, "Fréchet distance", "lower", (22.5, 484.0), interval=interval),
+            },
         ),
-        score("image-to-image-recall", 2, "Image-to-image recall", {
-            "recall_at_10": value(0.214 / far, "Recall@10", "higher", (0.0175, 1.0), unit="fraction"),
-            "recall_at_1": value(0.061 / far, "Recall@1", "higher", (0.00175, 1.0), headline=False, unit="fraction"),
-        }),
-        score("image-to-image-recall", 2, "Image-to-image recall", {
-            "recall_at_10": value(0.301 / far, "Recall@10", "higher", (0.0175, 1.0), unit="fraction"),
-        }, encoder="conch", coupled=True),
+        score(
+            "kernel-distance",
+            1,
+            "Kernel distance",
+            {
+                "kid": value(0.0829 * far, "KID (cubic polynomial)", "lower", (-0.0004, 1.204)),
+            },
+        ),
+        score(
+            "manifold",
+            1,
+            "Precision, recall, density, coverage",
+            {
+                "precision": value(0.912, "Precision", "higher", (0.0, 0.934), unit="fraction"),
+                "recall": value(0.421 / far, "Recall", "higher", (0.0, 0.902), headline=False, unit="fraction"),
+                "density": value(1.03, "Density", "higher", (0.0, 0.985), headline=False),
+                "coverage": value(0.688 / far, "Coverage", "higher", (0.004, 0.962), headline=False, unit="fraction"),
+            },
+        ),
         TaskScore(
-            key="clip-score[plip]", task="clip-score", tier=2, version=1, title="CLIP score", status="not computed",
-            encoder="plip", reason="No image-text encoder is at hand.",
+            key="frechet-distance[virchow2]",
+            task="frechet-distance",
+            tier=1,
+            version=1,
+            title="Fréchet distance",
+            status="not computed",
+            encoder="virchow2",
+            reason="The weights of virchow2 are not on this machine.",
+            remedy="Accept the licence at https://huggingface.co/paige-ai/Virchow2 and set HF_TOKEN.",
+        ),
+        score(
+            "image-to-image-recall",
+            2,
+            "Image-to-image recall",
+            {
+                "recall_at_10": value(0.214 / far, "Recall@10", "higher", (0.0175, 1.0), unit="fraction"),
+                "recall_at_1": value(
+                    0.061 / far, "Recall@1", "higher", (0.00175, 1.0), headline=False, unit="fraction"
+                ),
+            },
+        ),
+        score(
+            "image-to-image-recall",
+            2,
+            "Image-to-image recall",
+            {
+                "recall_at_10": value(0.301 / far, "Recall@10", "higher", (0.0175, 1.0), unit="fraction"),
+            },
+            encoder="conch",
+            coupled=True,
+        ),
+        TaskScore(
+            key="clip-score[plip]",
+            task="clip-score",
+            tier=2,
+            version=1,
+            title="CLIP score",
+            status="not computed",
+            encoder="plip",
+            reason="No image-text encoder is at hand.",
             remedy="Run once without --offline to fetch vinid/plip, or name another with --encoder alignment=NAME.",
         ),
-        score("attribute-control", 3, "Attribute control", {
-            "weighted_f1": value(0.849 / far, "Mean weighted F1", "higher", (0.385, 0.906), unit="fraction"),
-            "percent_of_real": value(93.6 / far, "Of the real images' score", "higher", headline=False, unit="percent"),
-        }, details=control_details()),
-        score("synthetic-training", 4, "Train on synthetic, test on real", {
-            "gain": value(0.06 - shift / 10, "Gain at 10 labels a class", "higher"),
-            "synthetic_only": value(0.83 / far, "Synthetic only", "higher", (0.25, 0.93), headline=False, unit="fraction"),
-        }, details=training_details()),
-        score("memorisation", 4, "Memorisation audit", {
-            "copied_share": value(0.52 if flagged else 0.009, "Images nearer than the threshold", "lower", (0.01, 1.0), unit="fraction"),
-        }, details=memorisation_details(flagged=flagged)),
-        score("third-party-colour", 4, "Colour gap (another package's task)", {
-            "gap": value(3.1, "Mean colour gap", "lower"),
-        }, encoder=None, details={"rows": [[1, 2], [3, 4]], "attributes": "none"}),
-    )  # fmt: skip
+        score(
+            "attribute-control",
+            3,
+            "Attribute control",
+            {
+                "weighted_f1": value(0.849 / far, "Mean weighted F1", "higher", (0.385, 0.906), unit="fraction"),
+                "percent_of_real": value(
+                    93.6 / far, "Of the real images' score", "higher", headline=False, unit="percent"
+                ),
+            },
+            details=control_details(),
+        ),
+        score(
+            "synthetic-training",
+            4,
+            "Train on synthetic, test on real",
+            {
+                "gain": value(0.06 - shift / 10, "Gain at 10 labels a class", "higher"),
+                "synthetic_only": value(
+                    0.83 / far, "Synthetic only", "higher", (0.25, 0.93), headline=False, unit="fraction"
+                ),
+            },
+            details=training_details(),
+        ),
+        score(
+            "memorisation",
+            4,
+            "Memorisation audit",
+            {
+                "copied_share": value(
+                    0.52 if flagged else 0.009,
+                    "Images nearer than the threshold",
+                    "lower",
+                    (0.01, 1.0),
+                    unit="fraction",
+                ),
+            },
+            details=memorisation_details(flagged=flagged),
+        ),
+        score(
+            "third-party-colour",
+            4,
+            "Colour gap (another package's task)",
+            {
+                "gap": value(3.1, "Mean colour gap", "lower"),
+            },
+            encoder=None,
+            details={"rows": [[1, 2], [3, 4]], "attributes": "none"},
+        ),
+    )
 
 
 def record(
-    model: str = "memoriser", *, kind: str = "tissue", flagged: bool = True, shift: float = 0.0, oracle: bool = True,
-    suite_notes: str = "", prompts: int = 572, some: Sequence[TaskScore] | None = None, revision: str = "tiles",
-) -> RunRecord:  # fmt: skip
+    model: str = "memoriser",
+    *,
+    kind: str = "tissue",
+    flagged: bool = True,
+    shift: float = 0.0,
+    oracle: bool = True,
+    suite_notes: str = "",
+    prompts: int = 572,
+    some: Sequence[TaskScore] | None = None,
+    revision: str = "tiles",
+) -> RunRecord:
     """One evaluation with made-up numbers."""
     plan = PlanRecord(
         suite=SuiteCard(
-            name="folder", title="572 H&E tiles of four tissues", kind=kind, licence="CC-BY-4.0", height=224, width=224,
-            microns_per_pixel=0.5, attributes=("label",), citation="A made-up atlas, 2025.", notes=suite_notes,
+            name="folder",
+            title="572 H&E tiles of four tissues",
+            kind=kind,
+            licence="CC-BY-4.0",
+            height=224,
+            width=224,
+            microns_per_pixel=0.5,
+            attributes=("label",),
+            citation="A made-up atlas, 2025.",
+            notes=suite_notes,
         ),
         suite_revision=digest(revision),
-        suite_arguments={"data": "tiles"},
+        suite_data="tiles",
         model=GeneratorCard(
-            name=model, title=f"The {model}", adapter="replay", revision="1", licence="Apache-2.0", oracle=oracle,
-            conditions_on=("attributes",), internal_encoders=("conch",),
+            name=model,
+            title=f"The {model}",
+            adapter="replay",
+            revision="1",
+            licence="Apache-2.0",
+            oracle=oracle,
+            conditions_on=("attributes",),
+            internal_encoders=("conch",),
             published=(
-                PublishedFigure(metric="Patho-FID", value=80.9, dataset="the paper's test set", source="arXiv 2512.21058"),
+                PublishedFigure(
+                    metric="Patho-FID", value=80.9, dataset="the paper's test set", source="arXiv 2512.21058"
+                ),
             ),
         ),
         model_digest=digest(model),
@@ -183,14 +331,20 @@ def record(
         seeds=1,
         encoders={
             "texture": EncoderCard(
-                name="texture", title="Training-free H&E texture", revision="1", dimension=86, source="scikit-image",
+                name="texture",
+                title="Training-free H&E texture",
+                revision="1",
+                dimension=86,
+                source="scikit-image",
                 notes="Stain, nuclear morphology and texture statistics.",
             ),
-            "conch": EncoderCard(name="conch", revision="main", dimension=512, input_size=448, resize="bicubic-antialias"),
+            "conch": EncoderCard(
+                name="conch", revision="main", dimension=512, input_size=448, resize="bicubic-antialias"
+            ),
         },
         roles={"image": ("texture",), "judge": ("texture",)},
         counts={"reference": prompts, "heldout": prompts, "train": 1624, "generated": prompts},
-    )  # fmt: skip
+    )
     run_id = digest(plan.model_dump(mode="json"))
     return RunRecord(
         framework_version="0.1.0",
@@ -207,23 +361,36 @@ def record(
             Shard(kind="features", name="features/def/0000.npz", rows=572, digest=digest("c")),
         ),
         environment=Environment(
-            python="3.11.7", platform="Linux-6.1-x86_64", machine="x86_64", device="cpu",
+            python="3.11.7",
+            platform="Linux-6.1-x86_64",
+            machine="x86_64",
+            device="cpu",
             packages={"numpy": "2.3.1", "torch": "2.14.0", "scikit-learn": "1.9.0"},
         ),
         timing=Timing(
-            started_at="2026-01-05T10:00:00+00:00", finished_at="2026-01-05T10:03:20+00:00",
-            seconds={"verify": 4.2, "generate": 21.5, "embed": 160.8, "score": 12.3}, images_generated=572,
-            images_embedded=3340, peak_memory_mib=812.4,
+            started_at="2026-01-05T10:00:00+00:00",
+            finished_at="2026-01-05T10:03:20+00:00",
+            seconds={"verify": 4.2, "generate": 21.5, "embed": 160.8, "score": 12.3},
+            images_generated=572,
+            images_embedded=3340,
+            peak_memory_mib=812.4,
         ),
-    )  # fmt: skip
+    )
 
 
 def task(name: str, tier: int, title: str, summary: str, **more: Any) -> TaskSpec:
     """A task as its YAML would give it."""
     return TaskSpec(
-        name=name, tier=tier, version=1, title=title, summary=summary, metric=more.pop("metric", name), headline="value",
-        values={"value": ValueSpec(title="Value", direction="higher")}, **more,
-    )  # fmt: skip
+        name=name,
+        tier=tier,
+        version=1,
+        title=title,
+        summary=summary,
+        metric=more.pop("metric", name),
+        headline="value",
+        values={"value": ValueSpec(title="Value", direction="higher")},
+        **more,
+    )
 
 
 def tasks() -> dict[str, TaskSpec]:
@@ -232,8 +399,15 @@ def tasks() -> dict[str, TaskSpec]:
         metric="Patho-FID", value=80.9, dataset="the paper's test set", source="UniPath, arXiv 2512.21058"
     )
     found = [
-        task("frechet-distance", 1, "Fréchet distance", "Distance between Gaussians fitted to real and generated features.",
-             published=(quoted,), citation="Heusel et al. 2017", choices="The encoder is this project's choice."),
+        task(
+            "frechet-distance",
+            1,
+            "Fréchet distance",
+            "Distance between Gaussians fitted to real and generated features.",
+            published=(quoted,),
+            citation="Heusel et al. 2017",
+            choices="The encoder is this project's choice.",
+        ),
         task("kernel-distance", 1, "Kernel distance", "Unbiased squared maximum mean discrepancy."),
         task("manifold", 1, "Precision, recall, density, coverage", "Overlap of nearest-neighbour manifolds."),
         task("image-to-image-recall", 2, "Image-to-image recall", "Does a generated image find its real counterpart?"),
@@ -241,7 +415,7 @@ def tasks() -> dict[str, TaskSpec]:
         task("attribute-control", 3, "Attribute control", "A classifier trained on real images judges generated ones."),
         task("synthetic-training", 4, "Train on synthetic, test on real", "Do generated images teach a classifier?"),
         task("memorisation", 4, "Memorisation audit", "Nearest-training distance, calibrated on real images."),
-    ]  # fmt: skip
+    ]
     return {t.name: t for t in found}
 
 
@@ -261,16 +435,24 @@ def exhibits(samples: int = 4, replicates: int = 2, pairs: int = 3, size: int = 
     return Exhibits(
         samples=[
             ShownSample(
-                sample_id=f"{CLASSES[i % 4]}/{i}.png", prompt=f"H&E tile of {CLASSES[i % 4].replace('_', ' ')}, about 0.5 µm/px",
-                labels={"label": CLASSES[i % 4]}, real=tile(i, size), generated=[tile(100 * i + r + 50, size) for r in range(replicates)],
+                sample_id=f"{CLASSES[i % 4]}/{i}.png",
+                prompt=f"H&E tile of {CLASSES[i % 4].replace('_', ' ')}, about 0.5 µm/px",
+                labels={"label": CLASSES[i % 4]},
+                real=tile(i, size),
+                generated=[tile(100 * i + r + 50, size) for r in range(replicates)],
             )
             for i in range(samples)
         ],
         neighbours=[
             NeighbourPair(
-                generated=tile(7 + i, size), train=tile(7 + i if i == 0 else 900 + i, size), sample_id=f"{CLASSES[i % 4]}/{i}.png",
-                replicate=0, train_id=f"train/{i}.png", distance=0.0 if i == 0 else 1.7 + i / 10, copied=i == 0,
+                generated=tile(7 + i, size),
+                train=tile(7 + i if i == 0 else 900 + i, size),
+                sample_id=f"{CLASSES[i % 4]}/{i}.png",
+                replicate=0,
+                train_id=f"train/{i}.png",
+                distance=0.0 if i == 0 else 1.7 + i / 10,
+                copied=i == 0,
             )
             for i in range(pairs)
         ],
-    )  # fmt: skip
+    )

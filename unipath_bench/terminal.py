@@ -105,7 +105,7 @@ def scale_bar(scale: Scale | None, width: int = _BAR) -> Text:
     """A bar from the bad end (left) to the good end (right) with the per cent; ``<`` and ``>`` mark a value beyond."""
     if scale is None:
         return Text("no scale", style="dim")
-    filled = round(scale.position * width)
+    filled = int(scale.position * width)  # full at the good end only
     bar = Text("━" * filled, style="blue")
     bar.append("─" * (width - filled), style="dim")
     mark = {"bad": " <", "good": " >", "": "  "}[scale.beyond]
@@ -118,7 +118,7 @@ def flag_text(score: TaskScore) -> Text:
 
 
 def _add_rows(table: Table, score: TaskScore) -> None:
-    encoder = score.encoder or "–"
+    encoder = Text(score.encoder or "–")
     if score.status == "not computed":
         reason = Text("not computed: ", style="yellow").append(score.reason, style="dim")
         table.add_row(Group(_indented(Text(score.title), 2), _indented(reason, 4)), encoder)
@@ -132,7 +132,7 @@ def _add_rows(table: Table, score: TaskScore) -> None:
         floor, ceiling = _ends(value)
         table.add_row(
             _indented(label, 2 if single else 4),
-            encoder if single else "",
+            encoder if single else Text(),
             Text(format_value(value.value, value.unit), style="bold" if value.headline else ""),
             floor,
             ceiling,

@@ -53,7 +53,7 @@ def run(data: Path, out: Path, *more: str | Path) -> list[str | Path]:
         (["run", "--model", "absent.yaml"], 2, "absent.yaml"),
         (["run", "--model", "real", "--images", "."], 2, "--images goes with --model folder"),
         (["run", "--model", "real", "--suite", "folder"], 2, "--data"),
-        (["run", "--model", "real", "--suite", "folder", "--data", "no/such/folder"], 4, "no/such/folder"),
+        (["run", "--model", "real", "--suite", "folder", "--data", "no/such/folder"], 2, "no/such/folder"),
         (["run", "--model", "real", "--n", "100000"], 2, "--n is 100000"),
         (["show", "memorizer"], 2, "Did you mean 'memoriser'"),
         (["list", "modles"], 2, "Did you mean 'models'"),

@@ -15,7 +15,7 @@ from unipath_bench.encoders.texture import texture_features
 
 Image = npt.NDArray[np.uint8]
 
-FIXED = settings(max_examples=40, deadline=None)
+FIXED = settings(max_examples=25, deadline=None)
 
 
 @st.composite

@@ -171,7 +171,7 @@ def test_recompression_shows(train: Tiles, halves: tuple[npt.NDArray[np.int64], 
 def test_turned_and_mirrored_tiles_keep_their_features(train: Tiles) -> None:
     for tile, features in zip(train.images[::16], train.features[::16], strict=True):
         for other in (np.rot90(tile), np.rot90(tile, 3), tile[::-1], tile[:, ::-1], tile.transpose(1, 0, 2)):
-            np.testing.assert_allclose(texture_features(other), features, rtol=0, atol=0.02)
+            np.testing.assert_allclose(texture_features(other), features, rtol=0, atol=1e-3)
 
 
 def test_painting_nuclei_out_lowers_the_nuclear_dimensions(train: Tiles) -> None:

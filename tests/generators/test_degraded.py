@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,13 @@ def test_an_image_depends_on_its_request_alone(suite: MemorySuite, defect: str) 
     np.testing.assert_array_equal(np.stack(forward), np.stack(backward[::-1]))
 
 
+def test_the_noise_defect_is_seeded_by_the_request(suite: MemorySuite) -> None:
+    generator = ready(DegradedGenerator(defect="noise"), suite)
+    first = make_requests(suite)[0]
+    one, other = generator.generate([first, replace(first, seed=first.seed + 1)])
+    assert (one != other).any()
+
+
 def test_blur_of_a_step_is_the_normal_distribution_function() -> None:
     """A step from 0 to 200 under a Gaussian of sigma 3 is 200 * Phi(d / sigma) at distance d from the edge."""
     from scipy.stats import norm
@@ -81,7 +89,7 @@ def test_blur_agrees_with_scikit_image_and_keeps_channels_apart() -> None:
 @settings(max_examples=40, deadline=None)
 @given(h=st.floats(0, 1.2), e=st.floats(0, 1.2), factor=st.floats(0.5, 1.6), other=st.floats(0.5, 1.6))
 def test_stain_scaling_is_beer_lambert(h: float, e: float, factor: float, other: float) -> None:
-    """A pixel of concentrations (h, e) has intensity 255 * 10 ** -(h H + e E); scaled, those of (factor h, other e)."""
+    """A pixel of concentrations (h, e) has intensity 255 * 10 ** -(h H + e E); scaled, of (factor h, other e)."""
     stains = stain_matrix()[:2]
     pixel = 255 * 10.0 ** -(np.array([h, e]) @ stains)
     expected = 255 * 10.0 ** -(np.array([h * factor, e * other]) @ stains)
@@ -154,7 +162,7 @@ def test_the_card_records_the_strength_in_use() -> None:
 
 
 class Plain(MemorySuite):
-    """Training tiles of one known colour distribution: 100 or 140 in red with equal parts, 50 in green, 200 in blue."""
+    """Training tiles of one known colour distribution: 100 or 140 in red in equal parts, 50 green, 200 blue."""
 
     def load(self, sample):
         if sample.split != "train":
@@ -189,8 +197,8 @@ def test_noise_baseline_takes_heldout_colours_where_there_is_no_training() -> No
     pixels = np.stack([suite.load(s) for s in suite.samples() if s.split == "heldout"]).reshape(-1, 3)
     request = Request("test/a/000.png", "", 5, 0, 200, 200)
     image = ready(NoiseGenerator(), suite).generate([request])[0].reshape(-1, 3).astype(float)
-    # Colours uniform on 60..250: mean 155, deviation 55. Clipping at 255 (1.8 deviations) takes 55 * 0.014 = 0.8 off the
-    # mean of the noise; its standard error over 40,000 values is 0.3.
+    # Colours uniform on 60..250: mean 155, deviation 55. Clipping at 255 (1.8 deviations) takes 55 * 0.014 = 0.8 off
+    # the mean of the noise; its standard error over 40,000 values is 0.3.
     np.testing.assert_allclose(image.mean(axis=0), pixels.mean(axis=0), atol=2.5)
 
 

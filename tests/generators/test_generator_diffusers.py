@@ -56,7 +56,10 @@ def test_an_image_depends_on_its_request_alone(saved: dict[str, Path], kind: str
     together = generator.generate(REQUESTS)
     assert [(image.shape, image.dtype) for image in together] == [((16, 16, 3), np.dtype(np.uint8))] * 5
     order = [3, 0, 4, 2, 1]
-    apart = [*generator.generate([REQUESTS[i] for i in order[:2]]), *ready(saved, kind).generate([REQUESTS[i] for i in order[2:]])]
+    apart = [
+        *generator.generate([REQUESTS[i] for i in order[:2]]),
+        *ready(saved, kind).generate([REQUESTS[i] for i in order[2:]]),
+    ]
     for i, image in zip(order, apart, strict=True):
         np.testing.assert_array_equal(image, together[i])
 
@@ -99,7 +102,9 @@ def test_the_last_micro_batch_is_padded_and_the_padding_dropped(saved: dict[str,
         sizes.append(len(arguments["prompt"]))
         return call(self, **arguments)
 
-    generator._pipeline = type("Counted", (generator._pipeline.__class__,), {"__call__": counted})(**generator._pipeline.components)
+    generator._pipeline = type("Counted", (generator._pipeline.__class__,), {"__call__": counted})(
+        **generator._pipeline.components
+    )
     generator._pipeline.set_progress_bar_config(disable=True)
     images = generator.generate(REQUESTS[:3])
     assert sizes == [2, 2]
@@ -271,6 +276,15 @@ assert not {{"torch", "diffusers", "transformers"}} & set(sys.modules)
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def point_hub_at(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """What HF_ENDPOINT would set, had it been there when huggingface_hub was imported."""
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", url)
+    monkeypatch.setattr(
+        "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}"
+    )
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+
+
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
     """A Hub on loopback that refuses with the status and error code that the test sets."""
@@ -290,8 +304,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Refuse) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.server_address[1]}")
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        point_hub_at(monkeypatch, f"http://127.0.0.1:{server.server_address[1]}")
         yield refusal
         server.shutdown()
 
@@ -317,8 +330,8 @@ def test_a_hub_that_refuses_is_explained(
 
 
 def test_a_hub_that_is_not_there_is_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    point_hub_at(monkeypatch, "http://127.0.0.1:9")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     with pytest.raises(MissingError, match="not reached"):
         DiffusersGenerator(model="owner/tiny", revision=COMMIT).setup(Context(cache_dir=tmp_path))
 

@@ -80,7 +80,9 @@ def test_files_written_under_the_expected_names_come_back(tmp_path: Path) -> Non
     assert reds(generator.generate(requests[5:2:-1])) == [5, 4, 3]
 
 
-@pytest.mark.parametrize("names", [["a__1_seed0.png", "a__2_seed0.png"], ["a/1.png", "a/2.jpg"], ["a__1.png", "a/2_seed0.PNG"]])
+@pytest.mark.parametrize(
+    "names", [["a__1_seed0.png", "a__2_seed0.png"], ["a/1.png", "a/2.jpg"], ["a__1.png", "a/2_seed0.PNG"]]
+)
 def test_flat_names_other_suffixes_and_a_missing_seed_are_understood(tmp_path: Path, names: list[str]) -> None:
     generator = FolderGenerator(images=write(tmp_path, names))
     requests = [request("a/1.png"), request("a/2.png")]
@@ -129,7 +131,9 @@ def test_two_samples_that_expect_one_file_are_told_apart_by_a_manifest_only(tmp_
     requests = [request("a.png"), request("a.jpg")]
     with pytest.raises(DataError, match=r"a.png \(replicate 0\), a.jpg \(replicate 0\)"):
         FolderGenerator(images=folder).check(requests)
-    manifest(folder, [{"file_name": "a_seed0.png", "sample_id": "a.png"}, {"file_name": "other.png", "sample_id": "a.jpg"}])
+    manifest(
+        folder, [{"file_name": "a_seed0.png", "sample_id": "a.png"}, {"file_name": "other.png", "sample_id": "a.jpg"}]
+    )
     generator = FolderGenerator(images=folder)
     generator.check(requests)
     assert reds(generator.generate(requests)) == [0, 1]

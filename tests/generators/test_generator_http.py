@@ -86,7 +86,9 @@ def png(body: dict, mode: str = "RGB") -> bytes:
     return buffer.getvalue()
 
 
-def send(handler: BaseHTTPRequestHandler, data: bytes, kind: str = "image/png", status: int = 200, **headers: str) -> None:
+def send(
+    handler: BaseHTTPRequestHandler, data: bytes, kind: str = "image/png", status: int = 200, **headers: str
+) -> None:
     handler.send_response(status)
     handler.send_header("Content-Type", kind)
     handler.send_header("Content-Length", str(len(data)))
@@ -174,7 +176,8 @@ def test_waits_double(endpoint: Endpoint) -> None:
 def test_retry_after_is_heeded(endpoint: Endpoint, as_date: bool) -> None:
     def answer(handler: BaseHTTPRequestHandler, body: dict, count: int) -> None:
         if count == 1:
-            moment = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)  # whole seconds: 1 to 2 s away
+            # In whole seconds, so between 1 and 2 s away.
+            moment = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
             send(handler, b"", "text/plain", 503, Retry_After=moment if as_date else "1")
         else:
             send(handler, png(body))
@@ -201,7 +204,7 @@ def test_an_endpoint_that_drips_times_out_as_a_whole(endpoint: Endpoint) -> None
             handler.wfile.write(b"x")
 
     endpoint.answer = answer
-    with pytest.raises(GeneratorError, match="no whole answer within 0.4 s"):
+    with pytest.raises(GeneratorError, match=r"no whole answer within 0\.4 s"):
         ready(endpoint, timeout=0.4, retries=0).generate([ask()])
 
 
@@ -317,7 +320,12 @@ def test_other_redirects_are_refused(endpoint: Endpoint, status: int, location: 
     [(SECRET, "Authorization", f"Bearer {SECRET}"), (json.dumps({"X-Api-Key": SECRET}), "X-Api-Key", SECRET)],
 )
 def test_a_token_is_sent_and_appears_nowhere_else(
-    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, value: str, header: str, expected: str
+    endpoint: Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    value: str,
+    header: str,
+    expected: str,
 ) -> None:
     monkeypatch.setenv("PATHOLOGY_TOKEN", value)
     endpoint.answer = lambda h, body, count: send(h, f"no credit for {h.headers[header]}".encode(), "text/plain", 402)
@@ -326,7 +334,12 @@ def test_a_token_is_sent_and_appears_nowhere_else(
         generator.generate([ask()])
     assert endpoint.headers[0][header] == expected
     assert "no credit for" in str(caught.value)
-    for text in (str(caught.value), caplog.text, generator.card.model_dump_json(), json.dumps(dict(generator.fingerprint()))):
+    for text in (
+        str(caught.value),
+        caplog.text,
+        generator.card.model_dump_json(),
+        json.dumps(dict(generator.fingerprint())),
+    ):
         assert SECRET not in text
 
 

@@ -131,7 +131,7 @@ def test_nothing_is_missing_in_a_whole_suite(suite: MemorySuite, strategy: str) 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_request_of_another_suite_is_refused(suite: MemorySuite, strategy: str) -> None:
-    with pytest.raises(DataError, match="elsewhere/1.png"):
+    with pytest.raises(DataError, match=r"elsewhere/1\.png"):
         replay(suite, strategy).generate([Request("elsewhere/1.png", "", 1, 0, 12, 16)])
 
 

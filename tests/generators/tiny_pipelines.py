@@ -1,4 +1,4 @@
-"""Diffusers pipelines small enough for a test: random weights, tokenizers made on the spot, nothing downloaded."""
+"""Diffusers pipelines small enough for a test: random weights, tokenizers made on the spot, no download."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def save_unet_pipeline(folder: Path) -> Path:
         attention_head_dim=4,
     )  # fmt: skip
     pipeline = StableDiffusionPipeline(
-        vae=_autoencoder(), text_encoder=text, tokenizer=tokenizer, unet=unet, scheduler=EulerAncestralDiscreteScheduler(steps_offset=1),
+        vae=_autoencoder(), text_encoder=text, tokenizer=tokenizer, unet=unet,
+        scheduler=EulerAncestralDiscreteScheduler(steps_offset=1),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     pipeline.save_pretrained(folder, safe_serialization=True)
@@ -51,8 +52,9 @@ def save_transformer_pipeline(folder: Path) -> Path:
     tokenizer = T5Tokenizer(vocab=[(piece, -float(i)) for i, piece in enumerate(pieces)], extra_ids=0)
     text = T5EncoderModel(T5Config(vocab_size=len(pieces), d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2))
     transformer = PixArtTransformer2DModel(
-        num_attention_heads=2, attention_head_dim=8, in_channels=4, out_channels=8, num_layers=1, cross_attention_dim=16,
-        sample_size=8, patch_size=2, caption_channels=16, norm_num_groups=4, num_embeds_ada_norm=1000,
+        num_attention_heads=2, attention_head_dim=8, in_channels=4, out_channels=8, num_layers=1,
+        cross_attention_dim=16, sample_size=8, patch_size=2, caption_channels=16, norm_num_groups=4,
+        num_embeds_ada_norm=1000,
     )  # fmt: skip
     pipeline = PixArtAlphaPipeline(
         tokenizer=tokenizer, text_encoder=text, vae=_autoencoder(), transformer=transformer,
@@ -64,6 +66,7 @@ def save_transformer_pipeline(folder: Path) -> Path:
 
 def _autoencoder() -> AutoencoderKL:
     return AutoencoderKL(
-        block_out_channels=(4, 8), down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(4, 8), down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
         latent_channels=4, norm_num_groups=2, sample_size=16,
     )  # fmt: skip

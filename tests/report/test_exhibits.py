@@ -14,7 +14,7 @@ from unipath_bench.exhibits import INDEX, Exhibits, ShownSample, sample_grid
 
 def test_every_pixel_and_word_comes_back(tmp_path: Path) -> None:
     shown = made_up.exhibits()
-    shown.samples[0].labels["note"] = "quotes \" and µ"  # type: ignore[index]
+    shown.samples[0].labels["note"] = 'quotes " and µ'  # type: ignore[index]
     shown = Exhibits([*shown.samples, ShownSample("no real", "", {}, None, [made_up.tile(3)])], shown.neighbours)
     shown.save(tmp_path / "exhibits")
     back = Exhibits.load(tmp_path / "exhibits")
@@ -92,12 +92,17 @@ def test_large_images_are_fitted_and_small_ones_stay() -> None:
     large, small = (sample_grid(made_up.exhibits(samples=1, replicates=1, size=s), columns=1) for s in (400, 48))
     assert large.shape[1] < 2 * 200 + 60
     assert small.shape[1] < 2 * 110 + 60
-    assert sample_grid(made_up.exhibits(samples=4), columns=4).shape[1] > sample_grid(made_up.exhibits(samples=4), columns=1).shape[1]
+    assert (
+        sample_grid(made_up.exhibits(samples=4), columns=4).shape[1]
+        > sample_grid(made_up.exhibits(samples=4), columns=1).shape[1]
+    )
 
 
 def test_an_endless_prompt_does_not_widen_the_grid() -> None:
     plain = made_up.exhibits(samples=1)
-    wordy = Exhibits([ShownSample("x", "word " * 300 + "x" * 500, {}, plain.samples[0].real, plain.samples[0].generated)])
+    wordy = Exhibits(
+        [ShownSample("x", "word " * 300 + "x" * 500, {}, plain.samples[0].real, plain.samples[0].generated)]
+    )
     assert sample_grid(wordy).shape == sample_grid(plain).shape
 
 

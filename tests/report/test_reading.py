@@ -54,9 +54,26 @@ def test_units() -> None:
 
 
 def test_per_cent_seconds_and_plurals() -> None:
-    assert [format_percent(x) for x in (None, -0.04, 5.94, 9.96, 99.5, 105.2)] == ["–", "0%", "5.9%", "10%", "100%", "105%"]
-    assert [format_seconds(x) for x in (0.84, 9.96, 59.4, 200.0, 7500.0)] == ["0.8 s", "10 s", "59 s", "3 min 20 s", "2 h 5 min"]
-    assert [plural(1, "image"), plural(1200, "image"), plural(2, "class", "classes")] == ["1 image", "1,200 images", "2 classes"]
+    assert [format_percent(x) for x in (None, -0.04, 5.94, 9.96, 99.5, 105.2)] == [
+        "–",
+        "0%",
+        "5.9%",
+        "10%",
+        "100%",
+        "105%",
+    ]
+    assert [format_seconds(x) for x in (0.84, 9.96, 59.4, 200.0, 7500.0)] == [
+        "0.8 s",
+        "10 s",
+        "59 s",
+        "3 min 20 s",
+        "2 h 5 min",
+    ]
+    assert [plural(1, "image"), plural(1200, "image"), plural(2, "class", "classes")] == [
+        "1 image",
+        "1,200 images",
+        "2 classes",
+    ]
 
 
 def test_a_scale_runs_from_bad_to_good_whichever_way_is_better() -> None:

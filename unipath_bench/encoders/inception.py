@@ -69,9 +69,7 @@ class InceptionV3(ImageEncoder):
         Raises :class:`MissingError` where the weights are not there, ``DataError`` where they are not the
         pinned ones."""
         import torch
-        from torch_fidelity.feature_extractor_inceptionv3 import (  # type: ignore[import-untyped]
-            FeatureExtractorInceptionV3,
-        )
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
         path = find_weights(self.weights)
         if path is None:

@@ -69,8 +69,8 @@ def weights_remedy(file: WeightsFile) -> str:
     """How to get a file that :func:`find_weights` did not find."""
     folder = weights_folder() or _torch_checkpoints()
     return (
-        f"Download it (on any machine) and place it as {folder / file.filename}:\n"
-        f"  curl -L --create-dirs -o {folder / file.filename} {file.url}\n"
+        f"Download it (on any machine) and place it as {_shown(folder / file.filename)}:\n"
+        f"  curl -L --create-dirs -o {_shown(folder / file.filename)} {file.url}\n"
         f"Or set {WEIGHTS_VARIABLE} to the folder that holds {file.filename}."
     )
 
@@ -104,7 +104,7 @@ def hub_remedy(files: HubFiles, name: str) -> str:
             "HF_TOKEN (or use `hf auth login`). Then:"
         ]
     folder = weights_folder()
-    place = str(folder / name) if folder is not None else f"${WEIGHTS_VARIABLE}/{name}"
+    place = _shown(folder / name) if folder is not None else f"${WEIGHTS_VARIABLE}/{name}"
     return "\n".join([*steps, f"  {command}", f"For a machine without network, copy these files to {place}."])
 
 
@@ -159,3 +159,9 @@ def _torch_checkpoints() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("TORCH_HOME", str(Path(cache) / "torch"))
     return Path(home).expanduser() / "hub" / "checkpoints"
+
+
+def _shown(path: Path) -> str:
+    """A path under the home folder with ``~``: remedies go into records, which should not depend on who ran them."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

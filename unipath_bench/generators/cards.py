@@ -65,7 +65,13 @@ def load_generator(
     if overrides:
         final = validate(GeneratorCard, final.model_dump(mode="python") | dict(overrides), f"the card of {spec}")
     if final != generator.card:
-        generator.card = final
+        try:
+            generator.card = final
+        except AttributeError as error:
+            raise UsageError(
+                f"The card of {spec} cannot be set, so its arguments would not be recorded: {error}.",
+                "Make `card` a plain attribute of the generator's class.",
+            ) from error
     return generator
 
 
@@ -111,8 +117,9 @@ def model_digest(generator: Generator, suite_revision: str | None = None) -> str
         raise ValueError(f"{generator.card.name} is shown the suite: its digest needs the suite's revision")
     incidental: frozenset[str] = getattr(generator, "incidental", frozenset())
     try:
-        card = generator.card.model_dump(mode="json", exclude=_DESCRIPTIVE)
-        card["arguments"] = {name: value for name, value in card["arguments"].items() if name not in incidental}
+        card = generator.card.model_dump(mode="json", exclude=_DESCRIPTIVE | {"arguments"})
+        arguments = generator.card.arguments
+        card["arguments"] = {n: value for n, value in arguments.items() if n not in incidental}
         return digest(
             {
                 "card": card,

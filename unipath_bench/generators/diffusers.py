@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -25,9 +26,6 @@ from unipath_bench.generators._hub import (
 from unipath_bench.registry import suggest
 from unipath_bench.schema.cards import GeneratorCard
 from unipath_bench.types import RGBImage
-
-if TYPE_CHECKING:
-    import torch
 
 _RESERVED = ("prompt", "generator", "output_type", "num_images_per_prompt", "return_dict")
 _LORA_REMEDY = "LoRA weights need the package peft: pip install peft"
@@ -136,7 +134,7 @@ class DiffusersGenerator(Generator):
         remedy = self.missing(context)
         if remedy is not None:
             raise MissingError(f"The model {self.source.name} cannot be loaded.", remedy)
-        pipeline = _load(self.source, context, self._torch_dtype(context.device))
+        pipeline = _load(self.source, context, self.dtype)
         self._parameters = inspect.signature(pipeline.__call__).parameters
         self._check_parameters(type(pipeline).__name__)
         if self.lora is not None:
@@ -200,36 +198,44 @@ class DiffusersGenerator(Generator):
             if name not in taken:
                 raise UsageError(f"{pipeline} takes no argument {name!r}.", suggest(name, sorted(taken), "argument"))
 
-    def _torch_dtype(self, device: str) -> torch.dtype:
-        import torch
 
-        name = self.dtype if self.dtype != "auto" else ("bfloat16" if device.startswith("cuda") else "float32")
-        dtype: torch.dtype = getattr(torch, name)
-        return dtype
-
-
-def _load(source: Source, context: Context, dtype: torch.dtype) -> Any:
-    from diffusers import DiffusionPipeline
+def _locate_index(source: Source, context: Context) -> Path:
+    """The pipeline's ``model_index.json``, fetched first: a Hub that refuses is known before torch is imported."""
+    if isinstance(source, LocalFiles):
+        return source.path / "model_index.json"
     from huggingface_hub import hf_hub_download
 
-    cache = None if context.cache_dir is None else str(context.cache_dir)
-    where: dict[str, Any] = {}
     try:
-        if isinstance(source, HubCommit):
-            where = {"revision": source.commit, "local_files_only": _offline(context), "cache_dir": cache}
-            index = Path(hf_hub_download(source.repository, "model_index.json", **where))
-        else:
-            index = source.path / "model_index.json"
-        safety = _without_safety_checker(index)
-        name = source.repository if isinstance(source, HubCommit) else str(source.path)
-        return DiffusionPipeline.from_pretrained(name, dtype=dtype, use_safetensors=True, **where, **safety)
+        return Path(hf_hub_download(source.repository, "model_index.json", **_where(source, context)))
+    except (OSError, ValueError) as error:
+        raise explain(error, source, "model") from error
+
+
+def _where(source: HubCommit, context: Context) -> dict[str, Any]:
+    cache = None if context.cache_dir is None else str(context.cache_dir)
+    return {"revision": source.commit, "local_files_only": _offline(context), "cache_dir": cache}
+
+
+def _load(source: Source, context: Context, dtype: str) -> Any:
+    index = _locate_index(source, context)
+    import torch
+    from diffusers import DiffusionPipeline
+
+    if dtype == "auto":
+        dtype = "bfloat16" if context.device.startswith("cuda") else "float32"
+    name, where = str(index.parent), {}
+    if isinstance(source, HubCommit):
+        name, where = source.repository, _where(source, context)
+    off = _without_safety_checker(index)
+    try:
+        return DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
+            name, dtype=getattr(torch, dtype), use_safetensors=True, **where, **off
+        )
     except (OSError, ValueError, ImportError, AttributeError, TypeError, KeyError) as error:
         raise explain(error, source, "model") from error
 
 
 def _without_safety_checker(index: Path) -> dict[str, Any]:
-    import json
-
     entries = json.loads(index.read_text(encoding="utf-8"))
     off = {"safety_checker": None, "requires_safety_checker": False}
     return {name: value for name, value in off.items() if name in entries}
@@ -240,14 +246,7 @@ def _add_lora(pipeline: Any, lora: Source, context: Context) -> None:
         raise UsageError(f"{type(pipeline).__name__} takes no LoRA weights.", "Leave lora out.")
     try:
         if isinstance(lora, HubCommit):
-            cache = None if context.cache_dir is None else str(context.cache_dir)
-            pipeline.load_lora_weights(
-                lora.repository,
-                revision=lora.commit,
-                use_safetensors=True,
-                local_files_only=_offline(context),
-                cache_dir=cache,
-            )
+            pipeline.load_lora_weights(lora.repository, use_safetensors=True, **_where(lora, context))
         else:
             pipeline.load_lora_weights(str(lora.path.parent), weight_name=lora.path.name, use_safetensors=True)
     except (OSError, ValueError, KeyError, RuntimeError) as error:

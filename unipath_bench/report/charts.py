@@ -24,9 +24,7 @@ from unipath_bench.schema.record import TaskScore, Value
 from unipath_bench.schema.task import Tier
 
 _WIDTH = 344.0
-_ROW, _TALL_ROW = 52.0, 62.0
-_ROOM = 62
-"""Letters of a chart's small print on one line."""
+_ROW = 50.0
 _MARGIN = 10.0
 
 
@@ -35,15 +33,13 @@ def tier_chart(tier: Tier, scores: Sequence[TaskScore]) -> Markup | None:
     rows = [(s, v, scale) for s in scores for v in s.values.values() if (scale := scale_of(v)) is not None]
     if not rows:
         return None
-    tall = any(sum(map(len, _ends(scale))) > _ROOM for _, _, scale in rows)
-    height = _TALL_ROW if tall else _ROW
-    with Canvas(_WIDTH, height * len(rows)) as canvas:
+    with Canvas(_WIDTH, _ROW * len(rows)) as canvas:
         axes = canvas.figure.add_axes((0, 0, 1, 1))
         axes.set_xlim(0, _WIDTH)
-        axes.set_ylim(height * len(rows), 0)
+        axes.set_ylim(_ROW * len(rows), 0)
         axes.axis("off")
         for number, (score, value, scale) in enumerate(rows):
-            _strip(axes, height * number, score, value, scale)
+            _strip(axes, _ROW * number, score, value, scale)
         spoken = "; ".join(f"{_name(s, v)} {format_percent(scale.percent)}" for s, v, scale in rows)
         title = (
             f"Tier {tier}, {TIERS[tier].name}, each value between the bad end (0%) and the good end (100%): {spoken}"
@@ -52,11 +48,11 @@ def tier_chart(tier: Tier, scores: Sequence[TaskScore]) -> Markup | None:
 
 
 def distance_chart(name: str, audit: Memorisation) -> Markup | None:
-    """Sorted nearest-training distances of generated and of real test images, with the threshold."""
+    """Sorted nearest-training distances of generated and of unseen real images, with the threshold."""
     if audit.distances is None:
         return None
     curves = (
-        ("real", "Real test images", audit.distances.real, "-"),
+        ("real", "Unseen real images", audit.distances.real, "-"),
         ("generated", "Generated images", audit.distances.generated, "--"),
     )
     with Canvas(_WIDTH, 230) as canvas:
@@ -77,7 +73,7 @@ def distance_chart(name: str, audit: Memorisation) -> Markup | None:
         _plain(axes, "share of images, sorted by distance", "distance to nearest training image")
         _legend(axes)
         return canvas.svg(
-            name, "Quantiles of the distance to the nearest training image, generated against real test images"
+            name, "Quantiles of the distance to the nearest training image, generated against unseen real images"
         )
 
 
@@ -137,17 +133,8 @@ def _strip(axes: Axes, top: float, score: TaskScore, value: Value, scale: Scale)
         markerfacecolor=COLOURS["paper"] if score.coupled or not value.headline else COLOURS["real"],
         markeredgecolor=COLOURS["real"], markeredgewidth=2,
     )  # fmt: skip
-    bad, good = _ends(scale)
-    low, high = (top + 39, top + 39) if len(bad) + len(good) <= _ROOM else (top + 38, top + 49)
-    axes.text(left - 4, low, _shortened(bad, _ROOM), ha="left", fontsize=9, color=COLOURS["muted"], va="baseline")
-    axes.text(right + 4, high, _shortened(good, _ROOM), ha="right", fontsize=9, color=COLOURS["muted"], va="baseline")
-
-
-def _ends(scale: Scale) -> tuple[str, str]:
-    return (
-        f"{format_number(scale.bad)} {scale.bad_source}".strip(),
-        f"{format_number(scale.good)} {scale.good_source}".strip(),
-    )
+    for x, end, side in ((left - 4, scale.bad, "left"), (right + 4, scale.good, "right")):
+        axes.text(x, top + 39, format_number(end), ha=side, fontsize=9.5, color=COLOURS["muted"], va="baseline")
 
 
 def _percent(value: Value, scale: Scale, x: float) -> float:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from unipath_bench.digest import digest
@@ -23,22 +20,16 @@ from unipath_bench.reading import (
     SyntheticTraining,
     TierText,
     attribute_control,
-    audit_verdict,
-    format_number,
-    format_percent,
-    format_seconds,
-    format_value,
     memorisation,
     not_reported,
-    plural,
     remedies,
     run_notes,
-    scale_of,
     synthetic_training,
     task_flags,
 )
 from unipath_bench.report.charts import budget_chart, distance_chart, tier_chart
 from unipath_bench.report.pictures import LARGEST, Picture, picture
+from unipath_bench.report.rendering import environment
 from unipath_bench.schema.cards import PublishedFigure
 from unipath_bench.schema.record import RunRecord, TaskScore
 from unipath_bench.schema.task import TaskSpec, Tier
@@ -70,7 +61,7 @@ def render_report(record: RunRecord, exhibits: Exhibits | None, tasks: Mapping[s
         p for q in pairs for p in (q.generated, q.train)
     ]
     style = files("unipath_bench.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
-    return _environment().get_template("report.html.j2").render(
+    return environment().get_template("report.html.j2").render(
         record=record,
         plan=record.plan,
         style=Markup(style),
@@ -126,6 +117,16 @@ class TierPart:
     def described(self) -> list[TaskSpec]:
         """The specifications of the tier's tasks, each once."""
         return list({part.score.task: part.spec for part in self.tasks if part.spec}.values())
+
+    @property
+    def explained(self) -> list[TaskSpec]:
+        """Those of them that state choices or a source."""
+        return [spec for spec in self.described if spec.choices or spec.citation]
+
+    @property
+    def more(self) -> list[str]:
+        """Titles of the scores with details that are not shown."""
+        return list(dict.fromkeys(part.score.title for part in self.tasks if part.other_details))
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +234,17 @@ def _command(record: RunRecord) -> str:
     plan = record.plan
     tiers = plan.tiers
     contiguous = len(tiers) > 1 and tiers == tuple(range(tiers[0], tiers[-1] + 1))
-    words = ["unipath-bench", "run", "--model", plan.model.name, "--suite", plan.suite.name]
+    words = ["unipath-bench", "run", "--model", plan.model_spec or plan.model.name]
+    words += ["--suite", plan.suite_spec or plan.suite.name]
+    if plan.suite_data:
+        words += ["--data", f"PATH_TO/{plan.suite_data}"]
     words += ["--tiers", f"{tiers[0]}-{tiers[-1]}" if contiguous else ",".join(map(str, tiers))]
     words += ["--n", str(plan.n), "--seeds", str(plan.seeds)]
     for name, value in sorted(plan.suite_arguments.items()):
-        words += ["--data", str(value)] if name == "data" else ["--suite-arg", f"{name}={value}"]
+        words += ["--suite-arg", f"{name}={value}"]
+    for role, encoders in sorted(plan.roles.items()):
+        if encoders != (plan.suite.default_encoders.get(role),):
+            words += [word for encoder in encoders for word in ("--encoder", f"{role}={encoder}")]
     return shlex.join(words)
 
 
@@ -248,45 +255,3 @@ def _shards(record: RunRecord) -> list[ShardsPart]:
         mine = [shard for shard in record.shards if shard.kind == kind]
         parts.append(ShardsPart(kind, len(mine), sum(s.rows for s in mine), digest([[s.name, s.digest] for s in mine])))
     return parts
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("unipath_bench.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        number=format_number,
-        percent=format_percent,
-        figure=format_value,
-        seconds=format_seconds,
-        plural=plural,
-        scale=scale_of,
-        verdict=audit_verdict,
-        is_link=_is_link,
-        facts=_facts,
-    )
-    return environment
-
-
-def _is_link(text: str) -> bool:
-    """Whether ``text`` is one address that may be linked to; no other scheme than http(s) is."""
-    return re.fullmatch(r"https?://[^\s\"'<>]+", text) is not None
-
-
-def _facts(card: Any) -> list[tuple[str, str]]:
-    """A card's fields that say something, as (name, text)."""
-    found = []
-    for name, value in card.model_dump(mode="json", exclude={"published"}).items():
-        if value in (None, "", [], {}, False):
-            continue
-        if isinstance(value, dict):
-            text = ", ".join(f"{key} = {item}" for key, item in value.items())
-        else:
-            text = ", ".join(map(str, value)) if isinstance(value, list) else "yes" if value is True else str(value)
-        found.append((name.replace("_", " "), text))
-    return found

@@ -60,7 +60,7 @@ class Canvas:
         self._context.__exit__(None, None, None)
 
     def svg(self, name: str, title: str) -> Markup:
-        """The drawing; ``name`` keeps its ids apart from those of other drawings, ``title`` is read out instead of it."""
+        """Draw; ``name`` keeps the ids apart from those of other drawings, ``title`` is read out in its place."""
         stream = io.StringIO()
         self.figure.savefig(stream, format="svg", metadata=_NO_METADATA)
         return Markup(_for_page(stream.getvalue(), name, title))

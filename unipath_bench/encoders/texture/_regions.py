@@ -139,8 +139,7 @@ def nearest_distances(centroids: FloatArray) -> FloatArray:
     if len(centroids) < 2:
         return np.empty(0)
     distances, _ = cKDTree(centroids).query(centroids, k=2)
-    nearest: FloatArray = distances[:, 1]
-    return nearest
+    return np.asarray(distances, dtype=np.float64)[:, 1]
 
 
 BLOB_DENSITY = 0.15

@@ -1,0 +1,147 @@
+"""Runs side by side: what is comparable, what differs, and which number is better."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import made_up_records as made_up
+import pytest
+from rich.console import Console
+
+from unipath_bench.comparison import CAVEAT, Comparison, Row, compare
+from unipath_bench.errors import UsageError
+from unipath_bench.schema.record import RunRecord, TaskScore
+
+
+def two(**changes: object) -> tuple[RunRecord, RunRecord]:
+    """Two runs, the second a little better; ``changes`` are made to its first score."""
+    first, second = made_up.record("a"), made_up.record("b", shift=-0.1)
+    scores = (second.scores[0].model_copy(update=changes), *second.scores[1:])
+    return first, second.model_copy(update={"scores": scores})
+
+
+def row(comparison: Comparison, key: str, name: str) -> Row:
+    return next(r for r in comparison.rows if (r.key, r.name) == (key, name))
+
+
+def first_row(comparison: Comparison) -> Row:
+    return row(comparison, "frechet-distance[texture]", "frechet_distance")
+
+
+def test_agreeing_runs_are_comparable_and_better_goes_by_direction() -> None:
+    comparison = compare(two())
+    assert all(r.comparable and not r.differs for r in comparison.rows)
+    distance = first_row(comparison)
+    assert distance.values == (41.2, pytest.approx(41.2 * 0.9))
+    assert distance.best == (1,)  # lower is better, and the second is lower
+    recall = row(comparison, "manifold[texture]", "recall")
+    assert recall.values[1] is not None
+    assert recall.values[0] is not None
+    assert recall.values[1] > recall.values[0]
+    assert recall.best == (1,)
+    assert row(comparison, "manifold[texture]", "precision").best == ()  # equal
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"version": 2}, "task version"),
+        ({"n": 500}, "n"),
+        ({"encoder_digest": "0" * 64}, "encoder"),
+        ({"dimension": 42}, "dimension"),
+    ],
+)
+def test_what_differs_is_named_and_nothing_is_better(change: dict[str, object], what: str) -> None:
+    comparison = compare(two(**change))
+    changed = first_row(comparison)
+    assert not changed.comparable
+    assert list(changed.differs) == [what]
+    assert len(set(changed.differs[what])) == 2
+    assert changed.best == ()
+    assert all(r.comparable for r in comparison.rows if r.key != changed.key)
+
+
+@pytest.mark.parametrize(
+    ("other", "what"),
+    [
+        (made_up.record("b", revision="others"), ["suite revision"]),
+        (made_up.record("b", kind="phantom"), ["kind of suite"]),
+        (made_up.record("b", prompts=100), ["n", "prompts and seeds"]),
+    ],
+)
+def test_other_data_make_every_row_incomparable(other: RunRecord, what: list[str]) -> None:
+    comparison = compare([made_up.record("a"), other])
+    assert all(not r.comparable and list(r.differs) == what and r.best == () for r in comparison.rows)
+
+
+def test_one_hundred_prompts_once_are_not_fifty_twice() -> None:
+    a, b = made_up.record("a", prompts=100), made_up.record("b", prompts=100)
+    b = b.model_copy(update={"plan": b.plan.model_copy(update={"n": 50, "seeds": 2})})
+    assert {tuple(r.differs) for r in compare([a, b]).rows} == {("prompts and seeds",)}
+
+
+def test_a_value_that_one_run_lacks_is_empty_and_not_comparable() -> None:
+    first, second = made_up.record("a"), made_up.record("b")
+    second = second.model_copy(update={"scores": second.scores[1:]})
+    lacking = first_row(compare([first, second]))
+    assert lacking.values == (41.2, None)
+    assert not lacking.comparable
+    assert lacking.differs == {}
+    third = made_up.record("c")
+    assert first_row(compare([first, second, third])).comparable  # the two that have it agree
+
+
+def test_a_coupled_score_is_never_better() -> None:
+    coupled = row(compare(two()), "image-to-image-recall[conch]", "recall_at_10")
+    assert coupled.coupled == (True, True)
+    assert coupled.best == ()
+    first, second = two(coupled=True)
+    assert first_row(compare([first, second])).best == ()  # one fair run left: nothing to be better than
+    third = made_up.record("c", shift=0.1)
+    assert first_row(compare([first, second, third])).best == (0,)  # 41.2 against 45.3; the coupled 37.1 is out
+
+
+def test_the_order_of_rows_does_not_depend_on_the_order_of_runs() -> None:
+    extra = made_up.score("extra", 1, "Extra", {"x": made_up.value(1.0, "X", "lower")})
+    a, b = made_up.record("a"), made_up.record("b", some=[extra, *made_up.scores()])
+    assert [(r.key, r.name) for r in compare([a, b]).rows] == [(r.key, r.name) for r in compare([b, a]).rows]
+
+
+def test_frame_and_json_hold_the_same() -> None:
+    comparison = compare(two(version=2))
+    frame = comparison.to_frame()
+    document = json.loads(comparison.to_json())
+    assert len(frame) == len(document["rows"]) == len(comparison.rows)
+    assert document["note"] == CAVEAT
+    for (_, line), entry in zip(frame.iterrows(), document["rows"], strict=True):
+        assert [line[name] for name in comparison.runs] == entry["values"]
+        assert line["comparable"] == entry["comparable"]
+        assert line["differs"] == ", ".join(entry["differs"])
+    assert frame.loc[frame["key"] == "frechet-distance[texture]", "differs"].tolist() == ["task version"]
+
+
+def test_the_table_says_what_differs_and_claims_no_significance() -> None:
+    stream = io.StringIO()
+    compare(two(version=2)).print(Console(file=stream, width=160, color_system=None))
+    text = " ".join(stream.getvalue().split())
+    assert "no: task version differs" in text
+    assert "task version of frechet-distance[texture]: A 1, B 2" in text
+    assert CAVEAT in text
+    assert "significant" not in text
+    assert "0.468*" in text  # recall: 0.421 / 0.9 = 0.4678
+    assert "† coupled" in text
+
+
+def test_too_few_or_repeated_runs_are_refused() -> None:
+    with pytest.raises(UsageError, match="two runs"):
+        compare([made_up.record()])
+    with pytest.raises(UsageError, match="more than once"):
+        compare([made_up.record(), made_up.record()])
+
+
+def test_a_run_without_any_score_is_a_column_of_nothing() -> None:
+    none: list[TaskScore] = []
+    comparison = compare([made_up.record("a"), made_up.record("b", some=none)])
+    assert all(r.values[1] is None and not r.comparable for r in comparison.rows)
+    assert compare([made_up.record("a", some=none), made_up.record("b", some=none)]).rows == ()

@@ -75,14 +75,14 @@ class Pair(_Table):
 
 
 class Quantiles(_Table):
-    """Nearest-training distances at the quantiles 0, 1/(k-1) .. 1, of generated and of real test images."""
+    """Nearest-training distances at the quantiles 0, 1/(k-1) .. 1, of generated and of unseen real images."""
 
     generated: tuple[float, ...] = Field(min_length=2)
     real: tuple[float, ...] = Field(min_length=2)
 
 
 class Memorisation(_Table):
-    """The audit: are generated images nearer to training images than real test images are?"""
+    """The audit: are generated images nearer to training images than unseen real images are?"""
 
     threshold: float
     quantile: float | None = None

@@ -21,6 +21,7 @@ from PIL import Image, ImageFile
 
 from unipath_bench.contracts import Request
 from unipath_bench.errors import DataError, GeneratorError
+from unipath_bench.generated import validate_generated
 from unipath_bench.images import (
     decode_png,
     encode_png,
@@ -28,7 +29,6 @@ from unipath_bench.images import (
     read_image,
     resize,
     resize_float,
-    validate_generated,
 )
 
 settings = hypothesis_settings(max_examples=60, deadline=None)

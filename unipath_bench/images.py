@@ -21,21 +21,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from unipath_bench.errors import DataError
-from unipath_bench.generated import validate_generated
 from unipath_bench.types import RGBBatch, RGBImage
-
-__all__ = [
-    "FORMATS",
-    "MAX_PIXELS",
-    "ResizeFilter",
-    "decode_png",
-    "encode_png",
-    "image_size",
-    "read_image",
-    "resize",
-    "resize_float",
-    "validate_generated",
-]
 
 MAX_PIXELS = 64_000_000
 """Largest image that is decoded, in pixels (8000 x 8000): a few kilobytes of PNG can claim far more."""

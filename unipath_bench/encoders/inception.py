@@ -21,8 +21,8 @@ from unipath_bench.encoders.loading import (
     torch_device,
     weights_remedy,
 )
-from unipath_bench.encoders.resizing import resize_unrounded
 from unipath_bench.errors import MissingError
+from unipath_bench.images import resize_float
 from unipath_bench.schema.cards import EncoderCard
 from unipath_bench.types import Features, RGBBatch
 
@@ -50,7 +50,7 @@ class InceptionV3(ImageEncoder):
             revision=weights.sha256,
             dimension=2048,
             input_size=INPUT_SIZE,
-            resize="bicubic-antialias",
+            resize="bicubic",
             mean=(128.0 / 255, 128.0 / 255, 128.0 / 255),
             std=(128.0 / 255, 128.0 / 255, 128.0 / 255),
             micro_batch=16,
@@ -88,7 +88,7 @@ class InceptionV3(ImageEncoder):
     def embed_images(self, images: RGBBatch) -> Features:
         import torch
 
-        resized = np.stack([resize_unrounded(image, INPUT_SIZE, "bicubic-antialias") for image in images])
+        resized = resize_float(images, INPUT_SIZE, "bicubic").clip(0, 255)
         with exact_inference():
             pixels = torch.from_numpy(np.ascontiguousarray(resized.transpose(0, 3, 1, 2))).to(self.device)
             pooled = self.network((pixels - 128) / 128)

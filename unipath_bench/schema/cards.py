@@ -81,7 +81,9 @@ class EncoderCard(Document):
     dimension: int = Field(ge=1)
     modalities: tuple[Literal["image", "text"], ...] = ("image",)
     input_size: int | None = Field(default=None, ge=1, description="Pixels a side after resizing; None: native size.")
-    resize: Literal["none", "bilinear-antialias", "bicubic-antialias", "lanczos"] = "none"
+    resize: Literal["none", "bilinear", "bicubic", "lanczos"] = Field(
+        default="none", description="Pillow's filter of that name, which is antialiased."
+    )
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     precision: Literal["float32", "float16", "bfloat16", "float64"] = "float32"

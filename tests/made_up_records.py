@@ -339,7 +339,7 @@ def record(
                 notes="Stain, nuclear morphology and texture statistics.",
             ),
             "conch": EncoderCard(
-                name="conch", revision="main", dimension=512, input_size=448, resize="bicubic-antialias"
+                name="conch", revision="main", dimension=512, input_size=448, resize="bicubic"
             ),
         },
         roles={"image": ("texture",), "judge": ("texture",)},

@@ -6,11 +6,9 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
-from torchmetrics.functional.classification import multiclass_calibration_error
 
 from unipath_bench.metrics.classification import (
     accuracy,
@@ -26,7 +24,9 @@ LABELS = st.lists(st.tuples(st.integers(-2, 4), st.integers(-2, 4)), min_size=1,
 @given(LABELS)
 def test_f1_and_accuracy_equal_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     truth, predicted = np.array(pairs).T
-    assert weighted_f1(truth, predicted) == pytest.approx(f1_score(truth, predicted, average="weighted", zero_division=0), rel=1e-12)
+    assert weighted_f1(truth, predicted) == pytest.approx(
+        f1_score(truth, predicted, average="weighted", zero_division=0), rel=1e-12
+    )
     assert accuracy(truth, predicted) == pytest.approx(accuracy_score(truth, predicted))
 
 
@@ -39,7 +39,8 @@ def test_chance_f1_is_the_mean_over_all_permutations(pairs: list[tuple[int, int]
 
 
 def test_chance_f1_of_balanced_classes() -> None:
-    # C balanced classes, predictions balanced as well: s = p = n / C, so the sum is C * (1/C) * 2 (n/C^2) / (2n/C) = 1 / C.
+    # C balanced classes, predictions balanced as well: s = p = n / C, so the sum is C * (1/C) * 2 (n/C^2) /
+    # (2n/C) = 1 / C.
     labels = np.arange(40) % 4
     assert chance_weighted_f1(labels, np.roll(labels, 1)) == pytest.approx(0.25)
 
@@ -48,14 +49,6 @@ def test_calibration_error_by_hand() -> None:
     # Two bins. Confidences 0.6 (right), 0.8 (wrong) in (0.5, 1]: |1 - 1.4| / 2 = 0.2.
     prob = np.array([[0.6, 0.4], [0.2, 0.8]])
     assert expected_calibration_error(prob, [0, 0], bins=2) == pytest.approx(0.2)
-
-
-def test_calibration_error_equals_torchmetrics() -> None:
-    rng = np.random.default_rng(24)
-    prob = rng.dirichlet(np.ones(4), 600)
-    truth = np.array([rng.choice(4, p=row) for row in prob])
-    peer = multiclass_calibration_error(torch.from_numpy(prob), torch.from_numpy(truth), 4, n_bins=15, norm="l1")
-    assert expected_calibration_error(prob, truth, bins=15) == pytest.approx(float(peer), abs=1e-7)
 
 
 def test_refusals_name_the_trouble() -> None:

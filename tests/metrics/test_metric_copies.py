@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from unipath_bench.metrics.memorisation import clopper_pearson_lower, copied_fraction, copy_threshold, nearest_neighbours
+from unipath_bench.metrics.memorisation import (
+    clopper_pearson_lower,
+    copied_fraction,
+    copy_threshold,
+    nearest_neighbours,
+)
 
 
 @given(st.integers(1, 400), st.data(), st.sampled_from([0.9, 0.95, 0.99]))
@@ -31,15 +36,18 @@ def test_copies_are_found() -> None:
     honest, copied = rng.standard_normal((100, 16)), training[:40] + 1e-3
     distances = nearest_neighbours(np.vstack([honest, copied]), training)[0][:, 0]
     result = copied_fraction(distances, threshold)
-    assert 40 <= result.count <= 44
-    assert result.fraction == result.count / 140
-    assert result.lower == pytest.approx(binomtest(result.count, 140, alternative="greater").proportion_ci(0.95, "exact").low)
+    assert 40 <= result.copies <= 44
+    assert result.fraction == result.copies / 140
+    assert result.lower == pytest.approx(
+        binomtest(result.copies, 140, alternative="greater").proportion_ci(0.95, "exact").low
+    )
 
 
 def test_a_distance_of_zero_is_a_copy_even_at_threshold_zero() -> None:
-    # Training duplicates in the real test set bring the threshold to 0; an identical image is still a copy, a near one is not.
-    assert copied_fraction(np.array([0.0, 1e-9, 1.0]), 0.0).count == 1
-    assert copied_fraction(np.array([0.5, 1.0]), 0.5).count == 0
+    # Training duplicates in the real test set bring the threshold to 0; an identical image is still a copy, a
+    # near one is not.
+    assert copied_fraction(np.array([0.0, 1e-9, 1.0]), 0.0).copies == 1
+    assert copied_fraction(np.array([0.5, 1.0]), 0.5).copies == 0
 
 
 def test_refusals_name_the_trouble() -> None:

@@ -27,17 +27,29 @@ def polynomial(a: Array, b: Array) -> Array:
 
 def fidelity(x: Array, y: Array, subset_size: int, subsets: int, seed: int) -> tuple[float, float]:
     result = kid_features_to_metric(
-        torch.from_numpy(x), torch.from_numpy(y), kid_subsets=subsets, kid_subset_size=subset_size, rng_seed=seed, verbose=False,
-        kid_kernel="poly", kid_kernel_poly_degree=3, kid_kernel_poly_gamma=None, kid_kernel_poly_coef0=1.0,
-    )  # fmt: skip
+        torch.from_numpy(x),
+        torch.from_numpy(y),
+        kid_subsets=subsets,
+        kid_subset_size=subset_size,
+        rng_seed=seed,
+        verbose=False,
+        kid_kernel="poly",
+        kid_kernel_poly_degree=3,
+        kid_kernel_poly_gamma=None,
+        kid_kernel_poly_coef0=1.0,
+    )
     return result["kernel_inception_distance_mean"], result["kernel_inception_distance_std"]
 
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.integers(0, 2**31 - 1), st.integers(12, 60), st.integers(12, 60), st.integers(1, 30), st.sampled_from([0.0, 3.0]),
+    st.integers(0, 2**31 - 1),
+    st.integers(12, 60),
+    st.integers(12, 60),
+    st.integers(1, 30),
+    st.sampled_from([0.0, 3.0]),
     st.integers(1, 60),
-)  # fmt: skip
+)
 def test_same_subsets_same_number_as_torch_fidelity(
     seed: int, n: int, m: int, dimension: int, mean: float, subsets: int
 ) -> None:
@@ -69,7 +81,8 @@ def test_unbiased_mmd_equals_brute_force(n: int, m: int) -> None:
 
 
 def test_unbiased_mmd_by_hand() -> None:
-    # One dimension, k(a, b) = (ab + 1)^3: k(0, 1) = 1; k(1, 2) = 27; between: k(0,1), k(0,2) = 1, k(1,1) = 8, k(1,2) = 27.
+    # One dimension, k(a, b) = (ab + 1)^3: k(0, 1) = 1; k(1, 2) = 27; between: k(0,1), k(0,2) = 1, k(1,1) = 8,
+    # k(1,2) = 27.
     x, y = np.array([[0.0], [1.0]]), np.array([[1.0], [2.0]])
     assert unbiased_mmd_polynomial(x, y) == pytest.approx(1 + 27 - 2 * (1 + 1 + 8 + 27) / 4, rel=1e-14)
 
@@ -90,7 +103,8 @@ def test_cmmd_equals_brute_force(dtype: type) -> None:
 
 
 def test_cmmd_is_unbiased_where_the_v_statistic_is_not() -> None:
-    # Halves of one sample: the mean of the U-statistic over splits is 0; the V-statistic is positive every time.
+    # Halves of one sample: the mean of the U-statistic over splits is 0; the V-statistic is positive every
+    # time.
     rng = np.random.default_rng(11)
     values = [cmmd(*np.split(rng.standard_normal((60, 8)), 2), sigma=1.0) for _ in range(200)]
     assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(200)

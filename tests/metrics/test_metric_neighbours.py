@@ -27,8 +27,11 @@ def brute_prdc(real: Array, fake: Array, k: int) -> tuple[float, float, float, f
     real_radii, fake_radii = np.sort(rr, 1)[:, k - 1], np.sort(ff, 1)[:, k - 1]
     inside = rf < real_radii[:, None]
     return (
-        inside.any(0).mean(), (rf < fake_radii[None]).any(1).mean(), inside.sum() / (k * len(fake)), inside.any(1).mean(),
-    )  # fmt: skip
+        inside.any(0).mean(),
+        (rf < fake_radii[None]).any(1).mean(),
+        inside.sum() / (k * len(fake)),
+        inside.any(1).mean(),
+    )
 
 
 @st.composite
@@ -62,7 +65,9 @@ def test_neighbours_equal_brute_force(pair: tuple[Array, Array], k: int) -> None
     expected = np.argsort(squares, 1, kind="stable")[:, :k]
     distances, rows = nearest_neighbours(queries, bank, k)
     np.testing.assert_allclose(distances, np.sqrt(np.take_along_axis(squares, expected, 1)), rtol=1e-13)
-    np.testing.assert_allclose(np.take_along_axis(squares, rows, 1), np.take_along_axis(squares, expected, 1), rtol=1e-13)
+    np.testing.assert_allclose(
+        np.take_along_axis(squares, rows, 1), np.take_along_axis(squares, expected, 1), rtol=1e-13
+    )
     assert (np.diff(distances, axis=1) >= 0).all()
 
 
@@ -87,7 +92,8 @@ def test_identical_vectors_are_at_zero_and_the_first_row_wins() -> None:
 
 
 def test_crowds_that_single_precision_cannot_tell_apart() -> None:
-    # Two clusters 1 apart with a spread of 1e-7: every filter value of a cluster is the same; float64 must decide.
+    # Two clusters 1 apart with a spread of 1e-7: every filter value of a cluster is the same; float64 must
+    # decide.
     rng = np.random.default_rng(15)
     bank = rng.standard_normal((2400, 3)) * 1e-7 + (np.arange(2400) % 2)[:, None]
     distances, rows = nearest_neighbours(bank[:50] + 1e-9, bank, 3)
@@ -114,7 +120,8 @@ def test_prdc_agrees_with_its_reference_code(scale: float) -> None:
 
 
 def test_prdc_of_a_collapsed_generator() -> None:
-    # All generated points at one real point's place: every one is inside that point's ball, and ties at radius 0 are outside.
+    # All generated points at one real point's place: every one is inside that point's ball, and ties at
+    # radius 0 are outside.
     real = np.random.default_rng(17).standard_normal((1200, 4))
     fake = np.repeat(real[:1], 900, 0)
     result = precision_recall_density_coverage(real, fake, k=3)
@@ -124,14 +131,15 @@ def test_prdc_of_a_collapsed_generator() -> None:
 
 
 def test_prdc_by_hand() -> None:
-    # k = 1. Real 0, 1, 3: radii 1, 1, 2. Generated 0.5, 10: radii 9.5, 9.5. 0.5 is inside the balls of 0 and 1 (distance 2.5 to 3).
+    # k = 1. Real 0, 1, 3: radii 1, 1, 2. Generated 0.5, 10: radii 9.5, 9.5. 0.5 is inside the balls of 0 and
+    # 1 (distance 2.5 to 3).
     result = precision_recall_density_coverage(np.array([[0.0], [1], [3]]), np.array([[0.5], [10]]), k=1)
     assert tuple(result) == pytest.approx((0.5, 1.0, 2 / 2, 2 / 3))
 
 
 def test_authenticity_by_hand() -> None:
-    # Training 0, 1, 4: nearest others at 1, 1, 3. 0.2 (0.2 from 0, below 1) is not authentic; 2.4 (1.4 from 1, above 1) is;
-    # 6 (2 from 4, below 3) is not.
+    # Training 0, 1, 4: nearest others at 1, 1, 3. 0.2 (0.2 from 0, below 1) is not authentic; 2.4 (1.4 from
+    # 1, above 1) is; 6 (2 from 4, below 3) is not.
     training = np.array([[0.0], [1], [4]])
     assert authenticity(np.array([[0.2], [2.4], [6.0]]), training) == pytest.approx(1 / 3)
     assert authenticity(training, training) == 0

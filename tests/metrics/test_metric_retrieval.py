@@ -30,8 +30,13 @@ def brute_recall(scores: Array, query_keys: Array, gallery_keys: Array, k: int, 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.integers(0, 2**32 - 1), st.integers(1, 30), st.integers(2, 60), st.integers(2, 12), st.booleans(), st.integers(1, 20),
-)  # fmt: skip
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 30),
+    st.integers(2, 60),
+    st.integers(2, 12),
+    st.booleans(),
+    st.integers(1, 20),
+)
 def test_equals_brute_force(seed: int, q: int, n: int, dimension: int, unique: bool, classes: int) -> None:
     rng = np.random.default_rng(seed)
     gallery = rng.standard_normal((n, dimension)).astype(np.float32)
@@ -102,7 +107,9 @@ def test_scale_of_a_vector_does_not_matter() -> None:
     gallery, queries = rng.standard_normal((80, 6)), rng.standard_normal((20, 6))
     lengths = 10.0 ** rng.integers(-12, 12, (80, 1))
     keys = np.arange(80)
-    assert recall_at_k(queries, gallery * lengths, keys[:20], keys, [1, 8]) == recall_at_k(queries, gallery, keys[:20], keys, [1, 8])
+    assert recall_at_k(queries, gallery * lengths, keys[:20], keys, [1, 8]) == recall_at_k(
+        queries, gallery, keys[:20], keys, [1, 8]
+    )
 
 
 def test_refusals_name_the_trouble() -> None:
@@ -133,7 +140,10 @@ def test_clip_score_by_hand() -> None:
 def test_clip_score_equals_scikit_learn() -> None:
     rng = np.random.default_rng(23)
     images, texts = rng.standard_normal((5000, 9)).astype(np.float32), rng.standard_normal((5000, 9)).astype(np.float32)
-    expected = [cosine_similarity(images[i : i + 1].astype(float), texts[i : i + 1].astype(float))[0, 0] for i in range(0, 5000, 500)]
+    expected = [
+        cosine_similarity(images[i : i + 1].astype(float), texts[i : i + 1].astype(float))[0, 0]
+        for i in range(0, 5000, 500)
+    ]
     np.testing.assert_allclose(cosine_per_pair(images, texts)[::500], expected, rtol=1e-12)
     with pytest.raises(ValueError, match="pairs are needed"):
         clip_score(images, texts[:4])

@@ -46,7 +46,8 @@ class PolynomialKernel:
 class GaussianKernelMinusOne:
     """k(a, b) - 1 = expm1(-|a - b|^2 / (2 sigma^2)).
 
-    A constant cancels out of a maximum mean discrepancy; without it, small differences from 1 keep their digits.
+    A constant cancels out of a maximum mean discrepancy; without it, small differences from 1 keep their
+    digits.
     """
 
     sigma: float = 10.0
@@ -103,7 +104,9 @@ def between_row_sums(
     kernel: Kernel,
     units: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[RowSums, RowSums]:
-    """Sums of k(x_i, y_j) over the rows of ``x`` and over the rows of ``y``; pairs of one unit are left out where given."""
+    """Sums of k(x_i, y_j) over the rows of ``x`` and over the rows of ``y``; pairs of one unit are left out
+    where given.
+    """
     a, b = x.double(), y.double()
     first, second = (None, None) if units is None else (_codes(units[0], a.device), _codes(units[1], a.device))
     row_sums = torch.zeros(len(a), dtype=torch.float64, device=a.device)

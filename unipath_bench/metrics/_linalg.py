@@ -1,7 +1,8 @@
-"""Dense products and factors: numpy's and scipy's BLAS and LAPACK for tensors on the CPU, torch's own elsewhere.
+"""Dense products and factors: numpy's and scipy's BLAS and LAPACK for tensors on the CPU, torch's own
+elsewhere.
 
-On the CPU the matrix product of numpy's wheels (OpenBLAS) is up to twice as fast as torch's, and scipy gives the symmetric
-rank-k update, which torch does not have.
+On the CPU the matrix product of numpy's wheels (OpenBLAS) is up to twice as fast as torch's, and scipy gives
+the symmetric rank-k update, which torch does not have.
 """
 
 from __future__ import annotations
@@ -45,40 +46,63 @@ def symmetric_from_upper(gram: torch.Tensor) -> torch.Tensor:
 
 
 def eigenvalues(symmetric: torch.Tensor) -> torch.Tensor:
-    """Eigenvalues of a symmetric float64 matrix, ascending."""
+    """Eigenvalues of a symmetric float64 matrix, ascending.
+
+    The reduction starts at the top left (LAPACK's UPLO = L): small eigenvalues of matrices graded downwards
+    keep their digits.
+    """
     if symmetric.device.type != "cpu":
-        return torch.linalg.eigvalsh(symmetric)
-    return torch.from_numpy(np.linalg.eigvalsh(symmetric.numpy()))
+        values: torch.Tensor = torch.linalg.eigvalsh(symmetric, UPLO="L")
+        return values
+    return torch.from_numpy(np.linalg.eigvalsh(symmetric.numpy(), UPLO="L"))
 
 
 def singular_values(matrix: torch.Tensor) -> torch.Tensor:
     """Singular values, descending."""
     if matrix.device.type != "cpu":
-        return torch.linalg.svdvals(matrix)
+        values: torch.Tensor = torch.linalg.svdvals(matrix)
+        return values
     return torch.from_numpy(np.linalg.svd(matrix.numpy(), compute_uv=False))
 
 
 def triangular_factor(rows: torch.Tensor) -> torch.Tensor:
     """R of the QR decomposition: ``R.T @ R == rows.T @ rows``, without forming that product."""
-    return torch.linalg.qr(rows, mode="r").R
+    factor: torch.Tensor = torch.linalg.qr(rows, mode="r").R
+    return factor
 
 
-def cholesky_factor(covariance: torch.Tensor) -> torch.Tensor | None:
-    """Lower L with ``L @ L.T == covariance``, or None where the matrix is not numerically positive definite."""
-    if covariance.device.type != "cpu":
-        factor, info = torch.linalg.cholesky_ex(covariance)
+def cholesky_factor(upper: torch.Tensor) -> torch.Tensor | None:
+    """Upper U with U^T U the symmetric matrix with this upper triangle, or None where it is not numerically
+    positive definite.
+    """
+    if upper.device.type != "cpu":
+        factor, info = torch.linalg.cholesky_ex(upper, upper=True)
         return None if int(info) else factor
-    lower, info = lapack.dpotrf(covariance.numpy(), lower=1, clean=1)
-    return None if info else torch.from_numpy(lower)
+    result, info = lapack.dpotrf(upper.numpy(), lower=0, clean=1)
+    return None if info else torch.from_numpy(result)
 
 
-def pivoted_factor(covariance: torch.Tensor) -> torch.Tensor:
-    """F of shape (rank, D) with ``F.T @ F == covariance`` to rounding, for any positive semi-definite matrix.
+def congruence(factor: torch.Tensor, upper: torch.Tensor) -> torch.Tensor:
+    """U S U^T for an upper U and the symmetric S with the upper triangle given.
+
+    By two triangular products: LAPACK's sygst takes fewer operations, but loses digits of the small
+    eigenvalues.
+    """
+    symmetric = symmetric_from_upper(upper)
+    if upper.device.type != "cpu":
+        return factor @ symmetric @ factor.T
+    right = blas.dtrmm(1.0, factor.numpy(), symmetric.numpy(), side=1, trans_a=1, overwrite_b=1)
+    return torch.from_numpy(blas.dtrmm(1.0, factor.numpy(), right, side=0, overwrite_b=1))
+
+
+def pivoted_factor(upper: torch.Tensor) -> torch.Tensor:
+    """F of shape (rank, D) with F^T F the positive semi-definite matrix with this upper triangle, to
+    rounding.
 
     Pivoted Cholesky (LAPACK pstrf); stops where the largest pivot left is below D * 2^-53 * max(diagonal).
     """
-    factor, pivots, rank, _ = lapack.dpstrf(covariance.cpu().numpy(), lower=0)
-    upper = np.triu(factor)[:rank]
-    result = np.zeros_like(upper)
-    result[:, pivots - 1] = upper
-    return torch.from_numpy(result).to(covariance.device)
+    factor, pivots, rank, _ = lapack.dpstrf(upper.cpu().numpy(), lower=0)
+    rows = np.triu(factor)[:rank]
+    result = np.zeros_like(rows)
+    result[:, pivots - 1] = rows
+    return torch.from_numpy(result).to(upper.device)

@@ -10,7 +10,8 @@ BLOCK_ROWS = 4096
 
 
 def cosine_per_pair(image_features: Features, text_features: Features) -> Float64Array:
-    """Cosine of row i of ``image_features`` (n, D) and row i of ``text_features`` (n, D): (n,) float64 in -1 to 1.
+    """Cosine of row i of ``image_features`` (n, D) and row i of ``text_features`` (n, D): (n,) float64 in -1
+    to 1.
 
     Raises ``ValueError`` for wrong shapes, NaN, infinity and zero vectors.
     """
@@ -28,6 +29,7 @@ def cosine_per_pair(image_features: Features, text_features: Features) -> Float6
 def clip_score(image_features: Features, text_features: Features) -> float:
     """Mean raw cosine over the pairs, -1 to 1: neither times 100 nor cut off at 0.
 
-    Hessel et al. 2021, arXiv 2104.08718, without its factor of 2.5 and its max(., 0), as pathology papers print it.
+    Hessel et al. 2021, arXiv 2104.08718, without its factor of 2.5 and its max(., 0), as pathology papers
+    print it.
     """
     return float(cosine_per_pair(image_features, text_features).mean())

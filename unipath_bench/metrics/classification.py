@@ -53,9 +53,9 @@ def weighted_f1(y_true: Keys, y_pred: Keys) -> float:
 def chance_weighted_f1(y_true: Keys, y_pred: Keys) -> float:
     """Expected weighted F1 after the predictions are put in a uniformly random order.
 
-    Under a random permutation the margins stay and the hits of class c have mean s_c p_c / n (hypergeometric), s_c its true and p_c its
-    predicted count. F1 is linear in the hits at fixed margins, so the expectation is exact:
-    sum_c (s_c / n) * 2 (s_c p_c / n) / (s_c + p_c).
+    Under a random permutation the margins stay and the hits of class c have mean s_c p_c / n
+    (hypergeometric), s_c its true and p_c its predicted count. F1 is linear in the hits at fixed margins, so
+    the expectation is exact: sum_c (s_c / n) * 2 (s_c p_c / n) / (s_c + p_c).
     """
     counts = confusion_counts(y_true, y_pred)
     support, predicted, n = counts.sum(1), counts.sum(0), counts.sum()
@@ -65,9 +65,9 @@ def chance_weighted_f1(y_true: Keys, y_pred: Keys) -> float:
 def expected_calibration_error(prob: FloatArray, y_true: Keys, bins: int = 15) -> float:
     """Expected calibration error of the top class, 0 to 1 (Guo et al. 2017, arXiv 1706.04599, eq. 3).
 
-    ``prob`` (n, C): rows of class probabilities that sum to 1; ``y_true`` (n,): columns of the true classes. The confidence range
-    is cut into ``bins`` equal parts (lower end open, upper end closed); the error is the mean over samples of the
-    difference between accuracy and mean confidence in the sample's bin.
+    ``prob`` (n, C): rows of class probabilities that sum to 1; ``y_true`` (n,): columns of the true classes.
+    The confidence range is cut into ``bins`` equal parts (lower end open, upper end closed); the error is the
+    mean over samples of the difference between accuracy and mean confidence in the sample's bin.
     """
     check_count(bins, "bins")
     table = np.asarray(prob)

@@ -1,10 +1,12 @@
 """Kernel distances between two sets of features: KID and CMMD, both unbiased.
 
-With a kernel k the squared maximum mean discrepancy has the unbiased estimate (Gretton et al. 2012, JMLR 13, eq. 3)
+With a kernel k the squared maximum mean discrepancy has the unbiased estimate (Gretton et al. 2012, JMLR 13,
+eq. 3)
 
     MMD^2 = mean_{i != j} k(x_i, x_j) + mean_{i != j} k(y_i, y_j) - 2 mean_{i, j} k(x_i, y_j)
 
-It may be negative where the two sets are alike. All arithmetic is float64; kernel matrices are taken by blocks.
+It may be negative where the two sets are alike. All arithmetic is float64; kernel matrices are taken by
+blocks.
 """
 
 from __future__ import annotations
@@ -33,8 +35,9 @@ CMMD_SCALE = 1000.0
 class KernelDistance(NamedTuple):
     """KID and what it was taken over.
 
-    ``mean`` is the mean of MMD^2 over the subsets; ``std_over_subsets`` the standard deviation of these values (divisor: the
-    number of subsets), which is **not** a standard error of the mean, since the subsets overlap.
+    ``mean`` is the mean of MMD^2 over the subsets; ``std_over_subsets`` the standard deviation of these
+    values (divisor: the number of subsets), which is **not** a standard error of the mean, since the subsets
+    overlap.
     """
 
     mean: float
@@ -47,7 +50,8 @@ class KernelDistance(NamedTuple):
 def draw_subsets(n: int, m: int, subset_size: int, subsets: int, seed: int) -> tuple[Indices, Indices]:
     """Row indices (subsets, subset_size) into both sets, without replacement inside a subset.
 
-    The stream of the legacy generator is the one of torch-fidelity 0.4: for one seed both draw the same subsets.
+    The stream of the legacy generator is the one of torch-fidelity 0.4: for one seed both draw the same
+    subsets.
     """
     generator = np.random.RandomState(seed)
     first = np.empty((subsets, subset_size), np.int64)
@@ -71,8 +75,8 @@ def kernel_distance(
 ) -> KernelDistance:
     """Kernel (Inception) distance: unbiased MMD^2 of a polynomial kernel, averaged over random subsets.
 
-    Binkowski et al. 2018, arXiv 1801.01401. ``x`` (n, D) and ``y`` (m, D); ``gamma`` None means 1 / D. ``subset_size`` must be below
-    n and m: at n, all subsets are the same set and their spread says nothing.
+    Binkowski et al. 2018, arXiv 1801.01401. ``x`` (n, D) and ``y`` (m, D); ``gamma`` None means 1 / D.
+    ``subset_size`` must be below n and m: at n, all subsets are the same set and their spread says nothing.
     Raises ``ValueError`` for that, for wrong shapes, NaN or infinity.
     """
     kernel = PolynomialKernel(degree, gamma, coef0)
@@ -96,9 +100,7 @@ def _indicator(indices: Indices, n: int, device: torch.device) -> torch.Tensor:
     return indicator.scatter_(0, torch.from_numpy(indices.T.copy()).to(device), 1.0)
 
 
-def _from_one_gram(
-    a: torch.Tensor, b: torch.Tensor, first: Indices, second: Indices, kernel: Kernel
-) -> Float64Array:
+def _from_one_gram(a: torch.Tensor, b: torch.Tensor, first: Indices, second: Indices, kernel: Kernel) -> Float64Array:
     """All subsets from one pass over the kernel matrices: with indicator columns s, each sum is s^T K s."""
     a, b = a.double(), b.double()
     in_a, in_b = _indicator(first, len(a), a.device), _indicator(second, len(b), b.device)
@@ -146,13 +148,12 @@ def unbiased_mmd_polynomial(
     return _unbiased_mmd(*as_matrix_pair(x, y, minimum_rows=2), kernel)
 
 
-def cmmd(
-    x: Features, y: Features, sigma: float = 10.0, *, scale: float = CMMD_SCALE, normalise: bool = True
-) -> float:
+def cmmd(x: Features, y: Features, sigma: float = 10.0, *, scale: float = CMMD_SCALE, normalise: bool = True) -> float:
     """CMMD: unbiased MMD^2 of a Gaussian kernel of width ``sigma`` on unit vectors, times ``scale``.
 
-    Jayasumana et al. 2024, arXiv 2401.09603, which uses CLIP embeddings of unit length, sigma 10 and the scale 1,000. The reference
-    implementation prints the biased V-statistic; this is the U-statistic. ``normalise`` brings rows to unit length first.
+    Jayasumana et al. 2024, arXiv 2401.09603, which uses CLIP embeddings of unit length, sigma 10 and the
+    scale 1,000. The reference implementation prints the biased V-statistic; this is the U-statistic.
+    ``normalise`` brings rows to unit length first.
     """
     kernel = GaussianKernelMinusOne(sigma)
     a, b = as_matrix_pair(x, y, minimum_rows=2)

@@ -1,8 +1,9 @@
 """Precision, recall, density and coverage: how two sets of features share their supports.
 
-A ball around each point reaches to its k-th nearest neighbour of the same set. Improved precision and recall: Kynkaanniemi et al. 2019,
-arXiv 1904.06991; density and coverage: Naeem et al. 2020, arXiv 2002.09797, whose reference code (prdc) counts a point as inside a
-ball where its distance is strictly below the radius. So does this module.
+A ball around each point reaches to its k-th nearest neighbour of the same set. Improved precision and recall:
+Kynkaanniemi et al. 2019, arXiv 1904.06991; density and coverage: Naeem et al. 2020, arXiv 2002.09797, whose
+reference code (prdc) counts a point as inside a ball where its distance is strictly below the radius. So does
+this module.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ from typing import NamedTuple
 import torch
 
 from unipath_bench.metrics._arrays import Features, as_matrix_pair, check_count
-from unipath_bench.metrics._neighbours import CROWD, Prepared, exact_squared, nearest, prepare, squared_distances
+from unipath_bench.metrics._neighbours import CROWD, Prepared, exact_squared, lower_bounds, nearest, prepare, true_pairs
 
-BLOCK_ROWS = 256
+BLOCK_BYTES = 1 << 23
 # Room for rounding a radius to the filter's precision.
 RADIUS_SLACK = {torch.float32: 2.0**-22, torch.float64: 2.0**-50}
 
 
 class ManifoldScores(NamedTuple):
-    """``precision``: share of generated points inside some real ball, 0 to 1; ``recall``: share of real points inside some
-    generated ball, 0 to 1; ``density``: real balls around a generated point, over k, from 0, may exceed 1; ``coverage``: share of
-    real balls that hold a generated point, 0 to 1.
+    """``precision``: share of generated points inside some real ball, 0 to 1; ``recall``: share of real
+    points inside some generated ball, 0 to 1; ``density``: real balls around a generated point, over k, from
+    0, may exceed 1; ``coverage``: share of real balls that hold a generated point, 0 to 1.
     """
 
     precision: float
@@ -69,24 +70,23 @@ class _Members(NamedTuple):
 
 
 def _members(lower: torch.Tensor, filtered: _Filter, start: int, *, of_real: bool) -> _Members:
-    """Pairs inside real (generated) balls, from squared distances less the slack of the generated rows."""
-    rows = slice(start, start + len(lower))
-    slack = filtered.real.slack[rows, None]
+    """Pairs inside real (generated) balls, from lower bounds of squared distances of a block of real rows."""
     balls = filtered.real_balls if of_real else filtered.fake_balls
-    outer = balls.outer[rows, None] if of_real else balls.outer[None, :]
-    i, j = torch.nonzero(lower <= outer + slack, as_tuple=True)
+    outer = balls.outer[start : start + len(lower), None] if of_real else balls.outer[None, :]
+    i, j = true_pairs(lower <= outer)
     inner = balls.inner[i + start] if of_real else balls.inner[j]
-    sure = lower[i, j] + 2 * filtered.fake.slack[j] < inner - slack[i, 0]
+    sure = lower[i, j] + 2 * (filtered.fake.slack[j] + filtered.real.slack[i + start]) < inner
     return _Members(i + start, j, sure)
 
 
 def _block(filtered: _Filter, start: int, stop: int) -> tuple[_Members, _Members]:
-    lower = squared_distances(filtered.real, start, stop, filtered.fake)
-    lower -= filtered.fake.slack[None, :]
+    lower = lower_bounds(filtered.real, slice(start, stop), filtered.fake, slice(None))
     return _members(lower, filtered, start, of_real=True), _members(lower, filtered, start, of_real=False)
 
 
-def _settle(members: _Members, real: torch.Tensor, fake: torch.Tensor, limits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _settle(
+    members: _Members, real: torch.Tensor, fake: torch.Tensor, limits: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The pairs whose exact squared distance is below their entry of ``limits``."""
     i, j, sure = members
     unsure = torch.nonzero(~sure)[:, 0]
@@ -98,7 +98,8 @@ def _settle(members: _Members, real: torch.Tensor, fake: torch.Tensor, limits: t
 def precision_recall_density_coverage(real: Features, fake: Features, *, k: int = 5) -> ManifoldScores:
     """Precision, recall, density and coverage of ``fake`` (m, D) against ``real`` (n, D), n, m > k.
 
-    Exact: membership is decided on float64 distances, by a float32 filter with an error bound. No n x m matrix is held.
+    Exact: membership is decided on float64 distances, by a float32 filter with an error bound. No n x m
+    matrix is held.
     Raises ``ValueError`` for wrong shapes, NaN or infinity, and n or m <= k.
     """
     check_count(k, "k")
@@ -110,8 +111,9 @@ def precision_recall_density_coverage(real: Features, fake: Features, *, k: int 
     recalled = torch.zeros(len(a), dtype=torch.bool, device=a.device)
     covered = torch.zeros(len(a), dtype=torch.bool, device=a.device)
     pairs = 0
-    for start in range(0, len(a), BLOCK_ROWS):
-        stop = min(start + BLOCK_ROWS, len(a))
+    rows = max(1, BLOCK_BYTES // (4 * len(b)))
+    for start in range(0, len(a), rows):
+        stop = min(start + rows, len(a))
         in_real, in_fake = _block(quick, start, stop)
         if int((~in_real.sure).sum() + (~in_fake.sure).sum()) > CROWD * (stop - start) * k:
             precise = precise or _filter(a, b, radii[0], radii[1], torch.float64)

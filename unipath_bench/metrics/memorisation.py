@@ -7,20 +7,29 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import stats
+from scipy.special import betaincinv
 
-from unipath_bench.metrics._arrays import Features, Float64Array, FloatArray, as_matrix, as_matrix_pair, as_values, check_count
+from unipath_bench.metrics._arrays import (
+    Features,
+    Float64Array,
+    FloatArray,
+    as_matrix,
+    as_matrix_pair,
+    as_values,
+    check_count,
+)
 from unipath_bench.metrics._neighbours import nearest
 
 
 def nearest_neighbours(
     query: Features, bank: Features, k: int = 1, *, exclude_self: bool = False
 ) -> tuple[Float64Array, npt.NDArray[np.int64]]:
-    """Euclidean distances (n, k) float64, ascending, and rows of ``bank`` (n, k) int64, of each query's k nearest.
+    """Euclidean distances (n, k) float64, ascending, and rows of ``bank`` (n, k) int64, of each query's k
+    nearest.
 
-    Exact: the candidates that a bounded float32 filter leaves are compared by direct differences in float64, so an identical
-    vector is at distance 0.0. Equal distances are ordered by row number. ``exclude_self`` asks for the neighbours of a set in
-    itself: row i of ``query`` is row i of ``bank`` and is left out.
+    Exact: the candidates that a bounded float32 filter leaves are compared by direct differences in float64,
+    so an identical vector is at distance 0.0. Equal distances are ordered by row number. ``exclude_self``
+    asks for the neighbours of a set in itself: row i of ``query`` is row i of ``bank`` and is left out.
     Raises ``ValueError`` for wrong shapes, NaN or infinity, and a bank of fewer than k rows.
     """
     check_count(k, "k")
@@ -34,11 +43,12 @@ def nearest_neighbours(
 
 
 def copy_threshold(real_distances: FloatArray, quantile: float) -> float:
-    """Distance below which a sample counts as a copy: the lower empirical quantile of real test-to-training distances.
+    """Distance below which a sample counts as a copy: the lower empirical quantile of real test-to-training
+    distances.
 
-    ``real_distances`` (n,): nearest-training distance of each real held-out sample; ``quantile`` in 0 to 1, as 0.01 for the
-    nearest 1% of real samples. The inverted distribution function (no interpolation): at least that share of the real
-    distances is at or below the threshold.
+    ``real_distances`` (n,): nearest-training distance of each real held-out sample; ``quantile`` in 0 to 1,
+    as 0.01 for the nearest 1% of real samples. The inverted distribution function (no interpolation): at
+    least that share of the real distances is at or below the threshold.
     """
     distances = _distances(real_distances, "real_distances")
     if not 0 < quantile < 1:
@@ -54,11 +64,13 @@ def _distances(values: FloatArray, name: str) -> Float64Array:
 
 
 class CopiedFraction(NamedTuple):
-    """``fraction`` of the samples below the threshold, 0 to 1; ``count`` of ``n``; ``lower``: the one-sided Clopper-Pearson bound."""
+    """``fraction`` of the samples below the threshold, 0 to 1; ``copies`` of ``n``; ``lower``: the one-sided
+    Clopper-Pearson bound.
+    """
 
     fraction: float
     lower: float
-    count: int
+    copies: int
     n: int
     confidence: float
 
@@ -69,15 +81,15 @@ def clopper_pearson_lower(count: int, n: int, confidence: float) -> float:
         raise ValueError(f"count: {count} of {n} is not a share")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: {confidence} is not between 0 and 1")
-    return 0.0 if count == 0 else float(stats.beta.ppf(1 - confidence, count, n - count + 1))
+    return 0.0 if count == 0 else float(betaincinv(count, n - count + 1, 1 - confidence))
 
 
 def copied_fraction(distances: FloatArray, threshold: float, *, confidence: float = 0.95) -> CopiedFraction:
     """Share of samples nearer to the training set than ``threshold``, with a lower confidence bound.
 
-    ``distances`` (n,): nearest-training distance of each generated sample. A sample is a copy where its distance is strictly below the
-    threshold, or 0. The bound takes samples as independent; the share is copying only as far as it exceeds the quantile that
-    the threshold was calibrated to.
+    ``distances`` (n,): nearest-training distance of each generated sample. A sample is a copy where its
+    distance is strictly below the threshold, or 0. The bound takes samples as independent; the share is
+    copying only as far as it exceeds the quantile that the threshold was calibrated to.
     """
     values = _distances(distances, "distances")
     if not (np.isfinite(threshold) and threshold >= 0):
@@ -86,7 +98,7 @@ def copied_fraction(distances: FloatArray, threshold: float, *, confidence: floa
     return CopiedFraction(
         fraction=count / len(values),
         lower=clopper_pearson_lower(count, len(values), confidence),
-        count=count,
+        copies=count,
         n=len(values),
         confidence=confidence,
     )
@@ -95,8 +107,8 @@ def copied_fraction(distances: FloatArray, threshold: float, *, confidence: floa
 def authenticity(generated: Features, training: Features) -> float:
     """Share of generated samples that are authentic, 0 to 1 (Alaa et al. 2022, arXiv 2102.08921).
 
-    A generated sample is authentic where its distance to its nearest training sample t is above the distance of t to the nearest other
-    training sample. ``generated`` (n, D), ``training`` (m, D), m >= 2.
+    A generated sample is authentic where its distance to its nearest training sample t is above the distance
+    of t to the nearest other training sample. ``generated`` (n, D), ``training`` (m, D), m >= 2.
     """
     a, b = as_matrix_pair(generated, training, ("generated", "training"))
     as_matrix(b, "training", minimum_rows=2)

@@ -2,108 +2,199 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from unipath_bench.metrics._arrays import Features, Keys, as_codes, as_matrix_pair, check_count, row_blocks, unit_rows
+from unipath_bench.metrics._arrays import (
+    Features,
+    Float64Array,
+    Keys,
+    as_codes,
+    as_matrix_pair,
+    check_count,
+    row_blocks,
+    unit_rows,
+)
 from unipath_bench.metrics._linalg import product
 
+Codes: TypeAlias = npt.NDArray[np.int64]
 SCORE_BYTES = 1 << 27
 EXACT_ELEMENTS = 1 << 20
-NORMALISE_ROWS = 4096
+NORMALISE_ROWS = 256
 NAMED = 5
+# Lengths at which neither the squares nor the rows leave the range of float32.
+SAFE_LENGTHS = (1e-15, 1e15)
 
 
 def recall_at_k(
     queries: Features, gallery: Features, query_keys: Keys, gallery_keys: Keys, ks: Iterable[int]
 ) -> dict[int, float]:
-    """Mean over the queries of (expected number of relevant items among the top k) / (number of relevant items).
+    """Mean over the queries of (expected number of relevant items among the top k) / (number of relevant
+    items).
 
-    ``queries`` (q, D), ``gallery`` (N, D), floating; a gallery item is relevant to a query where their integer keys are equal. Items are
-    ranked by cosine similarity in float64. Items of equal similarity stand in random order: of a block of t tied items that begins
-    after g better ones, each is among the top k with probability min(1, max(0, (k - g) / t)). With one relevant item a query
-    this is Recall@k of instance retrieval. Values lie in 0 to 1; a random ranking scores k / N exactly.
+    ``queries`` (q, D), ``gallery`` (N, D), floating; a gallery item is relevant to a query where their
+    integer keys are equal. Items are ranked by cosine similarity in float64. Items of equal similarity stand
+    in random order: of a block of t tied items that begins after g better ones, each is among the top k with
+    probability min(1, max(0, (k - g) / t)). With one relevant item a query this is Recall@k of instance
+    retrieval. Values lie in 0 to 1; a random ranking scores k / N exactly.
 
-    Float32 products narrow each query down to the items that may be among the top max(ks), by a bound on their error; these are
-    ranked by float64 products, so the answer does not depend on blocking, threads or device.
-    Raises ``ValueError`` for wrong shapes, NaN, infinity, zero vectors, k outside 1 to N, and queries without a relevant item.
+    Float32 products with a bound on their error settle most queries; the others are ranked by float64
+    products of the items that may be among the top max(ks). The answer does not depend on blocking, threads
+    or device.
+    Raises ``ValueError`` for wrong shapes, NaN, infinity, zero vectors, k outside 1 to N, and queries without
+    a relevant item.
     """
+    recalls = recall_per_query(queries, gallery, query_keys, gallery_keys, ks)
+    return {k: float(values.mean()) for k, values in recalls.items()}
+
+
+def recall_per_query(
+    queries: Features, gallery: Features, query_keys: Keys, gallery_keys: Keys, ks: Iterable[int]
+) -> dict[int, Float64Array]:
+    """The recall of each query, (q,) float64 for each k, of which :func:`recall_at_k` is the mean."""
     a, b = as_matrix_pair(queries, gallery, ("queries", "gallery"))
-    keys = as_codes(query_keys, "query_keys", len(a))
-    items = as_codes(gallery_keys, "gallery_keys", len(b))
     levels = sorted({check_count(k, "k") for k in ks})
     if not levels:
         raise ValueError("ks: no k was asked for")
     if levels[-1] > len(b):
         raise ValueError(f"ks: {levels[-1]} is more than the {len(b)} items of the gallery")
-    order = np.argsort(items, kind="stable")
-    first = np.searchsorted(items[order], keys, "left")
-    last = np.searchsorted(items[order], keys, "right")
-    if (first == last).any():
-        lost = np.flatnonzero(first == last)
-        named = ", ".join(f"{row} (key {keys[row]})" for row in lost[:NAMED])
+    relevant = _relevant_items(
+        as_codes(query_keys, "query_keys", len(a)), as_codes(gallery_keys, "gallery_keys", len(b))
+    )
+    unit_queries, (items, inverse_lengths) = _unit_float32(a, "queries"), _directions(b)
+    # Products of unit vectors: D roundings in the sum, and a few in bringing each vector to unit length in
+    # float32.
+    slack = (a.shape[1] + 8) * 2.0**-24 * 1.01
+    recalls = np.zeros((len(levels), len(a)))
+    thresholds = np.array(levels)
+    rows = max(1, min(len(a), SCORE_BYTES // (4 * len(b))))
+    memory = torch.empty(rows, len(b), dtype=torch.float32, device=a.device)
+    count = _counter(len(b), a.device)
+    for start, block in row_blocks(unit_queries, rows):
+        products = product(block, items.T, out=memory[: len(block)])
+        for query in range(start, start + len(block)):
+            mine = relevant[query]
+            better, alone, scores = count(products[query - start], inverse_lengths, mine, levels[-1], 2 * slack)
+            if better >= levels[-1]:
+                continue
+            if alone and len(mine) == 1:
+                recalls[:, query] = better < thresholds
+                continue
+            found = _candidates(scores, levels[-1], slack)
+            hits = np.isin(found.cpu().numpy(), mine)
+            recalls[:, query] = expected_hits(_exact_cosines(a[query], b, found), hits, levels) / len(mine)
+    return dict(zip(levels, recalls, strict=True))
+
+
+def _relevant_items(query_keys: Codes, gallery_keys: Codes) -> list[Codes]:
+    """Rows of the gallery with each query's key."""
+    order = np.argsort(gallery_keys, kind="stable")
+    ordered = gallery_keys[order]
+    first, last = np.searchsorted(ordered, query_keys, "left"), np.searchsorted(ordered, query_keys, "right")
+    lost = np.flatnonzero(first == last)
+    if len(lost):
+        named = ", ".join(f"{row} (key {query_keys[row]})" for row in lost[:NAMED])
         more = "" if len(lost) <= NAMED else f" and {len(lost) - NAMED} more"
         raise ValueError(f"queries without a relevant item in the gallery: {named}{more}")
+    return [order[low:high] for low, high in zip(first, last, strict=True)]
 
-    unit_queries = _unit_float32(a, "queries")
-    unit_gallery = _unit_float32(b, "gallery")
-    # Products of unit vectors: D roundings in the sum, and the rounding of each vector to float32.
-    slack = (a.shape[1] + 4) * 2.0**-24 * 1.01
-    totals = np.zeros(len(levels))
-    rows = max(1, min(len(a), SCORE_BYTES // (4 * len(b))))
-    for start, block in row_blocks(unit_queries, rows):
-        scores = product(block, unit_gallery.T)
-        relevant = [order[low:high] for low, high in zip(first[start : start + rows], last[start : start + rows], strict=True)]
-        hopeful = _hopeful(scores, relevant, levels[-1], slack)
-        if not len(hopeful):
-            continue
-        kth = torch.topk(scores[hopeful], levels[-1], dim=1).values[:, -1]
-        for row, limit in zip(hopeful.tolist(), (kth - 2 * slack).tolist(), strict=True):
-            found = torch.nonzero(scores[row] >= limit)[:, 0]
-            exact = _exact_cosines(a[start + row], b, found)
-            is_relevant = np.isin(found.cpu().numpy(), relevant[row])
-            totals += expected_hits(exact, is_relevant, levels) / len(relevant[row])
-    return {k: float(total / len(a)) for k, total in zip(levels, totals, strict=True)}
+
+def _directions(gallery: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """float32 rows along those of the gallery, and the inverses of their lengths; float32 rows are not
+    copied.
+    """
+    if gallery.dtype == torch.float32:
+        lengths = torch.linalg.vector_norm(gallery, dim=1, dtype=torch.float64)
+        if _safe(lengths):
+            return gallery, (1 / lengths).float()
+    unit = _unit_float32(gallery, "gallery")
+    return unit, torch.ones(len(unit), dtype=torch.float32, device=unit.device)
+
+
+def _safe(lengths: torch.Tensor) -> bool:
+    return bool(((lengths > SAFE_LENGTHS[0]) & (lengths < SAFE_LENGTHS[1])).all())
 
 
 def _unit_float32(rows: torch.Tensor, name: str) -> torch.Tensor:
     result = torch.empty(rows.shape, dtype=torch.float32, device=rows.device)
     for start, block in row_blocks(rows, NORMALISE_ROWS):
-        result[start : start + len(block)] = unit_rows(block, name)
+        part = result[start : start + len(block)]
+        lengths = torch.linalg.vector_norm(block, dim=1, dtype=torch.float64)
+        if _safe(lengths):
+            part.copy_(block).mul_((1 / lengths).float()[:, None])
+        else:
+            part.copy_(unit_rows(block, name))
     return result
 
 
-def _hopeful(scores: torch.Tensor, relevant: list[npt.NDArray[np.int64]], limit: int, slack: float) -> torch.Tensor:
-    """Rows whose best relevant item may be among the top ``limit``: fewer items than that are better beyond doubt.
+Counter: TypeAlias = Callable[[torch.Tensor, torch.Tensor, Codes, int, float], tuple[int, bool, torch.Tensor]]
 
-    The item's own score comes from the same product as its rivals', so it never counts against itself by rounding.
+
+def _counter(size: int, device: torch.device) -> Counter:
+    """Function of (products (N,), inverse lengths (N,), relevant items, limit, margin) of one query.
+
+    It gives how many items are better than the best relevant one beyond doubt; whether no other item is near
+    its score (False where ``limit`` are better anyway); and the scores. The item's own score comes from the
+    same product as its rivals', so it never counts against itself by rounding.
     """
-    sizes = torch.tensor([len(items) for items in relevant])
-    row = torch.repeat_interleave(torch.arange(len(relevant)), sizes).to(scores.device)
-    column = torch.from_numpy(np.concatenate(relevant)).to(scores.device)
-    best = torch.full((len(relevant),), -torch.inf, dtype=scores.dtype, device=scores.device)
-    best.scatter_reduce_(0, row, scores[row, column], "amax")
-    better = (scores > (best + 2 * slack)[:, None]).sum(1)
-    return torch.nonzero(better < limit)[:, 0]
+    if device.type != "cpu":
+
+        def on_device(
+            products: torch.Tensor, inverse_lengths: torch.Tensor, relevant: Codes, limit: int, margin: float
+        ) -> tuple[int, bool, torch.Tensor]:
+            scores = products * inverse_lengths
+            own = scores[torch.from_numpy(relevant).to(device)].max()
+            better = int((scores > own + margin).sum())
+            alone = better < limit and int((scores >= own - margin).sum()) == better + 1
+            return better, alone, scores
+
+        return on_device
+
+    # numpy counts several times faster than torch, and its calls cost less where the gallery is small.
+    buffer = np.empty(size, np.float32)
+    mask = np.empty(size, np.bool_)
+
+    def on_cpu(
+        products: torch.Tensor, inverse_lengths: torch.Tensor, relevant: Codes, limit: int, margin: float
+    ) -> tuple[int, bool, torch.Tensor]:
+        scores = np.multiply(products.numpy(), inverse_lengths.numpy(), out=buffer)
+        own = float(scores[relevant].max())
+        # Scalars of the row's own type keep numpy from comparing in float64.
+        better = int(np.count_nonzero(np.greater(scores, np.float32(own + margin), out=mask)))
+        alone = (
+            better < limit
+            and int(np.count_nonzero(np.greater_equal(scores, np.float32(own - margin), out=mask))) == better + 1
+        )
+        return better, alone, torch.from_numpy(buffer)
+
+    return on_cpu
 
 
-def _exact_cosines(query: torch.Tensor, gallery: torch.Tensor, found: torch.Tensor) -> npt.NDArray[np.float64]:
+def _candidates(scores: torch.Tensor, limit: int, slack: float) -> torch.Tensor:
+    """Items that may be among the top ``limit`` of one query, blocks of ties included, ascending."""
+    kth = torch.topk(scores, limit).values[-1]
+    mask = scores >= kth - 2 * slack
+    if mask.device.type == "cpu":
+        return torch.from_numpy(np.flatnonzero(mask.numpy()))
+    return torch.nonzero(mask)[:, 0]
+
+
+def _exact_cosines(query: torch.Tensor, gallery: torch.Tensor, found: torch.Tensor) -> Float64Array:
     """Cosines in float64, each computed alike wherever the item stands: identical items tie exactly."""
     unit = unit_rows(query[None], "queries")
     cosines = torch.empty(len(found), dtype=torch.float64, device=found.device)
     step = max(1, EXACT_ELEMENTS // gallery.shape[1])
     for start in range(0, len(found), step):
         cosines[start : start + step] = unit_rows(gallery[found[start : start + step]], "gallery").mul_(unit).sum(1)
-    result: npt.NDArray[np.float64] = cosines.cpu().numpy()
+    result: Float64Array = cosines.cpu().numpy()
     return result
 
 
-def expected_hits(
-    scores: npt.NDArray[np.float64], is_relevant: npt.NDArray[np.bool_], ks: Iterable[int]
-) -> npt.NDArray[np.float64]:
+def expected_hits(scores: Float64Array, is_relevant: npt.NDArray[np.bool_], ks: Iterable[int]) -> Float64Array:
     """Expected number of relevant items among the top k, for each k, ties standing in random order.
 
     ``scores`` (t,) must hold every item that can be among the top max(ks), whole blocks of ties included.

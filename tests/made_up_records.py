@@ -338,9 +338,7 @@ def record(
                 source="scikit-image",
                 notes="Stain, nuclear morphology and texture statistics.",
             ),
-            "conch": EncoderCard(
-                name="conch", revision="main", dimension=512, input_size=448, resize="bicubic"
-            ),
+            "conch": EncoderCard(name="conch", revision="main", dimension=512, input_size=448, resize="bicubic"),
         },
         roles={"image": ("texture",), "judge": ("texture",)},
         counts={"reference": prompts, "heldout": prompts, "train": 1624, "generated": prompts},

@@ -114,7 +114,7 @@ OUTSIDE = [
 ]
 
 
-def run_frechet(design: Design, dimension: int, law: str, level: str, name: str) -> tuple[Tally, float]:
+def run_frechet(design: Design, dimension: int, law: str, level: str) -> tuple[Tally, float]:
     real, generated = population_pair(dimension, level)
     truth = frechet(real, generated)
     tally = Tally()
@@ -138,7 +138,7 @@ def run_frechet(design: Design, dimension: int, law: str, level: str, name: str)
 
 @pytest.mark.parametrize(("name", "design", "dimension", "law", "level"), INSIDE, ids=[cell[0] for cell in INSIDE])
 def test_frechet_inside_the_design_limits(name, design, dimension, law, level, record_row) -> None:
-    tally, truth = run_frechet(design, dimension, law, level, name)
+    tally, truth = run_frechet(design, dimension, law, level)
     record_row(tally.row(f"Frechet {name}", truth))
     assert tally.printed["two-sided"] >= 0.9 * REPLICATIONS
     tally.check()
@@ -146,7 +146,7 @@ def test_frechet_inside_the_design_limits(name, design, dimension, law, level, r
 
 @pytest.mark.parametrize(("name", "design", "dimension", "law", "level"), OUTSIDE, ids=[cell[0] for cell in OUTSIDE])
 def test_frechet_outside_the_design_limits(name, design, dimension, law, level, record_row) -> None:
-    tally, truth = run_frechet(design, dimension, law, level, name)
+    tally, truth = run_frechet(design, dimension, law, level)
     record_row(tally.row(f"Frechet {name}", truth))
     tally.check()
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from unipath_bench.digest import digest_strings
 from unipath_bench.schema.cards import EncoderCard, GeneratorCard, SuiteCard
+from unipath_bench.schema.record import Interval
 from unipath_bench.types import Features, RGBBatch, RGBImage
 
 Progress = Callable[[int, int], None]
@@ -216,6 +217,10 @@ Need = Literal[
 ]
 
 
+Welcome = Literal["train.images", "heldout.images"]
+"""Real sets that a metric reads where the suite has them."""
+
+
 @dataclass(frozen=True)
 class ScoreInputs:
     """All that a metric may see: arrays, never a model, a file or a device."""
@@ -249,6 +254,9 @@ class Measurement:
     """Closed-form (floor, ceiling) of a value, where the metric knows them, e.g. chance level of a recall."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """JSON-able tables for the report: per attribute, per k, nearest pairs."""
+    uncertainty: Callable[[], Mapping[str, Interval | str]] = field(default=dict, compare=False, repr=False)
+    """Called once for the generator's own images (never for floors and ceilings, which would pay for nothing): the
+    interval of each value by name, or why there is none."""
 
 
 @dataclass(frozen=True)
@@ -259,19 +267,23 @@ class Metric:
     needs: frozenset[str]
     function: Callable[..., Measurement]
     summary: str = ""
+    welcome: frozenset[str] = frozenset()
+    """What it reads too where the suite has it; without it some values are not reported."""
 
     def __call__(self, inputs: ScoreInputs, **parameters: Any) -> Measurement:
         return self.function(inputs, **parameters)
 
 
-def metric(*needs: Need) -> Callable[[Callable[..., Measurement]], Metric]:
+def metric(*needs: Need, welcome: Sequence[Welcome] = ()) -> Callable[[Callable[..., Measurement]], Metric]:
     """Turn a function ``f(inputs: ScoreInputs, **parameters) -> Measurement`` into a :class:`Metric`.
 
-    ``needs`` names what the plan must provide, e.g. ``@metric("reference.images", "generated.images")``.
+    ``needs`` names what the plan must provide, e.g. ``@metric("reference.images", "generated.images")``; ``welcome``
+    what it should provide where the suite has it.
     """
 
     def wrap(function: Callable[..., Measurement]) -> Metric:
         summary = (function.__doc__ or "").strip().splitlines()[0:1]
-        return Metric(function.__name__, frozenset(needs), function, summary[0] if summary else "")
+        name = function.__name__
+        return Metric(name, frozenset(needs), function, summary[0] if summary else "", frozenset(welcome))
 
     return wrap

@@ -12,10 +12,12 @@ from unipath_bench.reading import (
     TIERS,
     Note,
     Scale,
+    format_interval,
     format_number,
     format_percent,
     format_seconds,
     format_value,
+    freed_of_bias,
     not_reported,
     plural,
     remedies,
@@ -25,7 +27,7 @@ from unipath_bench.reading import (
 )
 from unipath_bench.schema.record import RunRecord, TaskScore, Value
 
-NARROW = 100
+NARROW = 118
 """Below this many columns the summary is a list instead of a table."""
 _BAR = 10
 _NOTE_STYLES = {"alarm": "bold white on red", "caution": "black on yellow", "information": "black on cyan"}
@@ -73,6 +75,7 @@ def score_table(scores: tuple[TaskScore, ...]) -> Table:
     table.add_column("Task", overflow="fold", min_width=24)
     table.add_column("Encoder", overflow="fold")
     table.add_column("Value", justify="right", no_wrap=True)
+    table.add_column("95% interval", no_wrap=True)
     table.add_column("Floor", justify="right", no_wrap=True)
     table.add_column("Ceiling", justify="right", no_wrap=True)
     table.add_column("Bad ─ good", no_wrap=True)
@@ -117,6 +120,12 @@ def flag_text(score: TaskScore) -> Text:
     return Text(", ").join(Text(mark, style=_FLAG_STYLES[mark]) for mark in task_flags(score))
 
 
+def interval_text(value: Value) -> Text:
+    """The interval, with a dagger where it is of the quantity freed of its bias."""
+    text = Text(format_interval(value.interval))
+    return text.append("†") if freed_of_bias(value) else text
+
+
 def _add_rows(table: Table, score: TaskScore) -> None:
     encoder = Text(score.encoder or "–")
     if score.status == "not computed":
@@ -125,7 +134,7 @@ def _add_rows(table: Table, score: TaskScore) -> None:
         return
     single = len(score.values) == 1
     if not single:
-        table.add_row(_indented(Text(score.title), 2), encoder, *[""] * 5, flag_text(score))
+        table.add_row(_indented(Text(score.title), 2), encoder, *[""] * 6, flag_text(score))
     for name, value in score.values.items():
         style = "" if value.headline or single else "dim"
         label = Text(score.title if single else value.title or name, style=style)
@@ -134,6 +143,7 @@ def _add_rows(table: Table, score: TaskScore) -> None:
             _indented(label, 2 if single else 4),
             encoder if single else Text(),
             Text(format_value(value.value, value.unit), style="bold" if value.headline else ""),
+            interval_text(value),
             floor,
             ceiling,
             scale_bar(scale_of(value)),
@@ -170,6 +180,8 @@ def _block(score: TaskScore) -> list[RenderableType]:
         scale = scale_of(value)
         line = Text(f"{value.title or name}  ")
         line.append(format_value(value.value, value.unit), style="bold")
+        if value.interval is not None:
+            line.append(", ").append_text(interval_text(value))
         if scale is not None:
             line.append(f"  ({format_number(scale.bad)} → {format_number(scale.good)}*)  ", style="dim")
             line.append_text(scale_bar(scale, 6))
@@ -178,10 +190,15 @@ def _block(score: TaskScore) -> list[RenderableType]:
 
 
 def _legend(record: RunRecord) -> list[RenderableType]:
-    if not any(value.percent_of_range is not None for score in record.scores for value in score.values.values()):
-        return []
-    text = "* the good end. Per cent: 0 at the bad end of the scale, 100 at the good end; < and >: beyond an end."
-    return [Text(text, style="dim")]
+    values = [value for score in record.scores for value in score.values.values()]
+    lines: list[RenderableType] = []
+    if any(value.percent_of_range is not None for value in values):
+        text = "* the good end. Per cent: 0 at the bad end of the scale, 100 at the good end; < and >: beyond an end."
+        lines.append(Text(text, style="dim"))
+    if any(freed_of_bias(value) for value in values):
+        text = "† of the distance freed of its small-sample bias; the value is the plug-in figure that papers quote."
+        lines.append(Text(text, style="dim"))
+    return lines
 
 
 def _left_out(record: RunRecord) -> list[RenderableType]:

@@ -15,7 +15,7 @@ from unipath_bench.errors import DataError, UsageError
 from unipath_bench.registries import METRICS
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.catalogue import load_tasks
-from unipath_bench.scoring.evaluate import evaluate
+from unipath_bench.scoring.evaluate import NO_INTERVAL, evaluate
 from unipath_bench.scoring.not_computable import NotComputable
 
 TASKS = load_tasks()
@@ -50,6 +50,7 @@ def test_an_outcome_has_the_listed_values_with_their_scale() -> None:
     score = outcome.values["score"]
     assert (score.value, score.floor, score.ceiling, score.headline) == (3.0, 1.0, 5.0, True)
     assert score.percent_of_range == 50.0
+    assert (score.interval, score.interval_note) == (None, NO_INTERVAL)
     other = outcome.values["other"]
     assert (other.floor, other.ceiling, other.percent_of_range, other.headline) == (None, None, None, False)
 
@@ -77,7 +78,7 @@ def test_a_task_that_does_not_fit_its_metric_is_a_usage_error() -> None:
 
 @pytest.fixture(scope="module")
 def as_good_as_reality() -> ScoreInputs:
-    return World(count=120, distance=8).inputs()
+    return World(count=120, distance=8, dimension=34).inputs()
 
 
 @pytest.mark.parametrize("name", list(TASKS))
@@ -87,6 +88,9 @@ def test_every_shipped_task_computes_all_of_its_values(name: str, as_good_as_rea
     assert outcome.status == "computed", outcome.reason
     assert set(outcome.values) == set(spec.values)
     json.dumps(outcome.details, allow_nan=False)
+    for name, found in outcome.values.items():
+        assert (found.interval is None) == bool(found.interval_note), name
+        assert found.interval_note != NO_INTERVAL, name
     for value, of in spec.values.items():
         for side in ("floor", "ceiling"):
             if getattr(of, side) != "none":

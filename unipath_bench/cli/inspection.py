@@ -140,7 +140,8 @@ def _cards(name: str) -> dict[str, object]:
         cards["encoder"] = registries.ENCODERS.get(name)().card.model_dump(mode="json")
     if name in registries.METRICS:
         metric = registries.METRICS.get(name)
-        cards["metric"] = {"name": metric.name, "summary": metric.summary, "needs": sorted(metric.needs)}
+        reads = {"needs": sorted(metric.needs), "welcome": sorted(metric.welcome)}
+        cards["metric"] = {"name": metric.name, "summary": metric.summary, **reads}
     if name in registries.SUITES:
         target = registries.SUITES.get(name)
         cards["suite"] = {"name": name, "about": " ".join((target.__doc__ or "").split())}

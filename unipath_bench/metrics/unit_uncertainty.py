@@ -8,6 +8,7 @@ what keeps the interval honest.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,17 +21,37 @@ from unipath_bench.metrics.units import Units, unit_sums, units_of
 MINIMUM_UNITS = 8
 
 
-def _estimate(
-    value: float, without: Float64Array, units: Units, confidence: float, bounds: tuple[float, float] | None
+class LeaveOneOut(NamedTuple):
+    """A figure of all samples, ``value``, and the same without each unit in turn, ``without`` (U,), units in ascending
+    order of their codes. Figures of the same units combine entry by entry: means and ratios have intervals too.
+    """
+
+    value: float
+    without: Float64Array
+
+
+def jackknife_estimate(
+    figures: LeaveOneOut,
+    *,
+    samples: int,
+    confidence: float = 0.95,
+    bounds: tuple[float, float] | None = None,
 ) -> Estimate:
-    number = units.number
-    error = math.sqrt((number - 1) / number * float(((without - without.mean()) ** 2).sum()))
+    """Interval of a figure from its values without each unit, cut off at ``bounds``.
+
+    Raises ``ValueError`` for fewer than 8 units.
+    """
+    check_confidence(confidence)
+    number = len(figures.without)
+    if number < MINIMUM_UNITS:
+        raise ValueError(f"{number} units are too few for an interval: at least {MINIMUM_UNITS} are needed")
+    spread = float(((figures.without - figures.without.mean()) ** 2).sum())
     result = interval_or_floor(
-        value,
-        error,
+        figures.value,
+        math.sqrt((number - 1) / number * spread),
         degrees=number - 1,
         confidence=confidence,
-        samples=len(units.codes),
+        samples=samples,
         units=number,
         non_negative=False,
     )
@@ -40,9 +61,12 @@ def _estimate(
     return Estimate(**{**vars(result), **limits})
 
 
-def _enough(units: Units) -> None:
-    if units.number < MINIMUM_UNITS:
-        raise ValueError(f"{units.number} units are too few for an interval: at least {MINIMUM_UNITS} are needed")
+def mean_without_units(values: FloatArray, units: Keys | None = None) -> LeaveOneOut:
+    """Mean of ``values`` (n,), each sample weighing the same, over all and without each unit; two units or more."""
+    array = as_values(values, "values")
+    grouping = units_of(units, len(array))
+    sums, sizes = unit_sums(array, grouping), grouping.sizes
+    return LeaveOneOut(float(array.mean()), (sums.sum() - sums) / (sizes.sum() - sizes))
 
 
 def mean_estimate(
@@ -58,13 +82,9 @@ def mean_estimate(
     For cosines, per-query recalls, accuracies, and differences of two generators on the same units.
     Raises ``ValueError`` for fewer than 8 units.
     """
-    check_confidence(confidence)
-    array = as_values(values, "values")
-    grouping = units_of(units, len(array))
-    _enough(grouping)
-    sums, sizes = unit_sums(array, grouping), grouping.sizes
-    without = (sums.sum() - sums) / (sizes.sum() - sizes)
-    return _estimate(float(array.mean()), without, grouping, confidence, bounds)
+    return jackknife_estimate(
+        mean_without_units(values, units), samples=len(values), confidence=confidence, bounds=bounds
+    )
 
 
 def _counts_by_unit(truth: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], units: Units) -> Float64Array:
@@ -74,17 +94,19 @@ def _counts_by_unit(truth: npt.NDArray[np.int64], predicted: npt.NDArray[np.int6
     return np.bincount(cells, minlength=units.number * size * size).reshape(units.number, size, size).astype(np.float64)
 
 
+def weighted_f1_without_units(y_true: Keys, y_pred: Keys, units: Keys | None = None) -> LeaveOneOut:
+    """Weighted F1 of integer codes (n,), over all samples and without each unit; two units or more."""
+    truth = as_codes(y_true, "y_true")
+    predicted = as_codes(y_pred, "y_pred", len(truth))
+    counts = _counts_by_unit(truth, predicted, units_of(units, len(truth)))
+    total = counts.sum(0)
+    return LeaveOneOut(float(weighted_f1_from_counts(total)), weighted_f1_from_counts(total - counts))
+
+
 def weighted_f1_estimate(
     y_true: Keys, y_pred: Keys, *, units: Keys | None = None, confidence: float = 0.95
 ) -> Estimate:
     """Weighted F1 with a unit jackknife interval in 0 to 1. Raises ``ValueError`` for fewer than 8 units."""
-    check_confidence(confidence)
-    truth = as_codes(y_true, "y_true")
-    predicted = as_codes(y_pred, "y_pred", len(truth))
-    grouping = units_of(units, len(truth))
-    _enough(grouping)
-    counts = _counts_by_unit(truth, predicted, grouping)
-    total = counts.sum(0)
-    return _estimate(
-        float(weighted_f1_from_counts(total)), weighted_f1_from_counts(total - counts), grouping, confidence, (0.0, 1.0)
+    return jackknife_estimate(
+        weighted_f1_without_units(y_true, y_pred, units), samples=len(y_true), confidence=confidence, bounds=(0.0, 1.0)
     )

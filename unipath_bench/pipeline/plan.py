@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,8 @@ class PlannedTask:
     encoder: str | None
     obstacle: tuple[str, str] | None = None
     """(reason, remedy)"""
+    extra: frozenset[str] = frozenset()
+    """What the metric welcomes and the suite has."""
 
     @property
     def key(self) -> str:
@@ -82,7 +84,7 @@ class PlannedTask:
     @property
     def needs(self) -> frozenset[str]:
         """What the metric and its anchors read."""
-        return required(self.spec, self.metric)
+        return required(self.spec, self.metric) | self.extra
 
 
 @dataclass(frozen=True)
@@ -272,11 +274,12 @@ def _plan_task(
         if not names:
             remedy = f"Choose one with --encoder {role}=NAME; `unipath-bench list encoders` names them."
             return [PlannedTask(spec, metric, None, (f"No encoder was chosen for the role {role!r}.", remedy))]
+    extra = frozenset(need for need in metric.welcome if getattr(roles, need.partition(".")[0]))
     planned = []
     for name in names:
-        task = PlannedTask(spec, metric, name)
+        task = PlannedTask(spec, metric, name, extra=extra)
         obstacle = _lack_of_material(task, roles, prompts, generator) or _lack_of_encoder(task, encoders, context)
-        planned.append(PlannedTask(spec, metric, name, obstacle))
+        planned.append(replace(task, obstacle=obstacle))
     return planned
 
 

@@ -22,10 +22,8 @@ from unipath_bench.pipeline.plan import Plan, PlannedTask, encoder_digest
 from unipath_bench.pipeline.progress import Progress
 from unipath_bench.pipeline.store import Store
 from unipath_bench.schema.base import parse_json
-from unipath_bench.schema.record import Shard, TaskScore, Value
+from unipath_bench.schema.record import Shard, TaskScore
 from unipath_bench.scoring.evaluate import TaskOutcome, evaluate
-
-NO_INTERVAL = "Intervals are not implemented for this metric."
 
 
 def score_tasks(
@@ -110,19 +108,13 @@ def _computed(task: PlannedTask, plan: Plan, sets: FeatureSets) -> TaskScore:
         coupled=_coupled(task, plan),
         n=outcome.n,
         dimension=outcome.dimension,
-        values={name: _with_note(v) for name, v in outcome.values.items()},
+        values=dict(outcome.values),
         details=_checked_details(task, outcome),
     )
 
 
 def _coupled(task: PlannedTask, plan: Plan) -> bool:
     return task.encoder in plan.generator.card.internal_encoders
-
-
-def _with_note(value: Value) -> Value:
-    if value.interval is not None or value.interval_note:
-        return value
-    return value.model_copy(update={"interval_note": NO_INTERVAL})
 
 
 def _checked_details(task: PlannedTask, outcome: TaskOutcome) -> dict[str, object]:

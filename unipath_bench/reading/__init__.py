@@ -10,7 +10,15 @@ from unipath_bench.reading.details import (
     synthetic_training,
 )
 from unipath_bench.reading.notes import Note, audit_verdict, remedies, run_notes, task_flags
-from unipath_bench.reading.numbers import format_number, format_percent, format_seconds, format_value, plural
+from unipath_bench.reading.numbers import (
+    format_interval,
+    format_number,
+    format_percent,
+    format_seconds,
+    format_value,
+    freed_of_bias,
+    plural,
+)
 from unipath_bench.reading.scale import TIERS, Scale, TierText, scale_of
 
 __all__ = [
@@ -23,10 +31,12 @@ __all__ = [
     "TierText",
     "attribute_control",
     "audit_verdict",
+    "format_interval",
     "format_number",
     "format_percent",
     "format_seconds",
     "format_value",
+    "freed_of_bias",
     "memorisation",
     "not_reported",
     "plural",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from unipath_bench.schema.record import Interval, Value
+
 SIGNIFICANT = 3
 DECIMALS = 5
 
@@ -34,6 +36,23 @@ def format_value(value: float | None, unit: str = "") -> str:
         number = f"{value:,.0f}"
         return number if unit == "count" else f"{number} {unit}"
     return f"{format_number(value)} {unit}"
+
+
+def format_interval(interval: Interval | None) -> str:
+    """``2.1 to 3.0``, or ``at most 1.2`` where only the upper end holds; None as an en dash."""
+    if interval is None or interval.high is None:
+        return "–"
+    if interval.low is None:
+        return f"at most {format_number(interval.high)}"
+    return f"{format_number(interval.low)} to {format_number(interval.high)}"
+
+
+def freed_of_bias(value: Value) -> bool:
+    """Whether the interval is of a corrected quantity, which may lie beside the value itself: a plug-in distance."""
+    found = value.interval
+    return found is not None and (
+        found.estimate is None or not math.isclose(found.estimate, value.value, rel_tol=1e-9, abs_tol=1e-12)
+    )
 
 
 def format_percent(value: float | None) -> str:

@@ -17,6 +17,7 @@ from unipath_bench.reading import (
     format_number,
     format_percent,
     format_value,
+    freed_of_bias,
     scale_of,
 )
 from unipath_bench.report.svg import COLOURS, Canvas
@@ -124,8 +125,9 @@ def _strip(axes: Axes, top: float, score: TaskScore, value: Value, scale: Scale)
     spot = place(scale.percent)
     axes.plot([left, right], [line, line], color=COLOURS["track"], linewidth=5, solid_capstyle="round")
     axes.plot([left, spot], [line, line], color=COLOURS["real"], linewidth=5, solid_capstyle="round", alpha=0.35)
-    if value.interval is not None and value.interval.low is not None and value.interval.high is not None:
-        ends = [place(_percent(value, scale, x)) for x in (value.interval.low, value.interval.high)]
+    found = value.interval
+    if found is not None and found.low is not None and found.high is not None and not freed_of_bias(value):
+        ends = [place(_percent(value, scale, x)) for x in (found.low, found.high)]
         axes.plot(ends, [line, line], color=COLOURS["ink"], linewidth=1.4, marker="|", markersize=8)
     marker = {"bad": "<", "good": ">", "": "D" if score.coupled else "o"}[scale.beyond]
     axes.plot(

@@ -111,7 +111,7 @@ class TierPart:
     chart: Markup | None
     tasks: Sequence[TaskPart]
     footnotes: Sequence[str]
-    """Why values have no interval; each reason once."""
+    """Why values have no interval, or a one-sided one; each reason once."""
 
     @property
     def described(self) -> list[TaskSpec]:
@@ -167,14 +167,16 @@ def _tiers(record: RunRecord, tasks: Mapping[str, TaskSpec]) -> list[TierPart]:
         scores = [score for score in record.scores if score.tier == number]
         if not scores:
             continue
-        reasons = (v.interval_note for s in scores for v in s.values.values() if v.interval is None and v.interval_note)
+        reasons = [
+            v.interval.note if v.interval else v.interval_note for score in scores for v in score.values.values()
+        ]
         parts.append(
             TierPart(
                 number=number,
                 text=text,
                 chart=tier_chart(number, scores),
                 tasks=[_task(score, tasks.get(score.task), f"t{number}-{i}") for i, score in enumerate(scores)],
-                footnotes=list(dict.fromkeys(reasons)),
+                footnotes=list(dict.fromkeys(reason for reason in reasons if reason)),
             )
         )
     return parts

@@ -9,10 +9,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from unipath_bench.reading import (
     audit_verdict,
+    format_interval,
     format_number,
     format_percent,
     format_seconds,
     format_value,
+    freed_of_bias,
     plural,
     scale_of,
 )
@@ -30,6 +32,8 @@ def environment() -> Environment:
     )
     engine.filters.update(
         number=format_number,
+        interval=format_interval,
+        freed_of_bias=freed_of_bias,
         percent=format_percent,
         figure=format_value,
         seconds=format_seconds,

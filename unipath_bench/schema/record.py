@@ -18,13 +18,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Interval(Document):
-    """A confidence interval that has been shown to cover."""
+IntervalKind = Literal["two-sided", "widened", "at the floor", "upper bound"]
+"""``two-sided``: ``low`` to ``high``. ``widened``: the same, stretched downwards by bias that may be left. ``at the
+floor``: not told apart from zero, so ``high`` alone holds. ``upper bound``: only ``high`` holds, and there is no
+estimate."""
 
-    low: float | None
-    high: float | None
+
+class Interval(Document):
+    """What the sample says about the quantity behind a value, by a method that has been shown to cover."""
+
+    kind: IntervalKind = "two-sided"
+    estimate: float | None = Field(
+        default=None,
+        description="The quantity freed of its bias, which the interval surrounds; beside the value where that is the "
+        "plug-in figure of a biased distance. None where it must not be printed.",
+    )
+    low: float | None = Field(default=None, description="None in a one-sided interval.")
+    high: float | None = None
     level: float = 0.95
+    units: int | None = Field(default=None, description="Independent units (patients, slides, images) of the set.")
     method: str
+    note: str = Field(default="", description="Why it is not two-sided, and what would do.")
 
 
 class Value(Document):
@@ -171,8 +185,10 @@ class RunRecord(Document):
                         "floor": value.floor,
                         "ceiling": value.ceiling,
                         "percent_of_range": value.percent_of_range,
+                        "estimate": value.interval.estimate if value.interval else None,
                         "low": value.interval.low if value.interval else None,
                         "high": value.interval.high if value.interval else None,
+                        "interval": value.interval.kind if value.interval else None,
                     }
                 )
         return pd.DataFrame(rows)

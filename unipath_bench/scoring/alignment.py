@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from scipy.stats import rankdata
 
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
 from unipath_bench.metrics.alignment import cosine_per_pair
-from unipath_bench.metrics.retrieval import recall_at_k
+from unipath_bench.metrics.retrieval import recall_per_query
+from unipath_bench.schema.record import Interval
 from unipath_bench.scoring.features import (
     Matrix,
     codes,
@@ -22,6 +23,7 @@ from unipath_bench.scoring.features import (
     unit_rows,
 )
 from unipath_bench.scoring.not_computable import NotComputable
+from unipath_bench.scoring.uncertainty import mean_interval, unit_codes
 
 KS = (1, 5, 10, 50)
 
@@ -49,6 +51,7 @@ def clip_score(inputs: ScoreInputs) -> Measurement:
             "lowest": [_pair(generated, i, cosines) for i in order[:6]],
             "highest": [_pair(generated, i, cosines) for i in order[::-1][:6]],
         },
+        uncertainty=lambda: {"cosine": mean_interval(cosines, unit_codes(generated), (-1.0, 1.0))},
     )
 
 
@@ -67,12 +70,13 @@ def image_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Mea
     gallery = unit_rows(image_features(inputs, "reference"), reference, "reference")
     within = _reportable(ks, len(reference))
     query_keys, gallery_keys = codes(generated.prompts, reference.prompts)
-    found = recall_at_k(queries, gallery, query_keys, gallery_keys, within)
+    found = recall_per_query(queries, gallery, query_keys, gallery_keys, within)
     relevant = _relevant(generated.prompts, reference.prompts)
     return Measurement(
-        values={f"recall@{k}": float(found[k]) for k in within},
+        values={f"recall@{k}": float(found[k].mean()) for k in within},
         n=len(generated),
         dimension=queries.shape[1],
+        uncertainty=lambda: _recall_intervals(found, generated),
         anchors={f"recall@{k}": (k / len(reference), _attainable(relevant, k)) for k in within},
         details=_retrieval_details(ks, within, len(queries), len(reference), relevant),
     )
@@ -94,15 +98,19 @@ def text_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Meas
     per_replicate = []
     for rows in galleries:
         (keys,) = codes(generated.take(rows).prompts)
-        per_replicate.append(recall_at_k(texts[rows], images[rows], keys, keys, within))
+        per_replicate.append(recall_per_query(texts[rows], images[rows], keys, keys, within))
     first = generated.take(galleries[0]).prompts
     relevant = _relevant(first, first)
     return Measurement(
-        values={f"recall@{k}": float(np.mean([found[k] for found in per_replicate])) for k in within},
+        values={f"recall@{k}": float(np.mean([found[k].mean() for found in per_replicate])) for k in within},
         n=len(generated),
         dimension=images.shape[1],
         anchors={f"recall@{k}": (k / size, _attainable(relevant, k)) for k in within},
         details={**_retrieval_details(ks, within, size, size, relevant), "replicates": len(galleries)},
+        uncertainty=lambda: _recall_intervals(
+            {k: np.concatenate([found[k] for found in per_replicate]) for k in within},
+            generated.take(np.concatenate(galleries)),
+        ),
     )
 
 
@@ -147,16 +155,27 @@ def terminology_robustness(inputs: ScoreInputs) -> Measurement:
         by_id[sample].append(float(score))
     wordings = replicate_rows(variants)
     base = float(plain.mean())
+    spread = np.asarray([np.std(values) for values in by_id.values()])
+    asked = generated.take(first)
+
+    def uncertainty() -> dict[str, Interval | str]:
+        return {
+            "paraphrased": mean_interval(reworded, unit_codes(variants), (0.0, 1.0)),
+            "canonical": mean_interval(plain, unit_codes(asked), (0.0, 1.0)),
+            "spread": mean_interval(spread, unit_codes(asked), (0.0, 0.5)),
+        }
+
     return Measurement(
         values={
             "paraphrased": float(reworded.mean()),
             "canonical": base,
-            "spread": float(np.mean([np.std(values) for values in by_id.values()])),
+            "spread": float(spread.mean()),
         },
         n=len(variants),
         dimension=gallery.shape[1],
         anchors={"paraphrased": (0.5, base)},
         details={"wordings": [float(reworded[rows].mean()) for rows in wordings.values()], "canonical": base},
+        uncertainty=uncertainty,
     )
 
 
@@ -172,6 +191,12 @@ def _areas(images: Matrix, own: Sequence[str], gallery: Matrix, prompts: Sequenc
             count = int(mine.sum())
             areas[row] = (ranks[mine].sum() - count * (count + 1) / 2) / (count * (len(keys) - count))
     return areas
+
+
+def _recall_intervals(found: Mapping[int, npt.NDArray[np.float64]], queries: FeatureSet) -> dict[str, Interval | str]:
+    """Of the mean over the prompts asked, the gallery as it is."""
+    units = unit_codes(queries)
+    return {f"recall@{k}": mean_interval(values, units, (0.0, 1.0)) for k, values in found.items()}
 
 
 def _reportable(ks: Sequence[int], gallery: int) -> list[int]:

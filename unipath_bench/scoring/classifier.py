@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import ThreadpoolController
 
 from unipath_bench.metrics import classification
+from unipath_bench.metrics.unit_uncertainty import LeaveOneOut, weighted_f1_without_units
 from unipath_bench.scoring.features import Matrix
 from unipath_bench.scoring.folds import grouped_folds
 from unipath_bench.scoring.not_computable import NotComputable
@@ -105,6 +106,11 @@ def choose_regularisation(
 def weighted_f1(truth: Labels, answers: Labels) -> float:
     """Weighted F1 of class names; see :func:`unipath_bench.metrics.classification.weighted_f1`."""
     return classification.weighted_f1(*_codes(truth, answers))
+
+
+def weighted_f1_without(truth: Labels, answers: Labels, units: npt.NDArray[np.int64]) -> LeaveOneOut:
+    """Weighted F1 over all images and without each unit, for its interval."""
+    return weighted_f1_without_units(*_codes(truth, answers), units)
 
 
 def chance_weighted_f1(truth: Labels, answers: Labels) -> float:

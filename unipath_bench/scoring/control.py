@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from unipath_bench.contracts import Measurement, ScoreInputs, metric
+from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
+from unipath_bench.metrics.unit_uncertainty import LeaveOneOut
+from unipath_bench.schema.record import Interval
 from unipath_bench.scoring.classifier import (
     GRID,
     Labels,
@@ -17,9 +19,11 @@ from unipath_bench.scoring.classifier import (
     choose_regularisation,
     confusion,
     weighted_f1,
+    weighted_f1_without,
 )
 from unipath_bench.scoring.features import Matrix, attribute_names, image_features, one_label
 from unipath_bench.scoring.not_computable import NotComputable
+from unipath_bench.scoring.uncertainty import average, design, too_few_units, unit_interval
 
 
 @metric("train.images", "reference.images", "generated.images", "labels")
@@ -41,6 +45,7 @@ def attribute_control(
     """
     train, reference, generated = (image_features(inputs, name) for name in ("train", "reference", "generated"))
     tables: dict[str, dict[str, Any]] = {}
+    answers: list[_Answers] = []
     left_out: dict[str, str] = {}
     for name in attribute_names(inputs, attributes):
         taught, real, prompted = (one_label(inputs[s], name) for s in ("train", "reference", "generated"))
@@ -51,6 +56,7 @@ def attribute_control(
             chosen = choose_regularisation(train, taught, inputs["train"].groups, regularisation, inputs.seed)
             probe = LinearProbe(train, taught, chosen)
             tables[name] = {**_table(probe, reference, real, generated, prompted), "regularisation": chosen}
+            answers.append(_Answers(prompted, probe.predict(generated), real, probe.predict(reference)))
     if not tables:
         raise NotComputable(
             "No attribute can be scored: " + "; ".join(f"{name}: {why}" for name, why in left_out.items()) + ".",
@@ -72,7 +78,37 @@ def attribute_control(
         dimension=generated.shape[1],
         anchors={"weighted_f1": (floor, ceiling), "percent_of_real": (_percent(floor, ceiling), 100.0)},
         details={"attributes": tables, "not_computed": left_out, "not_reported": not_reported},
+        uncertainty=lambda: _intervals(inputs["reference"], inputs["generated"], answers, ceiling > 0),
     )
+
+
+class _Answers(NamedTuple):
+    """What was asked for and what a probe saw, of the generated and of the real images."""
+
+    prompted: Labels
+    seen: Labels
+    real: Labels
+    seen_in_real: Labels
+
+
+def _intervals(
+    reference: FeatureSet, generated: FeatureSet, answers: Sequence[_Answers], has_ratio: bool
+) -> dict[str, Interval | str]:
+    """Of the mean over attributes and of its ratio to the real images', the probes as they are."""
+    first, second, matched = design(reference, generated)
+    lack = too_few_units(second)
+    if lack:
+        return dict.fromkeys(("weighted_f1", "percent_of_real"), lack)
+    score = average([weighted_f1_without(each.prompted, each.seen, second) for each in answers])
+    found: dict[str, Interval | str] = {"weighted_f1": unit_interval(score, second, (0.0, 1.0))}
+    if not has_ratio:
+        return found
+    if not matched:
+        found["percent_of_real"] = "No interval: the generated images do not answer the prompts of the same patients."
+        return found
+    ceiling = average([weighted_f1_without(each.real, each.seen_in_real, first) for each in answers])
+    ratio = LeaveOneOut(100 * score.value / ceiling.value, 100 * score.without / ceiling.without)
+    return {**found, "percent_of_real": unit_interval(ratio, second, (0.0, np.inf))}
 
 
 def _untaught(taught: Labels, wanted: Labels) -> str:

@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 from unipath_bench.contracts import Measurement, Metric, ScoreInputs
 from unipath_bench.errors import DataError, UsageError, listed
-from unipath_bench.schema.record import Value
+from unipath_bench.schema.record import Interval, Value
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.anchors import Anchored, anchored, percent_of_range
 from unipath_bench.scoring.not_computable import NotComputable
+
+NO_INTERVAL = "The metric gives no interval."
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class TaskOutcome:
 
     status: Literal["computed", "not computed"]
     values: Mapping[str, Value] = field(default_factory=dict)
-    """Finite numbers, in the order of the task's YAML; values that the metric could not give are absent and
-    named in ``details["not_reported"]``."""
+    """Finite numbers with their intervals, in the order of the task's YAML; values that the metric could not give are
+    absent and named in ``details["not_reported"]``."""
     n: int | None = None
     """Number of generated images that went in."""
     dimension: int | None = None
@@ -47,9 +49,14 @@ def evaluate(spec: TaskSpec, metric: Metric, inputs: ScoreInputs) -> TaskOutcome
     not_reported: Mapping[str, str] = measured.details.get("not_reported", {})
     if spec.headline not in measured.values:
         return TaskOutcome("not computed", reason=not_reported[spec.headline], details=measured.details)
+    intervals = measured.uncertainty()
     return TaskOutcome(
         "computed",
-        {name: _value(spec, name, measured, anchors[name]) for name in spec.values if name in measured.values},
+        {
+            name: _value(spec, name, measured, anchors[name], intervals.get(name, NO_INTERVAL))
+            for name in spec.values
+            if name in measured.values
+        },
         measured.n,
         measured.dimension,
         measured.details,
@@ -82,7 +89,7 @@ def _check(spec: TaskSpec, metric: Metric, measured: Measurement) -> None:
         )
 
 
-def _value(spec: TaskSpec, name: str, measured: Measurement, anchor: Anchored) -> Value:
+def _value(spec: TaskSpec, name: str, measured: Measurement, anchor: Anchored, found: Interval | str) -> Value:
     of = spec.values[name]
     value = float(measured.values[name])
     return Value(
@@ -96,4 +103,6 @@ def _value(spec: TaskSpec, name: str, measured: Measurement, anchor: Anchored) -
         ceiling=anchor.ceiling,
         ceiling_source=anchor.ceiling_source,
         percent_of_range=percent_of_range(value, anchor.floor, anchor.ceiling, of.direction),
+        interval=None if isinstance(found, str) else found,
+        interval_note=found if isinstance(found, str) else "",
     )

@@ -2,30 +2,80 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from unipath_bench.contracts import Measurement, ScoreInputs, metric
+from unipath_bench.metrics.basis import PcaBasis
 from unipath_bench.metrics.frechet import frechet_distance
+from unipath_bench.metrics.frechet_uncertainty import frechet_estimate
 from unipath_bench.metrics.kernel import kernel_distance, unbiased_mmd_polynomial
+from unipath_bench.metrics.kernel_uncertainty import kernel_distance_estimate
 from unipath_bench.metrics.manifold import precision_recall_density_coverage
+from unipath_bench.schema.record import Interval
 from unipath_bench.scoring.features import image_features, require_images
 from unipath_bench.scoring.not_computable import NotComputable
+from unipath_bench.scoring.uncertainty import (
+    FRECHET_METHOD,
+    KERNEL_METHOD,
+    NEIGHBOURS_NOTE,
+    design,
+    interval,
+    too_few_units,
+)
 
 
-@metric("reference.images", "generated.images")
-def frechet(inputs: ScoreInputs) -> Measurement:
+@metric("reference.images", "generated.images", welcome=["train.images"])
+def frechet(inputs: ScoreInputs, *, basis: int = 32) -> Measurement:
     """Frechet distance between Gaussians fitted to the reference and the generated features.
 
-    Value ``distance`` (>= 0). Heusel et al., "GANs trained by a two time-scale update rule converge to a
-    local Nash equilibrium", NeurIPS 2017. All replicates of all prompts are one set. It is biased upwards by
-    an amount that falls with n, so it is read against the real-against-real distance of as many images."""
+    Heusel et al., "GANs trained by a two time-scale update rule converge to a local Nash equilibrium", NeurIPS 2017.
+    All replicates of all prompts are one set. Value ``distance`` (>= 0) is the plug-in figure that papers quote. It is
+    biased upwards by an amount that grows with the dimension and falls with n; its interval is that of the distance
+    freed of the bias, and is refused above min(n / 4, units / 2) dimensions.
+    Value ``basis_distance`` is the same in the first ``basis`` principal directions of the real training images, which
+    few samples can carry; not reported without training images, nor where the encoder has no more dimensions than that.
+    """
     for name in ("reference", "generated"):
         require_images(inputs[name], name, 2, "A covariance")
     real, generated = image_features(inputs, "reference"), image_features(inputs, "generated")
+    sets = {"distance": (real, generated)}
+    details: dict[str, Any] = {"reference_images": len(real), "generated_images": len(generated)}
+    projection = _projection(inputs, basis)
+    if isinstance(projection, str):
+        details["not_reported"] = {"basis_distance": projection}
+    else:
+        sets["basis_distance"] = (projection.project(real).numpy(), projection.project(generated).numpy())
+        details["basis"] = {"dimensions": basis, "captured": projection.captured}
+
+    def uncertainty() -> dict[str, Interval | str]:
+        first, second, matched = design(inputs["reference"], inputs["generated"])
+        return {
+            name: interval(
+                frechet_estimate(*pair, units_real=first, units_generated=second, matched=matched), FRECHET_METHOD
+            )
+            for name, pair in sets.items()
+        }
+
     return Measurement(
-        values={"distance": float(frechet_distance(real, generated))},
+        values={name: float(frechet_distance(*pair)) for name, pair in sets.items()},
         n=len(generated),
         dimension=real.shape[1],
-        details={"reference_images": len(real), "generated_images": len(generated)},
+        details=details,
+        uncertainty=uncertainty,
     )
+
+
+def _projection(inputs: ScoreInputs, dimensions: int) -> PcaBasis | str:
+    """The basis of the real training images, or why there is none."""
+    train = inputs.sets.get("train")
+    if train is None or train.images is None:
+        return "the suite has no training images to fit the basis on"
+    width = train.images.shape[1]
+    if width <= dimensions:
+        return f"the encoder has {width} dimensions, no more than the basis of {dimensions}"
+    if len(train) <= dimensions:
+        return f"a basis of {dimensions} directions needs more than {len(train)} training images"
+    return PcaBasis.fit(image_features(inputs, "train"), dimensions)
 
 
 @metric("reference.images", "generated.images")
@@ -36,6 +86,8 @@ def kid(inputs: ScoreInputs, *, subset_size: int | None = None, subsets: int = 1
     all pairs of images at once (the U-statistic of Gretton et al., JMLR 2012), which has no randomness; with
     ``subset_size`` the mean over ``subsets`` random subsets of that size, which estimates the same quantity with the
     noise of the draw.
+    The interval is that of the mean over pairs of different patients or slides, and in a matched design of different
+    cases: pairs of one case are alike for a reason that has nothing to do with the generator.
     :class:`NotComputable` with fewer than two images in a set, and unless ``subset_size`` is smaller than both sets.
     """
     smaller = min(len(inputs["reference"]), len(inputs["generated"]))
@@ -55,7 +107,22 @@ def kid(inputs: ScoreInputs, *, subset_size: int | None = None, subsets: int = 1
         found = kernel_distance(real, generated, subset_size=subset_size, subsets=subsets, seed=inputs.seed % 2**32)
         value = found.mean
         details |= {"subset_size": subset_size, "subsets": subsets}
-    return Measurement(values={"distance": value}, n=len(generated), dimension=real.shape[1], details=details)
+
+    def uncertainty() -> dict[str, Interval | str]:
+        first, second, matched = design(inputs["reference"], inputs["generated"])
+        lack = too_few_units(first) or too_few_units(second)
+        if lack:
+            return {"distance": lack}
+        estimate = kernel_distance_estimate(real, generated, units_real=first, units_generated=second, matched=matched)
+        return {"distance": interval(estimate, KERNEL_METHOD)}
+
+    return Measurement(
+        values={"distance": value},
+        n=len(generated),
+        dimension=real.shape[1],
+        details=details,
+        uncertainty=uncertainty,
+    )
 
 
 @metric("reference.images", "generated.images")
@@ -74,4 +141,5 @@ def prdc(inputs: ScoreInputs, *, k: int = 5) -> Measurement:
         n=len(generated),
         dimension=real.shape[1],
         details={"k": k},
+        uncertainty=lambda: dict.fromkeys(names, NEIGHBOURS_NOTE),
     )

@@ -11,7 +11,9 @@ from scipy.spatial.distance import cdist
 
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
 from unipath_bench.metrics.memorisation import copied_fraction, copy_threshold, nearest_neighbours
+from unipath_bench.schema.record import Interval
 from unipath_bench.scoring.features import Matrix, image_features, require_images
+from unipath_bench.scoring.uncertainty import Codes, share_interval, unit_codes
 
 PAIRS = 12
 """Nearest pairs that the report shows."""
@@ -48,8 +50,10 @@ def memorisation(
     copied = (distances < threshold) | (distances == 0)
     values = {"copied_fraction": share.fraction}
     not_reported = {}
+    authentic: npt.NDArray[np.bool_] | None = None
     if len(set(train_set.groups)) > 1:
-        values["authenticity"] = _authenticity(distances, nearest, train, train_set.groups)
+        authentic = _authentic(distances, nearest, train, train_set.groups)
+        values["authenticity"] = float(authentic.mean())
     else:
         not_reported["authenticity"] = "all training images are of one group"
     groups = np.asarray(train_set.groups, dtype=np.str_)
@@ -70,7 +74,17 @@ def memorisation(
             "distances": {"generated": _quantiles(distances), "real": _quantiles(real_distances)},
             "not_reported": not_reported,
         },
+        uncertainty=lambda: _intervals(copied, authentic, unit_codes(generated_set)),
     )
+
+
+def _intervals(
+    copied: npt.NDArray[np.bool_], authentic: npt.NDArray[np.bool_] | None, units: Codes
+) -> dict[str, Interval | str]:
+    found = {"copied_fraction": share_interval(copied, units)}
+    if authentic is not None:
+        found["authenticity"] = share_interval(authentic, units)
+    return found
 
 
 def _standardised(inputs: ScoreInputs) -> tuple[Matrix, Matrix, Matrix]:
@@ -95,9 +109,10 @@ def _distinct(heldout: FeatureSet, inputs: ScoreInputs) -> Matrix:
     return features[np.sort(first)]
 
 
-def _authenticity(
+def _authentic(
     distances: npt.NDArray[np.float64], nearest: npt.NDArray[np.int64], train: Matrix, groups: Sequence[str]
-) -> float:
+) -> npt.NDArray[np.bool_]:
+    """Which images are farther from their nearest training image than that one is from those of other groups."""
     names = np.asarray(groups, dtype=np.str_)
     originals, inverse = np.unique(nearest, return_inverse=True)
     own = np.empty(len(originals))
@@ -106,7 +121,7 @@ def _authenticity(
         block = cdist(train[rows], train)
         block[names[rows][:, None] == names[None, :]] = np.inf
         own[start : start + _BLOCK] = block.min(1)
-    return float(np.mean(distances > own[inverse]))
+    return np.asarray(distances > own[inverse])
 
 
 def _exact_copies(generated: FeatureSet, train: FeatureSet) -> int | None:

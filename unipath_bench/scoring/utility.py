@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
 from unipath_bench.digest import seed_from
+from unipath_bench.metrics.unit_uncertainty import LeaveOneOut
+from unipath_bench.schema.record import Interval
 from unipath_bench.scoring.classifier import (
     GRID,
     Labels,
@@ -18,10 +20,12 @@ from unipath_bench.scoring.classifier import (
     chance_weighted_f1,
     choose_regularisation,
     weighted_f1,
+    weighted_f1_without,
 )
 from unipath_bench.scoring.features import Matrix, attribute_names, image_features, one_label
 from unipath_bench.scoring.folds import Rows, grouped_folds
 from unipath_bench.scoring.not_computable import NotComputable
+from unipath_bench.scoring.uncertainty import average, too_few_units, unit_codes, unit_interval
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,13 @@ class _Fold:
 
     test: Rows
     synthetic: Rows
+
+
+class _Pair(NamedTuple):
+    """Classes that were read in the reference images, taught by real images and by real and generated ones."""
+
+    alone: Labels
+    both: Labels
 
 
 @metric("train.images", "reference.images", "generated.images", "labels")
@@ -88,12 +99,15 @@ def synthetic_training(
         for real in (train.take(_draw(train.labels, wanted, inputs.seed, d)) for d in range(draws))
     ]
     table, left_out = [], {}
+    pairs: list[_Pair] = []
     fewest = min(int(np.sum(train.labels == c)) for c in classes)
     for budget in budgets:
         if budget > fewest:
             left_out[str(budget)] = f"the training split has {fewest} images of its rarest class"
             continue
-        table.append(_budget(budget, draws, classes, reference, generated, train, parts, inputs.seed, penalty))
+        drawn = _budget(budget, draws, classes, reference, generated, train, parts, inputs.seed, penalty)
+        table.append(_budget_row(budget, reference.labels, drawn))
+        pairs.extend(drawn)
     score, chance = weighted_f1(reference.labels, alone), chance_weighted_f1(reference.labels, alone)
     ceiling = float(np.mean(same_size))
     values = {"synthetic_weighted_f1": score}
@@ -121,6 +135,7 @@ def synthetic_training(
             "budgets_left_out": left_out,
             "not_reported": not_reported,
         },
+        uncertainty=lambda: _intervals(reference.labels, alone, pairs, inputs["reference"]),
     )
 
 
@@ -196,18 +211,36 @@ def _draw(labels: Labels, counts: dict[str, int], seed: int, draw: int) -> Rows:
 def _budget(
     budget: int, draws: int, classes: Sequence[str], reference: _Labelled, generated: _Labelled, train: _Labelled,
     folds: Sequence[_Fold], seed: int, regularisation: float,
-) -> dict[str, Any]:  # fmt: skip
-    """Weighted F1 of real alone and of real plus synthetic at ``budget`` real images a class, mean over the
-    draws."""
-    alone, both = [], []
+) -> list[_Pair]:  # fmt: skip
+    """Answers of real alone and of real plus synthetic at ``budget`` real images a class, a pair for each draw."""
+    pairs = []
     for draw in range(draws):
         real = train.take(_draw(train.labels, dict.fromkeys(classes, budget), seed, draw))
         probe = LinearProbe(real.features, real.labels, regularisation)
-        alone.append(weighted_f1(reference.labels, probe.predict(reference.features)))
-        both.append(weighted_f1(reference.labels, _out_of_fold(reference, generated, folds, real, regularisation)))
-    return {
-        "labels_per_class": budget,
-        "real": float(np.mean(alone)),
-        "real_plus_synthetic": float(np.mean(both)),
-        "gain": float(np.mean(both) - np.mean(alone)),
+        both = _out_of_fold(reference, generated, folds, real, regularisation)
+        pairs.append(_Pair(probe.predict(reference.features), both))
+    return pairs
+
+
+def _budget_row(budget: int, truth: Labels, pairs: Sequence[_Pair]) -> dict[str, Any]:
+    """Weighted F1, mean over the draws."""
+    alone, both = (float(np.mean([weighted_f1(truth, pair[side]) for pair in pairs])) for side in (0, 1))
+    return {"labels_per_class": budget, "real": alone, "real_plus_synthetic": both, "gain": both - alone}
+
+
+def _intervals(
+    truth: Labels, alone: Labels, pairs: Sequence[_Pair], reference: FeatureSet
+) -> dict[str, Interval | str]:
+    """Over the patients that are tested on; the classifiers as they are."""
+    units = unit_codes(reference)
+    lack = too_few_units(units)
+    if lack:
+        return dict.fromkeys(("synthetic_weighted_f1", "augmentation_gain"), lack)
+    found: dict[str, Interval | str] = {
+        "synthetic_weighted_f1": unit_interval(weighted_f1_without(truth, alone, units), units, (0.0, 1.0))
     }
+    if pairs:
+        before, after = (average([weighted_f1_without(truth, pair[side], units) for pair in pairs]) for side in (0, 1))
+        gain = LeaveOneOut(after.value - before.value, after.without - before.without)
+        found["augmentation_gain"] = unit_interval(gain, units, (-1.0, 1.0))
+    return found

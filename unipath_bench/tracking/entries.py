@@ -22,12 +22,14 @@ def metrics(record: RunRecord) -> dict[str, float]:
 
     ``headline/TASK.ENCODER`` holds each task's headline value and ``position/TASK.ENCODER`` where it lies on its scale
     (0 bad end, 100 good end): these line up in MLflow's compare view. ``tierT/TASK.ENCODER.VALUE`` holds every value,
-    ``scale/TASK.ENCODER.VALUE.floor`` and ``.ceiling`` the ends. MLflow draws one section a prefix.
+    ``scale/TASK.ENCODER.VALUE.floor`` and ``.ceiling`` the ends, ``interval/TASK.ENCODER.VALUE.low``, ``.high`` and
+    ``.estimate`` what the sample says. MLflow draws one section a prefix.
     """
     headline: dict[str, float] = {}
     position: dict[str, float] = {}
     every: dict[str, float] = {}
     ends: dict[str, float] = {}
+    limits: dict[str, float] = {}
     for score in record.scores:
         stem = _stem(score)
         for name, value in score.values.items():
@@ -37,11 +39,14 @@ def metrics(record: RunRecord) -> dict[str, float]:
                 ends[f"scale/{key}.floor"] = value.floor
             if value.ceiling is not None:
                 ends[f"scale/{key}.ceiling"] = value.ceiling
+            if value.interval is not None:
+                figures = {"low": value.interval.low, "high": value.interval.high, "estimate": value.interval.estimate}
+                limits.update({f"interval/{key}.{end}": x for end, x in figures.items() if x is not None})
             if value.headline:
                 headline[f"headline/{stem}"] = value.value
                 if value.percent_of_range is not None:
                     position[f"position/{stem}"] = value.percent_of_range
-    return {**headline, **position, **every, **ends}
+    return {**headline, **position, **every, **ends, **limits}
 
 
 def parameters(record: RunRecord, tasks: Mapping[str, TaskSpec]) -> dict[str, str]:

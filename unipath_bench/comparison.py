@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -14,14 +15,14 @@ from rich.text import Text
 
 from unipath_bench.errors import UsageError
 from unipath_bench.reading import format_value
-from unipath_bench.schema.record import RunRecord, TaskScore, Value
+from unipath_bench.schema.record import Interval, RunRecord, TaskScore, Value
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CAVEAT = (
-    "* marks the better number, no more: the runs' difference has no interval yet, so nothing here says that it is "
-    "more than chance."
+    "* marks the run whose 95% interval lies wholly on the better side of all others': runs without it may differ too, "
+    "since a paired interval of the difference would be narrower. Plug-in distances alone mark nothing."
 )
 
 
@@ -44,7 +45,7 @@ class Row:
     """What is not the same (``task version``, ``n``, ``encoder``, ``suite revision`` ...), with each run's own; None
     for a run without the value."""
     best: tuple[int, ...]
-    """Runs with the better number, by direction alone; empty where not comparable or all are equal."""
+    """The run whose interval is beyond those of all others, if there is one; empty where not comparable."""
     coupled: tuple[bool, ...]
     """Runs whose model uses the task's encoder inside."""
 
@@ -136,8 +137,9 @@ def compare(records: Sequence[RunRecord]) -> Comparison:
     """Line up every value of every task.
 
     A row is comparable only where task version, n, dimension, encoder and its digest, suite revision and kind of suite
-    agree among all the runs that have it (rule 6 of the protocol). Better is marked by direction alone and never among
-    coupled scores. Raises :class:`~unipath_bench.errors.UsageError` for fewer than two records, or one given twice.
+    agree among all the runs that have it (rule 6 of the protocol). Better is marked where intervals do not overlap,
+    never by a number alone and never among coupled scores.
+    Raises :class:`~unipath_bench.errors.UsageError` for fewer than two records, or one given twice.
     """
     if len(records) < 2:
         raise UsageError("A comparison needs two runs or more.", "Name at least two run folders.")
@@ -171,7 +173,9 @@ def _row(records: Sequence[RunRecord], key: str, name: str) -> Row:
     comparable = len(present) > 1 and not differs
     values = tuple(None if pair is None else pair[1].value for pair in pairs)
     coupled = tuple(pair is not None and pair[0].coupled for pair in pairs)
-    best = _best(values, coupled, value.direction) if comparable else ()
+    intervals = [None if pair is None or pair[0].coupled else pair[1].interval for pair in pairs]
+    fair = sum(pair is not None and not pair[0].coupled for pair in pairs)
+    best = _best(intervals, fair, value.direction) if comparable else ()
     return Row(
         key=key, tier=score.tier, title=value.title or name, name=name, direction=value.direction, unit=value.unit,
         headline=value.headline, values=values, comparable=comparable, differs=differs, best=best, coupled=coupled,
@@ -199,12 +203,22 @@ def _facts(record: RunRecord, score: TaskScore, value: Value) -> dict[str, str]:
     }
 
 
-def _best(values: Sequence[float | None], coupled: Sequence[bool], direction: str) -> tuple[int, ...]:
-    fair = {i: v for i, (v, c) in enumerate(zip(values, coupled, strict=True)) if v is not None and not c}
-    if len(set(fair.values())) < 2:
+def _best(intervals: Sequence[Interval | None], fair: int, direction: str) -> tuple[int, ...]:
+    """The run that is beyond all others; none where one of the ``fair`` runs to be compared has no interval."""
+    reach = {i: _reach(found, direction) for i, found in enumerate(intervals) if found is not None}
+    if fair < 2 or len(reach) < fair:
         return ()
-    top: Any = max(fair.values()) if direction == "higher" else min(fair.values())
-    return tuple(i for i, v in fair.items() if v == top)
+    for run, (_, worst) in reach.items():
+        if all(worst < best for other, (best, _) in reach.items() if other != run):
+            return (run,)
+    return ()
+
+
+def _reach(found: Interval, direction: str) -> tuple[float, float]:
+    """Best and worst end of an interval, as numbers of which the lower is the better."""
+    low = -math.inf if found.low is None else found.low
+    high = math.inf if found.high is None else found.high
+    return (low, high) if direction == "lower" else (-high, -low)
 
 
 def _said(row: Row) -> str:

@@ -218,3 +218,13 @@ def test_a_run_uses_each_request_once(small_tiles: Path, tmp_path: Path) -> None
     record = evaluate(chosen, tmp_path / "out")
     calls = log.read_text().splitlines()
     assert len(calls) == len(set(calls)) == record.timing.images_generated
+
+
+def test_tasks_for_another_kind_of_suite_are_left_out_and_refused_by_name(options: Options) -> None:
+    phantom = replace(options, suite="phantom", data=None, suite_arguments={"train": 32, "test": 16})
+    names = {task.spec.name for task in make_plan(phantom).tasks}
+    assert {"phantom-fid", "phantom-patho-fid", "kernel-distance"} <= names
+    assert not names & {"fid", "patho-fid", "frechet-distance"}
+    assert not {task.spec.name for task in make_plan(options).tasks} & {"phantom-fid", "phantom-patho-fid"}
+    with pytest.raises(UsageError, match="fid: for tissue suites, and 'phantom' is a phantom suite"):
+        make_plan(replace(phantom, tasks=("fid",)))

@@ -115,6 +115,7 @@ def _rows(kind: str) -> list[dict[str, str | int]]:
                 "name": t.name,
                 "version": t.version,
                 "encoder": t.encoder or "",
+                "suites": t.suites,
                 "title": t.title,
             }
             for t in load_tasks().values()

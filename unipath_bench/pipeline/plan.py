@@ -23,7 +23,7 @@ from unipath_bench.errors import MissingError, UsageError
 from unipath_bench.generators.cards import load_generator, model_digest
 from unipath_bench.pipeline.requests import build_requests, build_variants, wordings
 from unipath_bench.registries import ENCODERS, METRICS
-from unipath_bench.schema.cards import EncoderCard
+from unipath_bench.schema.cards import EncoderCard, SuiteCard
 from unipath_bench.schema.record import PlanRecord
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.anchors import required
@@ -192,6 +192,7 @@ def make_plan(options: Options) -> Plan:
         raise UsageError(f"--seeds is {options.seeds}.", "At least one image a prompt is needed.")
     specs = select_tasks(options.tiers, options.tasks)
     suite = load_suite(options.suite, options.data, options.suite_arguments or {}, offline=options.offline)
+    specs = _for_suite(specs, suite.card, options)
     roles = assign_roles(suite)
     generator = load_generator(options.model, dict(options.model_arguments or {}))
     prompts = _take(roles, options.n, suite)
@@ -211,6 +212,19 @@ def make_plan(options: Options) -> Plan:
     )  # fmt: skip
     generator.check([r for requests in plan.generated.values() for r in requests])
     return plan
+
+
+def _for_suite(specs: Sequence[TaskSpec], card: SuiteCard, options: Options) -> list[TaskSpec]:
+    """The tasks that are for this kind of suite. A task that was named must be."""
+    fitting = [spec for spec in specs if spec.suites in ("any", card.kind)]
+    others = [spec.name for spec in specs if spec not in fitting]
+    if others and options.tasks:
+        raise UsageError(
+            f"{', '.join(others)}: for {next(s.suites for s in specs if s not in fitting)} suites, and "
+            f"{card.name!r} is a {card.kind} suite.",
+            "`unipath-bench list tasks` names the kind of suite that each task is for.",
+        )
+    return fitting
 
 
 def plan_requests(options: Options) -> list[Request]:

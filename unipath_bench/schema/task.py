@@ -43,6 +43,9 @@ class TaskSpec(Document):
         default=None,
         description="Encoder name, or a role: '@image', '@judge', '@alignment'; None where no features are needed.",
     )
+    suites: Literal["any", "tissue", "phantom"] = Field(
+        default="any", description="The kind of suite that it is for; with another kind it is left out."
+    )
     headline: str = Field(description="Which of the values stands for the task.")
     values: dict[str, ValueSpec] = Field(min_length=1)
     published: tuple[PublishedFigure, ...] = ()

@@ -10,6 +10,8 @@ from enum import StrEnum
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
 
+AT_FLOOR = "the interval holds 0, so the set is not told apart from the real one"
+
 
 class Outcome(StrEnum):
     """What may be printed."""
@@ -102,7 +104,7 @@ def interval_or_floor(
             confidence,
             samples,
             units,
-            reason="the interval holds 0: not told apart from the real set",
+            reason=AT_FLOOR,
         )
     return Estimate(
         Outcome.TWO_SIDED, value, value, standard_error, value - reach, value + reach, confidence, samples, units

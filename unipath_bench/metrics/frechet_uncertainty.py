@@ -27,7 +27,7 @@ import torch
 
 from unipath_bench.metrics._arrays import BoolArray, Features, Float64Array, Keys, as_matrix_pair, check_count
 from unipath_bench.metrics._linalg import add_gram, empty_gram
-from unipath_bench.metrics.estimate import Estimate, Outcome, check_confidence, quantile
+from unipath_bench.metrics.estimate import AT_FLOOR, Estimate, Outcome, check_confidence, quantile
 from unipath_bench.metrics.frechet import distance_of_moments, frechet_distance
 from unipath_bench.metrics.units import Units, assign_blocks, design_limit, matched_units, units_of
 
@@ -291,7 +291,11 @@ def judge(result: Jackknife, plug_in: float, confidence: float, samples: int, un
     lower = value - reach - (WIDEN_BY * left_over if widened else 0.0)
     if lower <= 0:
         return estimate(
-            Outcome.AT_FLOOR, value, None, upper_bound, "the interval holds 0: not told apart from the real set"
+            Outcome.AT_FLOOR,
+            value,
+            None,
+            upper_bound,
+            AT_FLOOR,
         )
     if widened:
         reason = f"stretched downwards by {WIDEN_BY:g} times the bias left over, {left_over:.3g}"

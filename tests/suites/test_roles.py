@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -147,6 +148,35 @@ def test_mismatched_is_a_derangement_of_labels_with_the_same_images(counts: list
     assert Counter(s.id for s in matched.values()) == Counter(s.id for s in wrong.values())
     if max(counts) <= sum(counts) / 2:
         assert all(wrong[s.id].labels != s.labels for s in roles.test)
+
+
+def test_with_many_attributes_the_first_changes_and_the_others_agree_by_chance() -> None:
+    # Eight binary attributes, 512 prompts: strata of all eight hold two prompts each, and the next stratum in order
+    # would differ in the last attribute alone.
+    names = [f"a{i}" for i in range(8)]
+    rows = [{name: str((i >> bit) & 1) for bit, name in enumerate(names)} for i in range(512)]
+    both = [Sample(f"{split}{i}", split, labels=row) for split in ("test", "heldout") for i, row in enumerate(rows)]
+    roles = assign_roles(Listed(both, tuple(names)))
+    wrong = mismatch_heldout(roles)
+    agreement = [np.mean([wrong[s.id].labels[name] == s.labels[name] for s in roles.test]) for name in names]
+    assert agreement[0] == 0
+    # 512 fair coins: 0.5 within five standard errors of 0.022.
+    assert all(abs(share - 0.5) < 0.11 for share in agreement[1:])
+
+
+def test_a_stratum_that_training_lacks_is_answered_by_the_most_alike() -> None:
+    def sample(name: str, split: str, labels: str) -> Sample:
+        return Sample(name, split, labels=dict(zip(("organ", "grade", "stain"), labels, strict=True)))
+
+    test = [sample("t0", "test", "axp"), sample("t1", "test", "bxp")]
+    held = [sample("h0", "heldout", "axp"), sample("h1", "heldout", "bxp")]
+    train = [sample("one", "train", "ayq"), sample("two", "train", "ayp"), sample("own", "train", "bxp")]
+    roles = assign_roles(Listed([*test, *held, *train], ("organ", "grade", "stain")))
+    # a / x / p agrees with a / y / p in two, with b / x / p in two as well: the first attribute decides.
+    assert {k: s.id for k, s in match_train(roles).items()} == {"t0": "two", "t1": "own"}
+    stranger = assign_roles(Listed([*test, *held, sample("no", "train", "czr")], ("organ", "grade", "stain")))
+    with pytest.raises(DataError, match="a / x / p"):
+        match_train(stranger)
 
 
 def test_one_stratum_still_changes_every_prompt() -> None:

@@ -51,7 +51,7 @@ def run_notes(record: RunRecord) -> list[Note]:
         )
         notes.append(Note("coupled", text, "caution"))
     general = sorted(name for name, card in plan.encoders.items() if not card.pathology)
-    if general:
+    if general and plan.suite.kind == "tissue":
         text = f"{', '.join(general)} was not trained on histology; read its distances with that in mind."
         notes.append(Note("general encoder", text, "information"))
     absent = sum(score.status == "not computed" for score in record.scores)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -114,16 +114,16 @@ def text_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Meas
     )
 
 
-@metric("reference.images", "generated.images", "variants.images", "prompts")
+@metric("reference.images", "generated.images", "variants.images", "prompts", welcome=["heldout.images"])
 def terminology_robustness(inputs: ScoreInputs) -> Measurement:
     """Does the image still show the diagnosis when the prompt says it in other words?
 
     The score of one image is the probability that a reference image of its own (canonical) prompt is nearer
     to it, by cosine, than a reference image of another prompt (ties count half): the area under the ROC curve
     of retrieval, 0.5 by chance. Images of one sample in several wordings are generated from the same seed.
-    Values: ``paraphrased``, the mean score over the paraphrases, to be read between 0.5 and ``canonical``,
-    the same mean for the canonical wording; and ``spread``, the mean over samples of the standard deviation
-    of the score over all its wordings, canonical included.
+    Values: ``paraphrased``, the mean score over the paraphrases; ``canonical``, the same for the canonical wording,
+    both to be read between 0.5 and the score of held-out real images; and ``spread``, the mean over samples of the
+    standard deviation of the score over all its wordings, canonical included.
 
     :class:`NotComputable` without paraphrases, or where all reference prompts are the same.
     """
@@ -155,7 +155,9 @@ def terminology_robustness(inputs: ScoreInputs) -> Measurement:
         by_id[sample].append(float(score))
     wordings = replicate_rows(variants)
     base = float(plain.mean())
-    spread = np.asarray([np.std(values) for values in by_id.values()])
+    real = _real_area(inputs, scores)
+    # About the first wording, so that equal scores have a spread of exactly 0.
+    spread = np.asarray([np.std(np.subtract(values, values[0])) for values in by_id.values()])
     asked = generated.take(first)
 
     def uncertainty() -> dict[str, Interval | str]:
@@ -173,10 +175,18 @@ def terminology_robustness(inputs: ScoreInputs) -> Measurement:
         },
         n=len(variants),
         dimension=gallery.shape[1],
-        anchors={"paraphrased": (0.5, base)},
+        anchors={"paraphrased": (0.5, real), "canonical": (0.5, real)},
         details={"wordings": [float(reworded[rows].mean()) for rows in wordings.values()], "canonical": base},
         uncertainty=uncertainty,
     )
+
+
+def _real_area(inputs: ScoreInputs, scores: Callable[[Matrix, Sequence[str]], npt.NDArray[np.float64]]) -> float | None:
+    """The mean score of held-out real images, as answers to the prompts that they match; None without any."""
+    heldout = inputs.sets.get("heldout")
+    if heldout is None or heldout.images is None:
+        return None
+    return float(scores(unit_rows(image_features(inputs, "heldout"), heldout, "heldout"), heldout.ids).mean())
 
 
 def _areas(images: Matrix, own: Sequence[str], gallery: Matrix, prompts: Sequence[str]) -> npt.NDArray[np.float64]:

@@ -14,6 +14,7 @@ from unipath_bench.digest import seed_from
 from unipath_bench.schema.task import Anchor, TaskSpec
 from unipath_bench.scoring.features import replicate_rows
 from unipath_bench.scoring.not_computable import NotComputable
+from unipath_bench.suites.roles import shuffling_classes
 
 
 @dataclass(frozen=True)
@@ -130,10 +131,10 @@ def medoid(features: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> int:
 def derangement(feature_set: FeatureSet, seed: int) -> list[int]:
     """For each row another row whose prompt asks for something else.
 
-    Rows are in strata by labels (by prompt where all labels are the same, by id where the prompts are too).
-    Rows in seeded order within their stratum, strata in order of name, take the row that is one largest
-    stratum further on: no row stays in its stratum as long as none holds more than half of them, and no row
-    stays in its place."""
+    Rows are in classes by their first labels (:func:`~unipath_bench.suites.roles.shuffling_classes`; by prompt where
+    all labels are the same, by id where the prompts are too). Rows in seeded order within their class, classes in order
+    of name, take the row that is one largest class further on: no row stays in its class as long as none holds more
+    than half of them, and no row stays in its place."""
     strata = _strata(feature_set)
     shuffled = np.random.default_rng(seed_from("derangement", seed)).permutation(len(feature_set))
     ranked = sorted((int(i) for i in shuffled), key=lambda i: strata[i])
@@ -151,7 +152,7 @@ def _strata(feature_set: FeatureSet) -> list[tuple[str, ...]]:
     ]
     for strata in candidates:
         if len(set(strata)) > 1:
-            return strata
+            return shuffling_classes(strata)
     return [(sample,) for sample in feature_set.ids]
 
 

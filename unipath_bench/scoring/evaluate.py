@@ -46,9 +46,9 @@ def evaluate(spec: TaskSpec, metric: Metric, inputs: ScoreInputs) -> TaskOutcome
     except NotComputable as error:
         return TaskOutcome("not computed", reason=error.message, remedy=error.remedy)
     _check(spec, metric, measured)
-    not_reported: Mapping[str, str] = measured.details.get("not_reported", {})
+    details = _details(spec, measured)
     if spec.headline not in measured.values:
-        return TaskOutcome("not computed", reason=not_reported[spec.headline], details=measured.details)
+        return TaskOutcome("not computed", reason=details["not_reported"][spec.headline], details=details)
     intervals = measured.uncertainty()
     return TaskOutcome(
         "computed",
@@ -59,8 +59,16 @@ def evaluate(spec: TaskSpec, metric: Metric, inputs: ScoreInputs) -> TaskOutcome
         },
         measured.n,
         measured.dimension,
-        measured.details,
+        details,
     )
+
+
+def _details(spec: TaskSpec, measured: Measurement) -> dict[str, Any]:
+    """The metric's details, with reasons for the values that the task asks for and no others."""
+    reasons: Mapping[str, str] = measured.details.get("not_reported", {})
+    asked = {name: reason for name, reason in reasons.items() if name in spec.values}
+    rest = {key: value for key, value in measured.details.items() if key != "not_reported"}
+    return {**rest, "not_reported": asked} if asked else rest
 
 
 def _check_parameters(spec: TaskSpec, metric: Metric) -> None:

@@ -91,26 +91,56 @@ def match_heldout(roles: Roles, replicate: int = 0) -> dict[str, Sample]:
 
 
 def match_train(roles: Roles, replicate: int = 0) -> dict[str, Sample]:
-    """As :func:`match_heldout`, with training images; strata that ``train`` lacks are an error naming them."""
-    return _match(roles.test, roles.train, roles.stratum, replicate)
+    """As :func:`match_heldout`, with training images.
+
+    A stratum that ``train`` lacks takes that of ``train`` that agrees with it in most attributes (of equals in the
+    first ones, then by name); strata that agree with none in anything are an error naming them.
+    """
+    return _match(roles.test, roles.train, roles.stratum, replicate, _most_alike)
 
 
 def mismatch_heldout(roles: Roles, replicate: int = 0) -> dict[str, Sample]:
-    """The images of :func:`match_heldout` dealt out to the wrong prompts: a derangement of strata.
+    """The images of :func:`match_heldout` dealt out to the wrong prompts: a derangement of classes.
 
-    Prompts sorted by stratum take the image of the prompt that is one largest-stratum further on, so no image keeps its
-    stratum as long as no stratum holds more than half of the prompts. Where there is one stratum only, every image
-    still changes its prompt.
+    Prompts sorted by class (:func:`shuffling_classes`) take the image of the prompt that is one largest class further
+    on, so no image keeps its class as long as none holds more than half of the prompts, and all further attributes
+    agree by chance alone. Where there is one class only, every image still changes its prompt.
     """
     matched = match_heldout(roles, replicate)
-    ranked = sorted(roles.test, key=roles.stratum)
-    largest = max(Counter(roles.stratum(s) for s in ranked).values())
+    class_of = dict(
+        zip((s.id for s in roles.test), shuffling_classes([roles.stratum(s) for s in roles.test]), strict=True)
+    )
+    ranked = sorted(roles.test, key=lambda s: class_of[s.id])
+    largest = max(Counter(class_of.values()).values())
     shift = largest if largest < len(ranked) else len(ranked) // 2
     return {s.id: matched[ranked[(i + shift) % len(ranked)].id] for i, s in enumerate(ranked)}
 
 
+def shuffling_classes(strata: Sequence[Stratum]) -> list[Stratum]:
+    """What must change when images are dealt out to the wrong prompts, for each row: the first attributes, as few as
+    part the rows into classes none of which holds more than half; the whole strata where none do."""
+    for length in range(1, len(strata[0]) if strata else 0):
+        classes = [stratum[:length] for stratum in strata]
+        if max(Counter(classes).values()) * 2 <= len(classes):
+            return classes
+    return list(strata)
+
+
+def _most_alike(stratum: Stratum, pools: Iterable[Stratum]) -> Stratum | None:
+    agreement, found = max(
+        (([a == b for a, b in zip(stratum, other, strict=True)], other) for other in sorted(pools, reverse=True)),
+        key=lambda pair: (sum(pair[0]), pair[0]),
+        default=([], None),
+    )
+    return found if any(agreement) else None
+
+
 def _match(
-    prompts: Sequence[Sample], pool: Sequence[Sample], stratum: Callable[[Sample], Stratum], replicate: int
+    prompts: Sequence[Sample],
+    pool: Sequence[Sample],
+    stratum: Callable[[Sample], Stratum],
+    replicate: int,
+    substitute: Callable[[Stratum, Iterable[Stratum]], Stratum | None] = lambda *_: None,
 ) -> dict[str, Sample]:
     pools: dict[Stratum, list[Sample]] = defaultdict(list)
     for sample in pool:
@@ -118,7 +148,12 @@ def _match(
     members: dict[Stratum, list[Sample]] = defaultdict(list)
     for sample in prompts:
         members[stratum(sample)].append(sample)
-    absent = sorted(" / ".join(key) or "(all)" for key in members if key not in pools)
+    source_of: dict[Stratum, Stratum] = {}
+    for key in members:
+        source = key if key in pools else substitute(key, pools)
+        if source is not None:
+            source_of[key] = source
+    absent = sorted(" / ".join(key) or "(all)" for key in members if key not in source_of)
     if absent:
         raise DataError(
             f"No real images to draw on for:\n{listed(absent)}",
@@ -126,7 +161,7 @@ def _match(
         )
     chosen: dict[str, Sample] = {}
     for key, wanted in members.items():
-        have = pools[key]
+        have = pools[source_of[key]]
         for rank, sample in enumerate(wanted):
             chosen[sample.id] = have[(rank + replicate * len(wanted)) % len(have)]
     return chosen

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from unipath_bench.cli import evaluate, inspection, views
+from unipath_bench.cli import audit, evaluate, inspection, training, views
 
-_EVALUATE, _READ, _LOOK = "Evaluate", "Read results", "Look around"
+_EVALUATE, _READ, _LOOK, _MAKE = "Evaluate", "Read results", "Look around", "Make"
 
 
 def attach(app: typer.Typer) -> None:
@@ -16,6 +16,7 @@ def attach(app: typer.Typer) -> None:
     app.command(rich_help_panel=_EVALUATE)(evaluate.run)
     app.command(rich_help_panel=_EVALUATE)(evaluate.plan)
     app.command(rich_help_panel=_EVALUATE)(evaluate.prompts)
+    app.command(rich_help_panel=_EVALUATE)(audit.audit)
     app.command(rich_help_panel=_READ)(views.report)
     app.command(rich_help_panel=_READ)(views.compare)
     app.command(rich_help_panel=_READ)(views.ui)
@@ -23,3 +24,4 @@ def attach(app: typer.Typer) -> None:
     app.command(rich_help_panel=_LOOK)(inspection.show)
     app.command(rich_help_panel=_LOOK)(inspection.doctor)
     app.command(rich_help_panel=_LOOK)(inspection.schema)
+    app.command("train-encoders", rich_help_panel=_MAKE)(training.train_encoders)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def run(
     model: opt.Model = None,
-    suite: opt.Suite = "micrograph",
+    suite: opt.Suite = "phantom",
     data: opt.Data = None,
     images: opt.Images = None,
     tiers: opt.Tiers = "1-4",
@@ -70,7 +70,7 @@ def run(
 
 def plan(
     model: opt.Model = None,
-    suite: opt.Suite = "micrograph",
+    suite: opt.Suite = "phantom",
     data: opt.Data = None,
     images: opt.Images = None,
     tiers: opt.Tiers = "1-4",
@@ -101,7 +101,7 @@ def prompts(
     file: Annotated[
         Path, typer.Argument(metavar="FILE.csv", help="Where to write the requests; - for standard output.")
     ],
-    suite: opt.Suite = "micrograph",
+    suite: opt.Suite = "phantom",
     data: opt.Data = None,
     n: opt.Number = None,
     seeds: opt.Seeds = 1,

@@ -51,7 +51,7 @@ class Options:
     """What the user asked for."""
 
     model: str
-    suite: str = "micrograph"
+    suite: str = "phantom"
     data: str | None = None
     model_arguments: Mapping[str, Any] | None = None
     suite_arguments: Mapping[str, Any] | None = None

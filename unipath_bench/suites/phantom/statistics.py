@@ -133,9 +133,8 @@ class Comparison:
 
     @property
     def within(self) -> bool:
-        """True where the phantom's median lies within the real 5th to 95th percentile and so do most of its tiles in
-        the
-        wider range: at least three in four."""
+        """True where the phantom's median lies within the real 5th to 95th percentile and so do at least three
+        in four of its tiles in the real 1st to 99th."""
         return self.real[0] <= self.phantom[1] <= self.real[2] and self.share >= 0.75
 
 

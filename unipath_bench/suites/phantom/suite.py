@@ -83,6 +83,7 @@ class PhantomSuite(Suite):
             width=size,
             microns_per_pixel=microns_per_pixel,
             attributes=tuple(CLASSES),
+            default_encoders={"image": "phantom-image", "judge": "phantom-judge", "alignment": "phantom-clip"},
             notes="Rendered, not tissue: its attributes are known because it is drawn from them. Results on it say how "
             "the benchmark or a generator behaves, nothing about patients.",
         )

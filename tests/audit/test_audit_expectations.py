@@ -1,0 +1,46 @@
+"""The table of what each value is for: complete, with reasons, and in agreement with itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from unipath_bench.audit.catalogue import DEFECTS
+from unipath_bench.audit.expectations import PURPOSES, expected, purpose_of
+from unipath_bench.scoring.catalogue import load_tasks
+
+VALUES = [(spec.metric, value) for spec in load_tasks().values() for value in spec.values]
+
+
+@pytest.mark.parametrize(("metric", "value"), sorted(set(VALUES)))
+def test_every_value_of_the_catalogue_has_a_purpose_and_is_for_some_defect(metric: str, value: str) -> None:
+    assert purpose_of(metric, value) is not None
+    declared = [expected(metric, value, defect) for defect in DEFECTS]
+    assert any(e.kind == "worse" for e in declared)
+    assert all(e.reason for e in declared)
+    assert not [d for d, e in zip(DEFECTS, declared, strict=True) if "nothing is declared" in e.reason]
+
+
+def test_every_defect_has_a_value_that_is_for_it() -> None:
+    for defect in DEFECTS:
+        assert [key for key in PURPOSES if expected(*key, defect).kind == "worse"], defect
+
+
+def test_scores_of_images_alone_stand_exactly_still_under_shuffled_captions() -> None:
+    for metric in ("frechet", "kid", "prdc", "memorisation"):
+        for name, value in PURPOSES:
+            if name == metric:
+                expectation = expected(metric, value, "captions-shuffled")
+                assert (expectation.kind, expectation.bound, expectation.up_to) == ("still", 0.0, None)
+
+
+def test_alignment_and_control_bear_a_mild_stain_shift_within_a_stated_bound() -> None:
+    for metric, value in PURPOSES:
+        if PURPOSES[metric, value] in ("alignment", "control"):
+            expectation = expected(metric, value, "stain-shift")
+            assert expectation.kind == "still"
+            assert 0 < expectation.bound <= 0.2
+            assert expectation.up_to in DEFECTS["stain-shift"].levels
+
+
+def test_nothing_is_declared_of_another_packages_metric() -> None:
+    assert expected("colour_gap", "gap", "blur").kind == "open"

@@ -1,0 +1,65 @@
+"""The files of an audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unipath_bench.audit.figure import map_file
+from unipath_bench.audit.page import render_page
+from unipath_bench.audit.result import AuditResult
+from unipath_bench.pipeline.files import write_atomically, write_text
+from unipath_bench.schema.base import parse_json
+from unipath_bench.types import RGBImage
+
+
+@dataclass(frozen=True)
+class AuditFolder:
+    """Where an audit lies."""
+
+    path: Path
+
+    @property
+    def result(self) -> Path:
+        """The audit itself; everything else is a view of it."""
+        return self.path / "audit.json"
+
+    @property
+    def page(self) -> Path:
+        return self.path / "audit.html"
+
+    @property
+    def table(self) -> Path:
+        return self.path / "audit.csv"
+
+    @property
+    def map(self) -> Path:
+        """The map as PNG; the SVG lies beside it."""
+        return self.path / "map.png"
+
+
+def save_audit(result: AuditResult, examples: Mapping[str, Sequence[RGBImage]], out: Path) -> AuditFolder:
+    """Write the result, the table, the map and the page under ``out / "audits"``; returns the folder.
+
+    Raises :class:`MissingError` where the disk is full or the folder may not be written to.
+    """
+    folder = AuditFolder(out / "audits" / result.name)
+    write_text(folder.result, result.model_dump_json(indent=2) + "\n")
+    write_text(folder.table, result.to_frame().to_csv(index=False))
+    _write_bytes(folder.map, map_file(result, "png"))
+    _write_bytes(folder.map.with_suffix(".svg"), map_file(result, "svg"))
+    write_text(folder.page, render_page(result, examples))
+    return folder
+
+
+def load_audit(path: Path) -> AuditResult:
+    """Read a result back, from its folder or its JSON file."""
+    return parse_json(AuditResult, AuditFolder(path).result if path.is_dir() else path)
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    def write(target: Path) -> None:
+        target.write_bytes(data)
+
+    write_atomically(path, write)

@@ -55,19 +55,22 @@ def _app() -> typer.Typer:
 
 
 def test_the_command_trains_writes_and_compares(tmp_path: Path, cache: Path) -> None:
+    names = ["phantom-judge", "phantom-bank"]
     arguments = ["--out", str(tmp_path), "--cache", str(cache), "--steps", "2", "--tiles", "96", "--test-tiles", "64"]
-    result = CliRunner().invoke(_app(), arguments, env={"COLUMNS": "200"})
+    result = CliRunner().invoke(_app(), [*names, *arguments], env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
-    cards = [read_card(tmp_path, name) for name in NAMES]
+    cards = [read_card(tmp_path, name) for name in names]
     assert separation_problems(cards) == []
     for card in cards:
         assert (card.steps, card.tiles, card.scores.test_tiles, card.scores.probe_tiles) == (2, 96, 64, 128)
         assert card.data_seed == RECIPES[card.name].data_seed
         assert set(card.scores.weighted_f1["plain"]) == set(CLASSES)
         assert f"{card.name}: 2 steps" in result.output
+    assert cards[1].scores.retrieval
+    assert not cards[0].scores.retrieval
     encoder = PhantomBank(tmp_path)
     encoder.setup(Context())
-    assert encoder.embed_texts(["no necrosis"]).shape == (1, cards[NAMES.index("phantom-bank")].dimension)
+    assert encoder.embed_texts(["no necrosis"]).shape == (1, cards[1].dimension)
 
 
 def test_the_same_recipe_gives_the_same_bytes(tmp_path: Path, cache: Path) -> None:

@@ -31,7 +31,12 @@ LIGHT: Palette = {
 """The page's colours in its light scheme, for files that stand alone."""
 
 _CELL = (58.0, 24.0)
-_LABEL = 226.0
+_LONGEST = 56
+"""Letters of a row's name that are shown."""
+
+_LETTER = 5.4
+"""Width of a letter of a row's name, of which there are at least 40."""
+
 _HEAD = 104.0
 _BAND = 22.0
 _FOOT = 62.0
@@ -67,7 +72,12 @@ def map_file(result: AuditResult, kind: str, dots_per_inch: int = 110) -> bytes:
 
 def _size(grid: Grid) -> tuple[float, float]:
     height = _HEAD + sum(_BAND + _CELL[1] * len(band.rows) for band in grid.bands) + _FOOT
-    return _LABEL + _CELL[0] * len(grid.columns) + _OVERHANG, height
+    return _label(grid) + _CELL[0] * len(grid.columns) + _OVERHANG, height
+
+
+def _label(grid: Grid) -> float:
+    """Width of the rows' names."""
+    return 10 + _LETTER * min(max([40, *(len(row.label) for row in grid.rows)]), _LONGEST)
 
 
 def _draw(figure: Figure, grid: Grid, palette: Palette) -> None:
@@ -76,6 +86,7 @@ def _draw(figure: Figure, grid: Grid, palette: Palette) -> None:
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     axes.axis("off")
+    left = _label(grid)
     _heads(axes, grid, palette)
     top = _HEAD
     for band in grid.bands:
@@ -85,23 +96,24 @@ def _draw(figure: Figure, grid: Grid, palette: Palette) -> None:
         for row in band.rows:
             weight = "bold" if row.value.headline else "normal"
             axes.text(
-                _LABEL - 8, top + _CELL[1] / 2, _shortened(row.label, 40), fontsize=8.6, fontweight=weight,
+                left - 8, top + _CELL[1] / 2, _shortened(row.label, _LONGEST), fontsize=8.6, fontweight=weight,
                 color=palette["ink"], ha="right", va="center_baseline",
             )  # fmt: skip
             for k, cell in enumerate(row.cells):
-                _cell(axes, _LABEL + k * _CELL[0], top, cell, palette)
+                _cell(axes, left + k * _CELL[0], top, cell, palette)
             top += _CELL[1]
     _legend(axes, top + 14, palette)
 
 
 def _heads(axes: Axes, grid: Grid, palette: Palette) -> None:
+    left = _label(grid)
     for k, column in enumerate(grid.columns):
-        x = _LABEL + k * _CELL[0]
+        x = left + k * _CELL[0]
         first = k == 0 or grid.columns[k - 1].kind != column.kind
         if first:
             last = max(i for i, other in enumerate(grid.columns) if other.kind == column.kind)
             axes.text(x + 2, 15, KINDS[column.kind], fontsize=8.6, color=palette["muted"], va="baseline")
-            axes.plot([x + 2, _LABEL + (last + 1) * _CELL[0] - 4], [21, 21], color=palette["rule"], linewidth=1)
+            axes.plot([x + 2, left + (last + 1) * _CELL[0] - 4], [21, 21], color=palette["rule"], linewidth=1)
         axes.text(
             x + _CELL[0] / 2 - 8, _HEAD - 4, column.title, fontsize=9, color=palette["ink"], rotation=38,
             ha="left", va="bottom", rotation_mode="anchor",

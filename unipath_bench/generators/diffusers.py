@@ -228,7 +228,7 @@ def _load(source: Source, context: Context, dtype: str) -> Any:
         name, where = source.repository, _where(source, context)
     off = _without_safety_checker(index)
     try:
-        return DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
+        return DiffusionPipeline.from_pretrained(
             name, dtype=getattr(torch, dtype), use_safetensors=True, **where, **off
         )
     except (OSError, ValueError, ImportError, AttributeError, TypeError, KeyError) as error:

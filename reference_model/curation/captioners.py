@@ -1,0 +1,91 @@
+"""Who writes the captions: the suite itself, an endpoint, or a function of yours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from unipath_bench import DataError, Sample, UsageError
+from unipath_bench.registry import load_attribute
+from unipath_bench.types import RGBImage
+
+
+class CaptionError(DataError):
+    """This image got no usable caption (refused, empty, cut short): it is dropped with this reason."""
+
+
+@runtime_checkable
+class Captioner(Protocol):
+    """Writes a caption for an image. Called from several threads where more than one worker is asked for."""
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        """JSON-able: all that decides the captions (model, revision, instruction, sampling)."""
+
+    def caption(self, image: RGBImage, sample: Sample) -> str:
+        """The caption of ``image``, uint8 (H, W, 3).
+
+        Raises :class:`CaptionError` where this image cannot be captioned; any other
+        :class:`~unipath_bench.BenchError` stops the run, which resumes from there.
+        """
+
+
+class ExistingCaptions:
+    """Keeps the suite's own captions; a sample without one is dropped."""
+
+    fingerprint: Mapping[str, Any] = {"captioner": "existing"}
+
+    def caption(self, image: RGBImage, sample: Sample) -> str:
+        if not sample.prompt.strip():
+            raise CaptionError(f"{sample.id} has no caption in the suite.", "Name a captioner: --captioner http.")
+        return sample.prompt
+
+
+class FunctionCaptioner:
+    """A function ``(image, sample) -> str`` as a captioner."""
+
+    def __init__(self, function: Callable[..., object], name: str, arguments: Mapping[str, Any]) -> None:
+        self._function = function
+        self._name = name
+        self._arguments = dict(arguments)
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        """The function's name and arguments. Its code is not looked at: give it a ``revision`` argument to raise."""
+        return {"captioner": self._name, "arguments": self._arguments}
+
+    def caption(self, image: RGBImage, sample: Sample) -> str:
+        text = self._function(image, sample, **self._arguments)
+        if not isinstance(text, str):
+            raise DataError(f"{self._name} returned a {type(text).__name__} for {sample.id}.", "Return a string.")
+        return text
+
+
+def load_captioner(spec: str, arguments: Mapping[str, Any], log: Path) -> Captioner:
+    """The captioner for ``existing``, ``http`` or ``module:attribute`` (a :class:`Captioner`, a class or factory of
+    one called with ``arguments``, or a function ``(image, sample, **arguments) -> str``).
+
+    ``log`` is where ``http`` keeps its answers. Raises :class:`~unipath_bench.UsageError` for anything else.
+    """
+    if spec == "existing":
+        if arguments:
+            raise UsageError("The captioner 'existing' takes no arguments.", "Leave --captioner-arg out.")
+        return ExistingCaptions()
+    if spec == "http":
+        from reference_model.curation.http_captioner import HttpCaptioner
+
+        return HttpCaptioner.of(arguments, log)
+    if ":" not in spec:
+        raise UsageError(f"There is no captioner {spec!r}.", "Use existing, http or module:attribute.")
+    found = load_attribute(spec)
+    if isinstance(found, type):
+        made: object = found(**arguments)
+        if not isinstance(made, Captioner):
+            raise UsageError(f"{spec} is no captioner.", "It needs a fingerprint and a method caption(image, sample).")
+        return made
+    if isinstance(found, Captioner):
+        return found
+    if not callable(found):
+        raise UsageError(f"{spec} is a {type(found).__name__}, not a captioner.", "Name a function or a class.")
+    return FunctionCaptioner(found, spec, arguments)

@@ -1,0 +1,1 @@
+"""Training of the reference model: the stages of one configuration."""

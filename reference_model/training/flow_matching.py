@@ -1,0 +1,97 @@
+"""The last stage: the image transformer learns velocities, and with it the prototype projector and the queries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from reference_model.flow import noised, timesteps_of, velocity
+from reference_model.training.config import FlowConfig
+from reference_model.training.contexts import ContextTable
+from reference_model.training.randomness import chance_at, generator_at
+from reference_model.training.tiles import ORIENTATIONS
+
+EVALUATED = 8
+"""Batches, the same at every evaluation, that the loss is reported on."""
+
+Latents = npt.NDArray[np.float16]
+"""Latents of every tile in every orientation, (8, N, C, h, w)."""
+
+
+class FlowProblem:
+    """Mean squared error of the velocity (Lipman et al., 2023), over noise levels of which most are logit-normal
+    (Esser et al., 2024, "Scaling rectified flow transformers") and some uniform.
+
+    Whole batches go without raw text, semantic tokens or prototypes, at the rates of ``config``, so that each stream
+    must serve without the others; single samples go without any condition, for guidance.
+    """
+
+    name = "flow"
+
+    def __init__(
+        self, transformer: Any, contexts: ContextTable, latents: Latents, config: FlowConfig, seed: int,
+        device: torch.device,
+    ) -> None:  # fmt: skip
+        self.transformer = transformer.to(device)
+        self.contexts, self.latents, self.config, self.seed, self.device = contexts, latents, config, seed, device
+        self._modules = nn.ModuleDict({"transformer": self.transformer, **contexts.trained})
+
+    @property
+    def modules(self) -> nn.ModuleDict:
+        return self._modules
+
+    def begin(self, step: int) -> None:
+        self._modules.train()
+
+    def loss(self, step: int, rank: int, size: int) -> Tensor:
+        return self._loss("train", step, rank, size)
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        self._modules.eval()
+        losses = [self._loss("evaluation", index, 0, 32) for index in range(EVALUATED)]
+        self._modules.train()
+        return {"evaluation_loss": float(torch.stack(losses).mean())}
+
+    def is_done(self, figures: dict[str, float]) -> bool:
+        return False
+
+    def streams(self, *path: str | int) -> tuple[str, ...]:
+        """The streams that the batch at ``path`` has; where all were dropped, the semantic one."""
+        rates = {
+            "text": self.config.text_dropout,
+            "semantic": self.config.semantic_dropout,
+            "prototype": self.config.prototype_dropout if self.contexts.has_prototypes else 1.0,
+        }
+        kept = tuple(name for name, rate in rates.items() if not chance_at("stream", name, *path, share=rate))
+        return kept or ("semantic",)
+
+    def _loss(self, series: str, step: int, rank: int, size: int) -> Tensor:
+        generator = generator_at("flow", self.seed, series, step, rank)
+        rows = torch.randint(self.latents.shape[1], (size,), generator=generator).numpy()
+        turns = torch.randint(ORIENTATIONS, (size,), generator=generator).numpy()
+        captions = torch.randint(self.contexts.captions, (size,), generator=generator).numpy()
+        latents = torch.from_numpy(self.latents[turns, rows]).to(self.device, torch.float32)
+        noise = torch.randn(latents.shape, generator=generator).to(self.device)
+        sigmas = noise_levels(size, self.config.uniform, generator).to(self.device)
+        keep = torch.rand(size, generator=generator) >= self.config.condition_dropout
+        # The same streams in all processes: their batches are one.
+        context = self.contexts.batch(rows, captions, self.streams(self.seed, series, step))
+        embeds = context.embeds * keep.to(context.embeds)[:, None, None]
+        predicted = self.transformer(
+            noised(latents, noise, sigmas), encoder_hidden_states=embeds, encoder_attention_mask=context.mask,
+            timestep=timesteps_of(sigmas), return_dict=False,
+        )[0]  # fmt: skip
+        error: Tensor = predicted.float() - velocity(latents, noise)
+        return error.square().mean()
+
+
+def noise_levels(size: int, uniform: float, generator: torch.Generator) -> Tensor:
+    """Noise levels in [0, 1], (size,): the logistic of a standard normal or, with chance ``uniform``, uniform."""
+    logistic = torch.sigmoid(torch.randn(size, generator=generator))
+    even = torch.rand(size, generator=generator)
+    return torch.where(torch.rand(size, generator=generator) < uniform, even, logistic)

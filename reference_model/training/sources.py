@@ -1,0 +1,110 @@
+"""Where captions come from: the phantom's own grammar, or the texts of any suite."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from reference_model.training.captions import Caption, hidden_attributes, phantom_caption
+from reference_model.training.config import DataConfig
+from unipath_bench import DataError, Sample
+from unipath_bench.digest import seed_from
+from unipath_bench.suites.phantom import CLASSES, Attributes, Wording
+from unipath_bench.suites.phantom.streams import Stream
+
+
+class CaptionSource(Protocol):
+    """Captions for the language model and for the image transformer; functions of their arguments and a seed."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of what a caption states; empty where the suite has no labels."""
+
+    def to_read(self, key: str, index: int, wordings: Sequence[Wording], hidden: float) -> Caption:
+        """A caption for the language model, number ``index`` of the series ``key``."""
+
+    def of_tile(self, row: int, index: int) -> Caption:
+        """Caption ``index`` of a tile, as the image transformer is trained with it."""
+
+    def for_reading(self, row: int, index: int) -> str:
+        """The same as the language model reads it for the semantic tokens."""
+
+    def complete(self, row: int, index: int) -> str:
+        """The same with nothing left out: what prototypes are retrieved by."""
+
+
+class PhantomSource:
+    """Captions written from attributes. The language model reads captions of attributes drawn evenly and
+    independently of each other, of no tile that exists."""
+
+    attributes = tuple(CLASSES)
+
+    def __init__(self, samples: Sequence[Sample], data: DataConfig, seed: int) -> None:
+        self.samples, self.data, self.seed = samples, data, seed
+
+    def to_read(self, key: str, index: int, wordings: Sequence[Wording], hidden: float) -> Caption:
+        stream = Stream(self.seed, "to read", key, index)
+        labels = {name: classes[int(stream.integers(1, len(classes))[0])] for name, classes in CLASSES.items()}
+        left_out = []
+        if stream.scalar() < hidden:
+            left_out = [self.attributes[int(stream.integers(1, len(self.attributes))[0])]]
+        seed = seed_from("to read", self.seed, key, index)
+        return phantom_caption(Attributes.from_labels(labels), seed, wordings, left_out)
+
+    def of_tile(self, row: int, index: int) -> Caption:
+        seed = self._seed(row, index)
+        return self._caption(row, seed, hidden_attributes(self.data.hidden, seed))
+
+    def for_reading(self, row: int, index: int) -> str:
+        seed = self._seed(row, index)
+        hidden = hidden_attributes(self.data.hidden, seed)
+        unread = hidden_attributes(self.data.unread, seed_from("unread", seed))
+        return self._caption(row, seed, dict.fromkeys([*hidden, *unread])).text
+
+    def complete(self, row: int, index: int) -> str:
+        return self._caption(row, self._seed(row, index), ()).text
+
+    def _caption(self, row: int, seed: int, hidden: Collection[str]) -> Caption:
+        return phantom_caption(Attributes.from_labels(self.samples[row].labels), seed, self.data.wordings, hidden)
+
+    def _seed(self, row: int, index: int) -> int:
+        return seed_from("tile caption", self.seed, self.samples[row].id, index)
+
+
+class SuiteSource:
+    """The prompts and labels of a suite as they are."""
+
+    def __init__(self, samples: Sequence[Sample], data: DataConfig, seed: int) -> None:
+        bare = [sample.id for sample in samples if not sample.prompt.strip()]
+        if bare:
+            raise DataError(
+                f"{len(bare)} of {len(samples)} training images have no caption, e.g. {bare[0]}.",
+                "Add a text column to the metadata, or caption them: unipath-bench curate run --captioner ...",
+            )
+        if data.hidden or data.unread:
+            raise DataError(
+                "Clauses can be hidden from the phantom's captions alone.", "Leave out data.hidden and data.unread."
+            )
+        self.samples, self.seed = samples, seed
+        self.attributes = tuple(samples[0].labels)
+
+    def to_read(self, key: str, index: int, wordings: Sequence[Wording], hidden: float) -> Caption:
+        row = int(Stream(self.seed, "to read", key, index).integers(1, len(self.samples))[0])
+        return self.of_tile(row, 0)
+
+    def of_tile(self, row: int, index: int) -> Caption:
+        sample = self.samples[row]
+        return Caption(sample.prompt, dict(sample.labels))
+
+    def for_reading(self, row: int, index: int) -> str:
+        return self.samples[row].prompt
+
+    def complete(self, row: int, index: int) -> str:
+        return self.samples[row].prompt
+
+
+def caption_source(kind: str, samples: Sequence[Sample], data: DataConfig, seed: int) -> CaptionSource:
+    """The source that fits the suite of that registered name."""
+    if kind == "phantom":
+        return PhantomSource(samples, data, seed)
+    return SuiteSource(samples, data, seed)

@@ -1,0 +1,258 @@
+"""The stages of a training, each in a folder of its own, gone on with where an earlier run left it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from diffusers import AutoencoderKL
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedTokenizerFast,
+    Qwen2_5_VLForConditionalGeneration,
+)
+
+from reference_model.pipeline import UniPathPipeline
+from reference_model.tiny_language import query_token_id
+from reference_model.training.assembly import build_pipeline
+from reference_model.training.coding import CodingProblem, KLProblem, PatchProblem
+from reference_model.training.config import (
+    KLCodeConfig,
+    PatchCodeConfig,
+    ScheduleConfig,
+    TinyLanguageConfig,
+    TrainingConfig,
+)
+from reference_model.training.contexts import ContextTable, Rows, semantic_table
+from reference_model.training.flow_matching import FlowProblem, Latents
+from reference_model.training.loop import Loop
+from reference_model.training.problem import Problem
+from reference_model.training.prototypes_stage import find_prototypes, make_bank
+from reference_model.training.reading import ReadingProblem, key_tokens
+from reference_model.training.sources import CaptionSource, caption_source
+from reference_model.training.tiles import ORIENTATIONS, Tiles, load_tiles, oriented, to_pixels, write_atomically
+from reference_model.training.tracking import Tracker
+from reference_model.vae import PatchCode
+from unipath_bench import UsageError
+from unipath_bench.digest import digest, digest_strings
+from unipath_bench.pipeline.progress import Progress
+from unipath_bench.registries import SUITES
+
+CONFIG, DONE = "config.json", "done.json"
+
+
+class Training:
+    """A configuration at work in a folder."""
+
+    def __init__(self, config: TrainingConfig, folder: Path, accelerator: Accelerator, progress: Progress) -> None:
+        self.config, self.folder, self.accelerator, self.progress = config, folder, accelerator, progress
+        self.device: torch.device = accelerator.device
+        self.tracker = Tracker(folder, active=accelerator.is_main_process)
+        self._check_folder()
+
+    def run(self, flow_steps: int | None = None) -> UniPathPipeline | None:
+        """Every stage in turn; the pipeline is written to ``folder/pipeline`` and returned. ``flow_steps`` stops the
+        last stage early, with a checkpoint: the result is None then."""
+        self.tracker.open(self.config)
+        tiles = self.tiles()
+        source = caption_source(self.config.data.suite.name, tiles.samples, self.config.data, self.config.seed)
+        pipeline = self.assembled(tiles, source)
+        figures = self.flow(pipeline, tiles, source, flow_steps)
+        self.tracker.close()
+        if not figures:
+            return None
+        if self.accelerator.is_main_process:
+            pipeline.save_pretrained(self.folder / "pipeline")
+            self._done("flow", figures)
+        self.accelerator.wait_for_everyone()
+        return pipeline
+
+    def tiles(self) -> Tiles:
+        """The training tiles."""
+        data = self.config.data
+        suite = SUITES.get(data.suite.name)(**data.suite.arguments)
+        with self._main_first():
+            return load_tiles(suite, data.tiles, data.side, self.folder / "cache", self.progress)
+
+    def assembled(self, tiles: Tiles, source: CaptionSource) -> UniPathPipeline:
+        """The pipeline as it is before the last stage."""
+        vae = self.code(tiles)
+        language_model, tokenizer = self.language(source)
+        bank = None
+        if self.config.bank is not None:
+            with self._main_first():
+                bank = make_bank(self.config.bank, self.folder / "bank", self.config.seed, self.progress)
+        language = self.config.language
+        if isinstance(language, TinyLanguageConfig):
+            keys, token = key_tokens(source.attributes, tokenizer), query_token_id(tokenizer)
+        else:
+            keys, token = [], language.query_token_id
+        pipeline = build_pipeline(
+            self.config, vae=vae, language_model=language_model, tokenizer=tokenizer, keys=keys, query_token=token,
+            bank=bank,
+        )  # fmt: skip
+        pipeline.set_progress_bar_config(disable=True)
+        pipeline.to(self.device)
+        return pipeline
+
+    def code(self, tiles: Tiles) -> Any:
+        """The latent code: trained in this folder, or another's."""
+        config = self.config.code
+        if not isinstance(config, PatchCodeConfig | KLCodeConfig):
+            return AutoencoderKL.from_pretrained(config.path)
+        problem: CodingProblem
+        if isinstance(config, PatchCodeConfig):
+            problem = PatchProblem(tiles, config, self.config.seed, self.device)
+        else:
+            problem = KLProblem(tiles, config, self.config.seed, self.device)
+
+        def save(folder: Path) -> None:
+            if isinstance(problem, KLProblem):
+                problem.set_scaling()
+            problem.vae.save_pretrained(folder)
+
+        folder = self._stage(problem, config.schedule, save)
+        kind = PatchCode if isinstance(config, PatchCodeConfig) else AutoencoderKL
+        return kind.from_pretrained(folder).eval()
+
+    def language(self, source: CaptionSource) -> tuple[Any, Any]:
+        """The language model and its tokenizer, as :meth:`code`."""
+        config = self.config.language
+        if config.kind == "pretrained":
+            folder = config.path
+        else:
+            problem = ReadingProblem(source, config, self.config.seed, self.device)
+
+            def save(folder: Path) -> None:
+                problem.model.save_pretrained(folder)
+                problem.tokenizer.save_pretrained(folder)
+
+            folder = self._stage(problem, config.schedule, save)
+        multimodal = "vision_config" in AutoConfig.from_pretrained(folder).to_dict()
+        kind = Qwen2_5_VLForConditionalGeneration if multimodal else AutoModelForCausalLM
+        model = kind.from_pretrained(folder, dtype=torch.float32)
+        # AutoTokenizer would take the tiny model's folder for one of Qwen's own, byte-level, tokenizers.
+        tokenizer = PreTrainedTokenizerFast if config.kind == "tiny" else AutoTokenizer
+        return model.eval().requires_grad_(False), tokenizer.from_pretrained(folder)
+
+    def flow(
+        self, pipeline: UniPathPipeline, tiles: Tiles, source: CaptionSource, until: int | None
+    ) -> dict[str, float]:
+        """Train the transformer; the figures are empty where it stopped at ``until``."""
+        problem = FlowProblem(
+            pipeline.transformer, self.contexts(pipeline, tiles, source), self.latents(pipeline, tiles),
+            self.config.flow, self.config.seed, self.device,
+        )  # fmt: skip
+        loop = Loop(
+            problem, self.config.flow.schedule, self.folder / "flow", self.accelerator, self.progress, self.tracker
+        )
+        return loop.run(until)
+
+    def contexts(self, pipeline: UniPathPipeline, tiles: Tiles, source: CaptionSource) -> ContextTable:
+        """The table of every training caption."""
+        encoder = pipeline.encoder(prompt_batch=64)
+        count = self.config.data.captions
+        cells = [(row, index) for row in range(len(tiles)) for index in range(count)]
+        texts = [source.of_tile(row, index).text for row, index in cells]
+        read = [source.for_reading(row, index) for row, index in cells]
+        found: Rows | None = None
+        features = semantic = None
+        bank: Any = pipeline.bank
+        if bank is not None:
+            asked = [source.complete(row, index) for row, index in cells]
+            most = self.config.transformer.max_prototypes
+            key = digest_strings([*asked, *bank.content.ids, bank.card.model_dump_json(), str(most)])
+            found = self._kept("prototypes", key, len(asked), lambda a: find_prototypes(bank, asked, most, a))
+            features = np.asarray(bank.content.payload, np.float32)
+        if not self.config.flow.train_queries:
+            weights = pipeline.language_model.state_dict() | {"queries": pipeline.semantic_tokens()}
+            key = digest_strings([*read, *(f"{n}{w.double().sum().item()!r}" for n, w in weights.items())])
+            semantic = self._kept("semantic", key, len(read), lambda a: semantic_table(encoder, read, a))
+        return ContextTable(encoder, texts, read, count, found, features, semantic)
+
+    def latents(self, pipeline: UniPathPipeline, tiles: Tiles) -> Latents:
+        """Latents of every tile in every orientation, float16 (8, N, C, h, w), on disk."""
+        vae, scaling = pipeline.vae, pipeline.scaling
+        state = [f"{n}{w.double().sum().item()!r}" for n, w in vae.state_dict().items() if "decoder" not in n]
+        key = digest_strings([*state, str(scaling), *(s.id for s in tiles.samples), str(tiles.images.shape)])
+
+        @torch.no_grad()
+        def encode(advance: Callable[[int], None]) -> Latents:
+            parts: list[list[Any]] = [[] for _ in range(ORIENTATIONS)]
+            for start in range(0, len(tiles), 128):
+                pixels = to_pixels(tiles.images[start : start + 128]).to(self.device)
+                for turn in range(ORIENTATIONS):
+                    code = vae.encode(oriented(pixels, turn)).latent_dist.mode()
+                    parts[turn].append(scaling.to_latents(code).cpu().numpy().astype(np.float16))
+                advance(len(pixels))
+            return np.stack([np.concatenate(part) for part in parts])
+
+        latents: Latents = self._kept("latents", key, len(tiles), encode)
+        return latents
+
+    def _stage(self, problem: Problem, schedule: ScheduleConfig, save: Callable[[Path], None]) -> Path:
+        """Train and save a stage's result unless that was done; its folder."""
+        folder = self.folder / problem.name
+        if not (folder / DONE).is_file():
+            loop = Loop(problem, schedule, folder, self.accelerator, self.progress, self.tracker)
+            figures = loop.run()
+            if self.accelerator.is_main_process:
+                save(folder)
+                self._done(problem.name, figures)
+            self.accelerator.wait_for_everyone()
+        return folder
+
+    def _kept(self, name: str, key: str, total: int, make: Callable[[Callable[[int], None]], Any]) -> Any:
+        """An array that is computed once, by the first process, and read from the cache afterwards."""
+        path = self.folder / "cache" / f"{name}-{key[:16]}.npy"
+        with self._main_first():
+            if not path.is_file():
+                self.progress.start(name.capitalize(), total)
+                array = make(self.progress.advance)
+                self.progress.finish()
+                write_atomically(path, lambda partial: np.save(partial, array))
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+
+    def _main_first(self) -> Any:
+        return self.accelerator.main_process_first()
+
+    def _done(self, stage: str, figures: dict[str, float]) -> None:
+        folder = self.folder / stage
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / DONE).write_text(json.dumps({"figures": figures}, indent=2) + "\n", encoding="utf-8")
+
+    def _check_folder(self) -> None:
+        """Refuse a folder of another configuration; lengths, rates and tracking may change."""
+        path = self.folder / CONFIG
+        own = json.loads(self.config.model_dump_json())
+        if path.is_file():
+            before = json.loads(path.read_text(encoding="utf-8"))
+            changed = [k for k in own if digest(_essence(own[k])) != digest(_essence(before.get(k)))]
+            if changed:
+                raise UsageError(
+                    f"{self.folder} holds a training of another configuration: {', '.join(changed)} differ.",
+                    "Name another folder with --out, or delete this one.",
+                )
+        if self.accelerator.is_main_process:
+            text = json.dumps(own, indent=2) + "\n"
+
+            def write(partial: Path) -> None:
+                partial.write_text(text, encoding="utf-8")
+
+            write_atomically(path, write)
+        self.accelerator.wait_for_everyone()
+
+
+def _essence(value: Any) -> Any:
+    """A part of the configuration without what may change between a training and its continuation."""
+    if isinstance(value, dict):
+        free = ("steps", "decay", "report_every", "save_every", "evaluate_every", "uri", "experiment")
+        return {k: _essence(v) for k, v in value.items() if k not in free}
+    return value

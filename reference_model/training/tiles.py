@@ -1,0 +1,102 @@
+"""Training tiles: decoded once, kept as one array, seen in their eight orientations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from unipath_bench import DataError, Sample, Suite
+from unipath_bench.pipeline.progress import Progress
+from unipath_bench.types import RGBBatch, RGBImage
+
+ORIENTATIONS = 8
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Images and what is known of each; all of length N."""
+
+    images: RGBBatch
+    """uint8 (N, side, side, 3)."""
+    samples: tuple[Sample, ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def load_tiles(suite: Suite, count: int | None, side: int, folder: Path, progress: Progress) -> Tiles:
+    """The first ``count`` images (None: all) of the train split, ``side`` pixels square.
+
+    An image is cut to its middle square and, where it is larger, reduced by Lanczos. They are read from ``folder``
+    where they were decoded before. Raises :class:`~unipath_bench.DataError` for too few images or a file that is cut
+    short.
+    """
+    samples = tuple(sample for sample in suite.samples() if sample.split == "train")[:count]
+    if not samples or (count is not None and len(samples) < count):
+        raise DataError(
+            f"The train split of {suite.card.name} has {len(samples)} images, and {count or 'some'} are asked for.",
+            "Give more training images, or ask for fewer tiles.",
+        )
+    path = folder / f"tiles-{suite.revision[:16]}-{len(samples)}-{side}.npy"
+    if path.is_file():
+        images = _read(path, (len(samples), side, side, 3))
+    else:
+        images = np.empty((len(samples), side, side, 3), np.uint8)
+        progress.start("Tiles", len(samples))
+        for row, sample in enumerate(samples):
+            images[row] = square(suite.load(sample), side)
+            progress.advance(1)
+        progress.finish()
+        write_atomically(path, lambda partial: np.save(partial, images))
+    return Tiles(images, samples)
+
+
+def square(image: RGBImage, side: int) -> RGBImage:
+    """The middle square of an image at ``side`` pixels; :class:`~unipath_bench.DataError` where it is smaller."""
+    height, width, _ = image.shape
+    edge = min(height, width)
+    if edge < side:
+        raise DataError(f"An image of {height} x {width} pixels is too small.", f"Give at least {side} pixels a side.")
+    top, left = (height - edge) // 2, (width - edge) // 2
+    middle = image[top : top + edge, left : left + edge]
+    if edge == side:
+        return middle
+    reduced: RGBImage = np.asarray(Image.fromarray(middle).resize((side, side), Image.Resampling.LANCZOS))
+    return reduced
+
+
+def to_pixels(images: RGBBatch) -> Tensor:
+    """uint8 (N, H, W, 3) to float32 (N, 3, H, W) in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+
+
+def oriented(pixels: Tensor, orientation: int) -> Tensor:
+    """(N, C, H, W) turned by ``orientation`` % 4 quarters and, from 4 on, mirrored."""
+    turned = torch.rot90(pixels, orientation % 4, (2, 3))
+    return turned.flip(3) if orientation >= 4 else turned
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Write beside ``path`` and rename: the file is there whole or not at all. The suffix is kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.stem}.{os.getpid()}.partial{path.suffix}")
+    write(partial)
+    partial.replace(path)
+
+
+def _read(path: Path, shape: tuple[int, ...]) -> RGBBatch:
+    try:
+        images = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} cannot be read: {error}", "Delete it: it is made again.") from error
+    if images.shape != shape or images.dtype != np.uint8:
+        raise DataError(f"{path} holds {images.dtype} of shape {images.shape}.", "Delete it: it is made again.")
+    found: RGBBatch = images
+    return found

@@ -1,0 +1,64 @@
+"""What ``pipeline.explain`` tells."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from made_up_models import PROMPTS, tiny_pipeline
+
+from reference_model.explain import parse_attributes
+from reference_model.pipeline import UniPathPipeline
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> UniPathPipeline:
+    return tiny_pipeline()
+
+
+def test_the_three_streams_are_shown(pipeline: UniPathPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = pipeline.language.text_ids("necrosis")
+    monkeypatch.setattr(pipeline.language, "generate", lambda *_: [answer])
+    told = pipeline.explain("solid, Necrosis", image=np.zeros((32, 32, 3), np.uint8))
+    assert told.tokens == ("solid", ",", "necrosis")
+    assert told.cut == ()
+    assert told.expansion == "necrosis"
+    assert told.chat.endswith("assistant necrosis")
+    assert "solid , necrosis" in told.chat
+    assert told.n_query == 4
+    assert told.prototypes is not None
+    assert [p.id for p in told.prototypes] == ["reference image", "tile-solid", "tile-Necrosis"]
+    assert [r.name for r in told.prototypes[1].routes] == ["keyword", "text-text"]
+    assert told.prototypes[1].image is not None
+    assert told.prototypes[1].image[0, 0, 0] == len("solid")
+    written = json.loads(json.dumps(told.to_dict()))
+    assert written["prototypes"][1]["routes"][0] == {"name": "keyword", "score": None, "detail": "solid"}
+    assert "tile-solid: keyword (solid); text-text 0.500" in str(told)
+
+
+def test_what_would_be_cut_is_shown_without_an_error(pipeline: UniPathPipeline) -> None:
+    told = pipeline.explain(" ".join(["mitoses"] * 26), expand=False)
+    assert len(told.tokens) == 24
+    assert told.cut == ("mitoses", "mitoses")
+    assert told.expansion is None
+    assert "cut         2 tokens" in str(told)
+
+
+def test_without_a_bank_there_are_no_prototypes() -> None:
+    pipeline = tiny_pipeline()
+    pipeline.bank = None
+    assert pipeline.explain(PROMPTS[0], expand=False).prototypes is None
+
+
+@pytest.mark.parametrize(
+    ("bundle", "attributes"),
+    [
+        ("cellularity: high; necrosis: absent.", {"cellularity": "high", "necrosis": "absent"}),
+        ("cellularity : high ; cellularity : low", {"cellularity": "high"}),
+        ("pattern: solid\nmitoses: few", {"pattern": "solid", "mitoses": "few"}),
+        ("no attributes; : x; y :", {}),
+    ],
+)
+def test_bundles_are_parsed(bundle: str, attributes: dict[str, str]) -> None:
+    assert parse_attributes(bundle) == attributes

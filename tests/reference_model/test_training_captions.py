@@ -1,0 +1,126 @@
+"""What training captions say and leave out, and the exercises of the language model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from training_setup import configuration
+
+from reference_model.training.captions import UNSTATED, bundle, hidden_attributes, phantom_caption, without_clause
+from reference_model.training.config import TinyLanguageConfig
+from reference_model.training.reading import IGNORED, ReadingProblem, key_tokens
+from reference_model.training.sources import PhantomSource, SuiteSource
+from unipath_bench import DataError, Sample, UsageError
+from unipath_bench.suites.phantom import CLASSES, PHRASES, PhantomSuite, attribute_bundle, sample_attributes
+from unipath_bench.suites.phantom.streams import Stream
+
+
+def says(text: str, name: str, value: str) -> bool:
+    """Whether a caption holds any phrase of the class."""
+    phrases = [p for wording in ("seen", "heldout") for p in PHRASES[name][value].of(wording)]  # type: ignore[arg-type]
+    return any(p.removeprefix("a ").removeprefix("an ").lower() in text.lower() for p in phrases)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), name=st.sampled_from(list(CLASSES)), heldout=st.booleans())
+def test_a_hidden_clause_is_gone_and_the_others_stay(seed: int, name: str, heldout: bool) -> None:
+    attributes = sample_attributes(Stream(seed, "caption test"))
+    wordings = ("heldout",) if heldout else ("seen",)
+    whole = phantom_caption(attributes, seed, wordings)
+    cut = phantom_caption(attributes, seed, wordings, (name,))
+    assert whole.stated == attributes.labels()
+    assert cut.stated == attributes.labels() | {name: UNSTATED}
+    assert len(cut.text) < len(whole.text)
+    for other, value in attributes.labels().items():
+        assert says(whole.text, other, value)
+        if other != name:
+            assert says(cut.text, other, value)
+    # The phrases of one class may be part of another's only across attributes: this one's are gone.
+    assert not says(cut.text, name, attributes.labels()[name])
+
+
+def test_clauses_go_with_their_connector_and_their_title() -> None:
+    prose = "Other findings: no necrosis, no hemorrhage, psammoma bodies."
+    assert without_clause(prose, "deposit", "calcification", "seen") == "Other findings: no necrosis, no hemorrhage."
+    joined = "Also noted: no necrosis, no hemorrhage and no deposits."
+    assert without_clause(joined, "deposit", "none", "seen") == "Also noted: no necrosis, no hemorrhage."
+    fields = "Stroma: dense collagen. Deposits: brown melanin granules."
+    assert without_clause(fields, "deposit", "melanin", "seen") == "Stroma: dense collagen. "
+    with pytest.raises(UsageError, match="does not say deposit"):
+        without_clause(prose, "deposit", "melanin", "seen")
+
+
+def test_the_bundle_is_the_suites_own() -> None:
+    attributes = sample_attributes(Stream(1, "bundle"))
+    assert bundle(attributes.labels()) == attribute_bundle(attributes)
+
+
+def test_attributes_are_hidden_at_their_rates() -> None:
+    drawn = [hidden_attributes({"deposit": 0.25, "stroma": 1.0, "necrosis": 0.0}, seed) for seed in range(2000)]
+    assert all("stroma" in names and "necrosis" not in names for names in drawn)
+    # Binomial(2000, .25): sd .0097; five of them.
+    assert abs(sum("deposit" in names for names in drawn) / 2000 - 0.25) < 0.0485
+
+
+def test_what_the_transformer_the_language_model_and_the_bank_read_of_a_tile() -> None:
+    suite = PhantomSuite(train=40, test=1, tiles_per_patient=1, paraphrases=0, size=48, seed=303)
+    samples = [s for s in suite.samples() if s.split == "train"]
+    data = configuration().data.model_copy(update={"hidden": {"deposit": 1.0}, "unread": {"hemorrhage": 1.0}})
+    source = PhantomSource(samples, data, seed=1)
+    for row, sample in enumerate(samples):
+        raw, read, complete = source.of_tile(row, 1).text, source.for_reading(row, 1), source.complete(row, 1)
+        found = [(says(t, "deposit", sample.labels["deposit"]), says(t, "hemorrhage", sample.labels["hemorrhage"]))
+                 for t in (raw, read, complete)]  # fmt: skip
+        assert found == [(False, True), (False, False), (True, True)]
+
+
+def test_a_suite_without_captions_is_refused() -> None:
+    samples = [Sample("a", "train", "glands"), Sample("b", "train", " ")]
+    with pytest.raises(DataError, match=r"1 of 2 .* b"):
+        SuiteSource(samples, configuration().data.model_copy(update={"hidden": {}}), 0)
+
+
+@pytest.fixture(scope="module")
+def reading() -> ReadingProblem:
+    config = configuration().language
+    assert isinstance(config, TinyLanguageConfig)
+    return ReadingProblem(PhantomSource((), configuration().data, 1), config, 1, torch.device("cpu"))
+
+
+def test_the_exercises_ask_in_the_turns_of_the_pipeline(reading: ReadingProblem) -> None:
+    attributes = sample_attributes(Stream(5, "exercise"))
+    caption = phantom_caption(attributes, 5, ("seen",))
+    asked = reading._question(caption, [9, 0, 3], expanded=False)
+    words = [reading.tokenizer.decode([i]) for i in asked.ids]
+    # The last words of the attributes' names: deposit, cytology type, cellularity.
+    assert words[-4:] == ["<|query|>", "deposit", "type", "cellularity"]
+    labels = attributes.labels()
+    first = [labels[n].replace("_", " ").split()[0] for n in ("deposit", "cytology_type", "cellularity")]
+    assert [reading.tokenizer.decode([i]) for i in asked.answers if i != IGNORED] == first
+    assert asked.answers[-3:] == [i for i in asked.answers if i != IGNORED]
+    told = reading._telling(caption.text, caption.bundle)
+    answered = [i for i in told.answers if i != IGNORED]
+    assert reading.tokenizer.decode(answered).replace(" ", "") == caption.bundle.replace(" ", "") + "<|im_end|>"
+    # Each position is asked for the token after it.
+    position = told.answers.index(answered[0])
+    assert told.ids[position + 1 :] == answered[:-1]
+
+
+def test_names_that_end_alike_are_refused(reading: ReadingProblem) -> None:
+    with pytest.raises(DataError, match="last words"):
+        key_tokens(["cytology_type", "type"], reading.tokenizer)
+
+
+def test_evaluation_counts_right_answers(reading: ReadingProblem) -> None:
+    # A head that always gives one token: right exactly where the truth is that token.
+    figures = reading.evaluate()
+    assert set(figures) == {f"read_{name}" for name in CLASSES} | {"read_least"}
+    assert figures["read_least"] == min(v for k, v in figures.items() if k != "read_least")
+    truth = reading._truth([reading.source.to_read("test", i, ("heldout",), 0.0) for i in range(256)])
+    read = torch.cat([
+        reading._read([reading.source.to_read("test", i, ("heldout",), 0.0) for i in range(s, s + 32)])
+        for s in range(0, 256, 32)
+    ])  # fmt: skip
+    assert figures["read_stroma"] == pytest.approx(float((truth[:, 8] == read[:, 8]).double().mean()))

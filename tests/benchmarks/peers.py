@@ -120,6 +120,11 @@ def fidelity_kid(x: Array, y: Array) -> float:
     return result["kernel_inception_distance_mean"]
 
 
+def fidelity_kid_float64(x: Array, y: Array) -> float:
+    """The same in the precision that our value has: as its users call it, it works in that of the features."""
+    return fidelity_kid(x.astype(np.float64), y.astype(np.float64))
+
+
 def torchmetrics_kid(x: Array, y: Array) -> float:
     """As its compute does: random subsets, one after the other (other subsets, so another value)."""
     torch.manual_seed(1)
@@ -206,7 +211,12 @@ FRECHET = {
     "scipy sqrtm (pytorch-fid)": sqrtm_frechet,
 }
 ACCUMULATION = {OURS: our_accumulation, "torchmetrics": torchmetrics_accumulation}
-KID = {OURS: our_kid, "torch-fidelity": fidelity_kid, "torchmetrics": torchmetrics_kid}
+KID = {
+    OURS: our_kid,
+    "torch-fidelity": fidelity_kid,
+    "torch-fidelity in float64": fidelity_kid_float64,
+    "torchmetrics": torchmetrics_kid,
+}
 CMMD = {OURS: our_cmmd, "scikit-learn rbf": sklearn_rbf}
 PRDC = {OURS: our_prdc, "torch-fidelity (P, R alone)": fidelity_precision_recall, "prdc": reference_prdc}
 RECALL = {OURS: our_recall, "faiss": faiss_recall, "product alone": product_alone}

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_fidelity.metric_kid import kid_features_to_metric
 
+from unipath_bench.metrics import _kernel_sums
+from unipath_bench.metrics._kernel_sums import PolynomialKernel, between_row_sums, within_row_sums
 from unipath_bench.metrics.kernel import cmmd, kernel_distance, unbiased_mmd_polynomial
 
 Array = np.ndarray
@@ -78,6 +80,30 @@ def test_unbiased_mmd_equals_brute_force(n: int, m: int) -> None:
     x, y = rng.standard_normal((n, 6)), rng.standard_normal((m, 6)) + 0.5
     expected = brute_mmd(polynomial(x, x), polynomial(y, y), polynomial(x, y))
     assert unbiased_mmd_polynomial(x, y) == pytest.approx(expected, rel=1e-10)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31 - 1), st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 7, 8, 1024]))
+def test_row_sums_equal_brute_force_in_blocks_of_any_size(seed: int, n: int, m: int, block: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_normal((n, 3)), rng.standard_normal((m, 3))
+    units = rng.integers(0, 9, n), rng.integers(0, 9, m)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_kernel_sums, "BLOCK_ROWS", block)
+        single = within_row_sums(torch.from_numpy(x), PolynomialKernel())
+        within = within_row_sums(torch.from_numpy(x), PolynomialKernel(), units[0])
+        rows, columns = between_row_sums(torch.from_numpy(x), torch.from_numpy(y), PolynomialKernel(), units)
+    other = units[0][:, None] != units[0][None]
+    apart = units[0][:, None] != units[1][None]
+    kxx, kxy = polynomial(x, x), polynomial(x, y)
+    scale = {"rtol": 1e-12, "atol": 1e-12 * max(np.abs(kxx).max(), np.abs(kxy).max())}
+    np.testing.assert_allclose(single.sums, kxx.sum(1) - np.diag(kxx), **scale)
+    assert np.array_equal(single.counts, np.full(n, n - 1))
+    np.testing.assert_allclose(within.sums, (kxx * other).sum(1), **scale)
+    assert np.array_equal(within.counts, other.sum(1))
+    for result, axis in ((rows, 1), (columns, 0)):
+        np.testing.assert_allclose(result.sums, (kxy * apart).sum(axis), **scale)
+        assert np.array_equal(result.counts, apart.sum(axis))
 
 
 def test_unbiased_mmd_by_hand() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from prdc import compute_prdc
 from scipy.spatial.distance import cdist
 
+from unipath_bench.metrics import _neighbours, manifold
 from unipath_bench.metrics.manifold import precision_recall_density_coverage
 from unipath_bench.metrics.memorisation import authenticity, nearest_neighbours
 
@@ -80,6 +81,42 @@ def test_self_is_left_out_by_row_not_by_distance(pair: tuple[Array, Array]) -> N
     distances, rows = nearest_neighbours(x, x, 1, exclude_self=True)
     np.testing.assert_allclose(distances[:, 0], np.sqrt(squares.min(1)), rtol=1e-13)
     assert (rows[:, 0] != np.arange(len(x))).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(sets(), st.integers(1, 5), st.sampled_from([1, 3, 64]), st.sampled_from(["as drawn", "nearest last"]))
+def test_tiles_do_not_matter(pair: tuple[Array, Array], k: int, many: int, order: str) -> None:
+    # Tiles of a few rows, so that lists are filled, joined and, in a set itself, taken from both sides of a
+    # tile; with the nearest rows last, every tile holds more new neighbours than are taken one by one.
+    bank, queries = pair
+    if order == "nearest last":
+        bank = bank[np.argsort(-brute_squares(queries[:1], bank)[0])]
+    expected = np.sort(brute_squares(queries, bank), 1)[:, :k]
+    among = brute_squares(bank, bank)
+    np.fill_diagonal(among, np.inf)
+    scores = brute_prdc(bank, queries, k)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("TILE_ROWS", 7), ("TILE_COLUMNS", 13), ("SHIFT_ROWS", 5), ("MANY", many)):
+            patch.setattr(_neighbours, name, value)
+        patch.setattr(manifold, "BLOCK_BYTES", 4 * 3 * len(queries))
+        distances, _ = nearest_neighbours(queries, bank, k)
+        inside, _ = nearest_neighbours(bank, bank, k, exclude_self=True)
+        result = precision_recall_density_coverage(bank, queries, k=k)
+    np.testing.assert_allclose(distances, np.sqrt(expected), rtol=1e-13)
+    np.testing.assert_allclose(inside, np.sqrt(np.sort(among, 1)[:, :k]), rtol=1e-13)
+    assert tuple(result) == pytest.approx(scores, abs=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-35, 1e-22, 1e22, 1e37])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scales_near_the_ends_of_single_precision(scale: float, dtype: type) -> None:
+    rng = np.random.default_rng(19)
+    bank, queries = ((rng.standard_normal((n, 9)) * scale).astype(dtype) for n in (300, 40))
+    bank[:, 0] = scale  # a constant column far from 0
+    squares = brute_squares(queries, bank)
+    distances, rows = nearest_neighbours(queries, bank, 2)
+    np.testing.assert_allclose(distances, np.sqrt(np.sort(squares, 1)[:, :2]), rtol=1e-13)
+    assert np.array_equal(rows, np.argsort(squares, 1)[:, :2])
 
 
 def test_identical_vectors_are_at_zero_and_the_first_row_wins() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from unipath_bench.metrics._arrays import Float64Array, check_count
-from unipath_bench.metrics._linalg import product
+from unipath_bench.metrics._linalg import product, squared_lengths
 
 BLOCK_ROWS = 1024
 
@@ -17,9 +17,19 @@ BLOCK_ROWS = 1024
 class Kernel(Protocol):
     """Kernel values of all pairs of rows."""
 
-    def __call__(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        """(len(a), len(b)) float64 values, in memory of their own."""
+    def __call__(self, a: torch.Tensor, b: torch.Tensor, memory: torch.Tensor | None = None) -> torch.Tensor:
+        """(len(a), len(b)) float64 values, in ``memory`` (one-dimensional, large enough) where given."""
         ...
+
+
+def _products(a: torch.Tensor, b: torch.Tensor, memory: torch.Tensor | None) -> torch.Tensor:
+    out = None if memory is None else memory[: len(a) * len(b)].view(len(a), len(b))
+    return product(a, b.T, out=out)
+
+
+def block_memory(columns: torch.Tensor) -> torch.Tensor:
+    """Memory for the kernel values of one block of rows with all of ``columns``, to be used for every block."""
+    return torch.empty(BLOCK_ROWS * len(columns), dtype=torch.float64, device=columns.device)
 
 
 @dataclass(frozen=True)
@@ -37,9 +47,9 @@ class PolynomialKernel:
         if not np.isfinite(self.coef0):
             raise ValueError(f"coef0: {self.coef0} is not finite")
 
-    def __call__(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    def __call__(self, a: torch.Tensor, b: torch.Tensor, memory: torch.Tensor | None = None) -> torch.Tensor:
         gamma = 1.0 / a.shape[1] if self.gamma is None else self.gamma
-        return product(a, b.T).mul_(gamma).add_(self.coef0).pow_(self.degree)
+        return _products(a, b, memory).mul_(gamma).add_(self.coef0).pow_(self.degree)
 
 
 @dataclass(frozen=True)
@@ -56,10 +66,10 @@ class GaussianKernelMinusOne:
         if not (np.isfinite(self.sigma) and self.sigma > 0):
             raise ValueError(f"sigma: {self.sigma} is not a positive number")
 
-    def __call__(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        squared = product(a, b.T).mul_(-2.0)
-        squared += a.square().sum(1)[:, None]
-        squared += b.square().sum(1)[None, :]
+    def __call__(self, a: torch.Tensor, b: torch.Tensor, memory: torch.Tensor | None = None) -> torch.Tensor:
+        squared = _products(a, b, memory).mul_(-2.0)
+        squared += squared_lengths(a)[:, None]
+        squared += squared_lengths(b)[None, :]
         return squared.clamp_(min=0).mul_(-0.5 / self.sigma**2).expm1_()
 
 
@@ -84,15 +94,22 @@ def within_row_sums(x: torch.Tensor, kernel: Kernel, units: np.ndarray | None = 
     codes = torch.arange(n, device=rows.device) if units is None else _codes(units, rows.device)
     assert codes is not None
     sums = torch.zeros(n, dtype=torch.float64, device=rows.device)
+    memory = block_memory(rows)
     for start in range(0, n, BLOCK_ROWS):
         stop = min(start + BLOCK_ROWS, n)
-        values = kernel(rows[start:stop], rows[start:])
+        block = rows[start:stop]
+        # A product of a block with its own transpose costs half as much as one of two different blocks.
+        values = kernel(block, block, memory)
         if units is None:
-            values[:, : stop - start].fill_diagonal_(0)
+            values.fill_diagonal_(0)
         else:
-            values.masked_fill_(codes[start:stop, None] == codes[None, start:], 0)
+            values.masked_fill_(codes[start:stop, None] == codes[None, start:stop], 0)
         sums[start:stop] += values.sum(1)
-        sums[stop:] += values[:, stop - start :].sum(0)
+        values = kernel(block, rows[stop:], memory)
+        if units is not None:
+            values.masked_fill_(codes[start:stop, None] == codes[None, stop:], 0)
+        sums[start:stop] += values.sum(1)
+        sums[stop:] += values.sum(0)
     sizes = torch.bincount(torch.unique(codes, return_inverse=True)[1])
     own = sizes[torch.unique(codes, return_inverse=True)[1]]
     return RowSums(sums.cpu().numpy(), (n - own).double().cpu().numpy())
@@ -113,9 +130,10 @@ def between_row_sums(
     column_sums = torch.zeros(len(b), dtype=torch.float64, device=a.device)
     row_counts = torch.full((len(a),), float(len(b)), dtype=torch.float64, device=a.device)
     column_counts = torch.full((len(b),), float(len(a)), dtype=torch.float64, device=a.device)
+    memory = block_memory(b)
     for start in range(0, len(a), BLOCK_ROWS):
         stop = min(start + BLOCK_ROWS, len(a))
-        values = kernel(a[start:stop], b)
+        values = kernel(a[start:stop], b, memory)
         if first is not None and second is not None:
             same = first[start:stop, None] == second[None, :]
             values.masked_fill_(same, 0)

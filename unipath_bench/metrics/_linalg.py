@@ -22,6 +22,22 @@ def product(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor | None = None) -
     return torch.from_numpy(np.matmul(a.numpy(), b.numpy()))
 
 
+def column_sums(rows: torch.Tensor) -> torch.Tensor:
+    """Sums over the rows, (D,), float64."""
+    if rows.device.type != "cpu":
+        return rows.sum(0, dtype=torch.float64)
+    return torch.from_numpy(rows.numpy().sum(0, dtype=np.float64))
+
+
+def squared_lengths(rows: torch.Tensor) -> torch.Tensor:
+    """Sum of the squares of each row, (n,), added up in float64."""
+    if rows.device.type != "cpu":
+        lengths: torch.Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+        return lengths.square_()
+    # Several times faster than a sum of torch's that changes its type.
+    return torch.from_numpy(np.einsum("ij,ij->i", rows.numpy(), rows.numpy(), dtype=np.float64))
+
+
 def empty_gram(width: int, device: torch.device) -> torch.Tensor:
     """Zero (width, width) float64 matrix in the layout that :func:`add_gram` updates in place."""
     # Transposed, so that the memory is column-major, as BLAS wants it.

@@ -17,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from unipath_bench.metrics._arrays import Features, Float64Array, as_matrix_pair, check_count, unit_rows
+from unipath_bench.metrics._arrays import Features, Float64Array, as_matrix_pair, check_count, row_blocks, unit_rows
 from unipath_bench.metrics._kernel_sums import (
     BLOCK_ROWS,
     GaussianKernelMinusOne,
     Kernel,
     PolynomialKernel,
     between_row_sums,
+    block_memory,
     within_row_sums,
 )
 from unipath_bench.metrics._linalg import product
@@ -106,17 +107,20 @@ def _from_one_gram(a: torch.Tensor, b: torch.Tensor, first: Indices, second: Ind
     in_a, in_b = _indicator(first, len(a), a.device), _indicator(second, len(b), b.device)
     size = first.shape[1]
     within = torch.zeros(len(first), dtype=torch.float64, device=a.device)
-    for rows, members in ((a, in_a), (b, in_b)):
-        for start in range(0, len(rows), BLOCK_ROWS):
-            stop = min(start + BLOCK_ROWS, len(rows))
-            values = kernel(rows[start:stop], rows[start:])
-            values[:, : stop - start].fill_diagonal_(0)
-            values[:, stop - start :] *= 2
-            within += (members[start:stop] * product(values, members[start:])).sum(0)
     between = torch.zeros_like(within)
-    for start in range(0, len(a), BLOCK_ROWS):
-        values = kernel(a[start : start + BLOCK_ROWS], b)
-        between += (in_a[start : start + BLOCK_ROWS] * product(values, in_b)).sum(0)
+    memory = block_memory(a if len(a) > len(b) else b)
+    for rows, members in ((a, in_a), (b, in_b)):
+        for start, block in row_blocks(rows, BLOCK_ROWS):
+            stop = start + len(block)
+            mine = members[start:stop]
+            # A product of a block with its own transpose costs half as much as one of two different blocks.
+            values = kernel(block, block, memory).fill_diagonal_(0)
+            within += (mine * product(values, mine)).sum(0)
+            values = kernel(block, rows[stop:], memory)
+            within += 2 * (mine * product(values, members[stop:])).sum(0)
+    for start, block in row_blocks(a, BLOCK_ROWS):
+        values = kernel(block, b, memory)
+        between += (in_a[start : start + len(block)] * product(values, in_b)).sum(0)
     result: Float64Array = (within / (size * (size - 1)) - 2 * between / size**2).cpu().numpy()
     return result
 

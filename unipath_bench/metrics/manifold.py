@@ -15,7 +15,7 @@ import torch
 from unipath_bench.metrics._arrays import Features, as_matrix_pair, check_count
 from unipath_bench.metrics._neighbours import CROWD, Prepared, exact_squared, lower_bounds, nearest, prepare, true_pairs
 
-BLOCK_BYTES = 1 << 23
+BLOCK_BYTES = 1 << 24
 # Room for rounding a radius to the filter's precision.
 RADIUS_SLACK = {torch.float32: 2.0**-22, torch.float64: 2.0**-50}
 
@@ -79,8 +79,8 @@ def _members(lower: torch.Tensor, filtered: _Filter, start: int, *, of_real: boo
     return _Members(i + start, j, sure)
 
 
-def _block(filtered: _Filter, start: int, stop: int) -> tuple[_Members, _Members]:
-    lower = lower_bounds(filtered.real, slice(start, stop), filtered.fake, slice(None))
+def _block(filtered: _Filter, start: int, stop: int, memory: torch.Tensor | None = None) -> tuple[_Members, _Members]:
+    lower = lower_bounds(filtered.real, slice(start, stop), filtered.fake, slice(None), memory)
     return _members(lower, filtered, start, of_real=True), _members(lower, filtered, start, of_real=False)
 
 
@@ -111,10 +111,11 @@ def precision_recall_density_coverage(real: Features, fake: Features, *, k: int 
     recalled = torch.zeros(len(a), dtype=torch.bool, device=a.device)
     covered = torch.zeros(len(a), dtype=torch.bool, device=a.device)
     pairs = 0
-    rows = max(1, BLOCK_BYTES // (4 * len(b)))
+    rows = min(len(a), max(1, BLOCK_BYTES // (4 * len(b))))
+    memory = torch.empty(rows * len(b), dtype=torch.float32, device=b.device)
     for start in range(0, len(a), rows):
         stop = min(start + rows, len(a))
-        in_real, in_fake = _block(quick, start, stop)
+        in_real, in_fake = _block(quick, start, stop, memory)
         if int((~in_real.sure).sum() + (~in_fake.sure).sum()) > CROWD * (stop - start) * k:
             precise = precise or _filter(a, b, radii[0], radii[1], torch.float64)
             in_real, in_fake = _block(precise, start, stop)

@@ -19,10 +19,10 @@ from unipath_bench.metrics._arrays import (
     row_blocks,
     unit_rows,
 )
-from unipath_bench.metrics._linalg import product
+from unipath_bench.metrics._linalg import product, squared_lengths
 
 Codes: TypeAlias = npt.NDArray[np.int64]
-SCORE_BYTES = 1 << 27
+SCORE_BYTES, SCORE_ROWS = 1 << 27, 512
 EXACT_ELEMENTS = 1 << 20
 NORMALISE_ROWS = 256
 NAMED = 5
@@ -71,14 +71,14 @@ def recall_per_query(
     slack = (a.shape[1] + 8) * 2.0**-24 * 1.01
     recalls = np.zeros((len(levels), len(a)))
     thresholds = np.array(levels)
-    rows = max(1, min(len(a), SCORE_BYTES // (4 * len(b))))
+    rows = max(1, min(len(a), SCORE_ROWS, SCORE_BYTES // (4 * len(b))))
     memory = torch.empty(rows, len(b), dtype=torch.float32, device=a.device)
-    count = _counter(len(b), a.device)
+    count = _counter(inverse_lengths)
     for start, block in row_blocks(unit_queries, rows):
         products = product(block, items.T, out=memory[: len(block)])
         for query in range(start, start + len(block)):
             mine = relevant[query]
-            better, alone, scores = count(products[query - start], inverse_lengths, mine, levels[-1], 2 * slack)
+            better, alone, scores = count(products, query - start, mine, levels[-1], 2 * slack)
             if better >= levels[-1]:
                 continue
             if alone and len(mine) == 1:
@@ -108,7 +108,7 @@ def _directions(gallery: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     copied.
     """
     if gallery.dtype == torch.float32:
-        lengths = torch.linalg.vector_norm(gallery, dim=1, dtype=torch.float64)
+        lengths = squared_lengths(gallery).sqrt_()
         if _safe(lengths):
             return gallery, (1 / lengths).float()
     unit = _unit_float32(gallery, "gallery")
@@ -123,7 +123,7 @@ def _unit_float32(rows: torch.Tensor, name: str) -> torch.Tensor:
     result = torch.empty(rows.shape, dtype=torch.float32, device=rows.device)
     for start, block in row_blocks(rows, NORMALISE_ROWS):
         part = result[start : start + len(block)]
-        lengths = torch.linalg.vector_norm(block, dim=1, dtype=torch.float64)
+        lengths = squared_lengths(block).sqrt_()
         if _safe(lengths):
             part.copy_(block).mul_((1 / lengths).float()[:, None])
         else:
@@ -131,23 +131,23 @@ def _unit_float32(rows: torch.Tensor, name: str) -> torch.Tensor:
     return result
 
 
-Counter: TypeAlias = Callable[[torch.Tensor, torch.Tensor, Codes, int, float], tuple[int, bool, torch.Tensor]]
+Counter: TypeAlias = Callable[[torch.Tensor, int, Codes, int, float], tuple[int, bool, torch.Tensor]]
 
 
-def _counter(size: int, device: torch.device) -> Counter:
-    """Function of (products (N,), inverse lengths (N,), relevant items, limit, margin) of one query.
+def _counter(inverse_lengths: torch.Tensor) -> Counter:
+    """Function of (products (rows, N), row, relevant items, limit, margin) for the query of one row.
 
     It gives how many items are better than the best relevant one beyond doubt; whether no other item is near
     its score (False where ``limit`` are better anyway); and the scores. The item's own score comes from the
     same product as its rivals', so it never counts against itself by rounding.
     """
-    if device.type != "cpu":
+    if inverse_lengths.device.type != "cpu":
 
         def on_device(
-            products: torch.Tensor, inverse_lengths: torch.Tensor, relevant: Codes, limit: int, margin: float
+            products: torch.Tensor, row: int, relevant: Codes, limit: int, margin: float
         ) -> tuple[int, bool, torch.Tensor]:
-            scores = products * inverse_lengths
-            own = scores[torch.from_numpy(relevant).to(device)].max()
+            scores = products[row] * inverse_lengths
+            own = scores[torch.from_numpy(relevant).to(scores.device)].max()
             better = int((scores > own + margin).sum())
             alone = better < limit and int((scores >= own - margin).sum()) == better + 1
             return better, alone, scores
@@ -155,21 +155,19 @@ def _counter(size: int, device: torch.device) -> Counter:
         return on_device
 
     # numpy counts several times faster than torch, and its calls cost less where the gallery is small.
-    buffer = np.empty(size, np.float32)
-    mask = np.empty(size, np.bool_)
+    factors = inverse_lengths.numpy()
+    scores, mask = np.empty_like(factors), np.empty(len(factors), np.bool_)
+    result = torch.from_numpy(scores)
 
     def on_cpu(
-        products: torch.Tensor, inverse_lengths: torch.Tensor, relevant: Codes, limit: int, margin: float
+        products: torch.Tensor, row: int, relevant: Codes, limit: int, margin: float
     ) -> tuple[int, bool, torch.Tensor]:
-        scores = np.multiply(products.numpy(), inverse_lengths.numpy(), out=buffer)
-        own = float(scores[relevant].max())
-        # Scalars of the row's own type keep numpy from comparing in float64.
-        better = int(np.count_nonzero(np.greater(scores, np.float32(own + margin), out=mask)))
-        alone = (
-            better < limit
-            and int(np.count_nonzero(np.greater_equal(scores, np.float32(own - margin), out=mask))) == better + 1
-        )
-        return better, alone, torch.from_numpy(buffer)
+        np.multiply(products.numpy()[row], factors, out=scores)
+        # float32, which keeps numpy from comparing in float64.
+        own = scores[relevant[0]] if len(relevant) == 1 else scores[relevant].max()
+        better = int(np.count_nonzero(np.greater(scores, own + margin, out=mask)))
+        alone = better < limit and np.count_nonzero(np.greater_equal(scores, own - margin, out=mask)) == better + 1
+        return better, alone, result
 
     return on_cpu
 

@@ -30,7 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder of the training; default: trainings/NAME")
     parser.add_argument("--check", action="store_true", help="check sizes on the meta device and train nothing")
     parser.add_argument("--flow-steps", type=int, help="stop the last stage after this many steps, with a checkpoint")
-    parser.add_argument("--threads", type=int, default=1, help="threads of each process (default 1)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        help="threads of each process; a resumed training equals an uninterrupted one to the byte with 1 (the default)",
+    )
     options = parser.parse_args(arguments)
     console = Console(stderr=True)
     try:

@@ -179,6 +179,9 @@ class TrainingConfig(Document):
     name: str
     seed: int = Field(ge=0)
     licence: str = "Apache-2.0"
+    stored_as: Literal["float32", "float16"] = Field(
+        default="float32", description="Of the pipeline's weights; those of the latent code stay as they are."
+    )
     data: DataConfig
     code: Code
     language: Language

@@ -1,9 +1,9 @@
 """The language stage: a small causal model learns to read captions.
 
 It is the stand-in of a large multimodal model, which has met all wordings. Two tasks, half of the batch each, in the
-very turns that the pipeline uses: to write the attribute bundle of a caption, and to answer, at the name of an
-attribute after the query token, with its class. By the second the learned queries can later ask for any attribute
-in one pass.
+very turns that the pipeline uses: to go on with the text, up to and with the attribute bundle of a caption, and to
+answer, at the name of an attribute after the query token, with its class. By the second the learned queries can later
+ask for any attribute in one pass.
 """
 
 from __future__ import annotations
@@ -90,12 +90,13 @@ class ReadingProblem:
         self.model.train()
 
     def loss(self, step: int, rank: int, size: int) -> Tensor:
-        exercises = []
-        for index in range(size):
-            key = f"{step}/{rank}"
-            caption = self.source.to_read(key, index, self.config.wordings, self.config.hidden)
-            exercises.append(self._exercise(caption, index, key))
-        return self._answered(exercises)
+        key = f"{step}/{rank}"
+        captions = [self.source.to_read(key, i, self.config.wordings, self.config.hidden) for i in range(size)]
+        if not self.keys:
+            return self._answered([self._telling(caption) for caption in captions])
+        questions = [self._shuffled(caption, f"{key}/{i}") for i, caption in enumerate(captions[::2])]
+        told = [self._telling(caption) for caption in captions[1::2]]
+        return self._answered(questions) + (self._answered(told) if told else 0.0)
 
     def evaluate(self) -> dict[str, float]:
         """Share of captions, of the last wording, in which each attribute is read right at its name."""
@@ -132,25 +133,18 @@ class ReadingProblem:
     def _truth(self, captions: Sequence[Caption]) -> Tensor:
         return torch.tensor([[self._value(c.stated[name]) for name in self.source.attributes] for c in captions])
 
-    def _exercise(self, caption: Caption, index: int, key: str) -> Exercise:
-        if not self.keys:
-            return self._telling(caption.text, "")
-        if index % 2:
-            return self._telling(caption.text, caption.bundle)
-        generator = generator_at("question", self.seed, key, index)
+    def _shuffled(self, caption: Caption, key: str) -> Exercise:
+        """A question in a random order, a quarter of them after the bundle."""
+        generator = generator_at("question", self.seed, key)
         order = torch.randperm(len(self.keys), generator=generator).tolist()
         expanded = bool(torch.rand((), generator=generator) < 0.25)
         return self._question(caption, order, expanded=expanded)
 
-    def _telling(self, text: str, bundle: str) -> Exercise:
-        """Write the bundle; where there is none, the caption itself."""
-        if bundle:
-            before = self.language.chat_ids(self.turns.config.system, self.turns.expansion_turn(text))
-        else:
-            before, bundle = [], self.turns.user_turn(text)
-        after = [*self.language.text_ids(bundle), self.tokenizer.convert_tokens_to_ids(TURN_END)]
-        ids = [*before, *after]
-        return Exercise(ids[:-1], ids[1:] if not before else [*[IGNORED] * (len(before) - 1), *after])
+    def _telling(self, caption: Caption) -> Exercise:
+        """Each token of the turn that asks for the bundle, and of the bundle, is to be told from those before it."""
+        chat = self.language.chat_ids(self.turns.config.system, self.turns.expansion_turn(caption.text))
+        ids = [*chat, *self.language.text_ids(caption.bundle), self.tokenizer.convert_tokens_to_ids(TURN_END)]
+        return Exercise(ids[:-1], ids[1:])
 
     def _question(self, caption: Caption, order: Sequence[int], *, expanded: bool) -> Exercise:
         """Answer at the names of the attributes, in any order."""

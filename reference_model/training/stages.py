@@ -68,11 +68,25 @@ class Training:
         self.tracker.close()
         if not figures:
             return None
+        self.store(pipeline)
         if self.accelerator.is_main_process:
-            pipeline.save_pretrained(self.folder / "pipeline")
             self._done("flow", figures)
         self.accelerator.wait_for_everyone()
         return pipeline
+
+    def store(self, pipeline: UniPathPipeline) -> None:
+        """Write the pipeline to ``folder/pipeline``; its weights are then those that were written, in float32."""
+        parts: list[Any] = [
+            pipeline.transformer, pipeline.language_model, pipeline.semantic_tokens, pipeline.prototype_projector,
+        ]  # fmt: skip
+        # Parameters alone: the table of positions is computed, not stored.
+        weights = [parameter for part in parts for parameter in part.parameters()]
+        for parameter in weights:
+            parameter.data = parameter.data.to(getattr(torch, self.config.stored_as))
+        if self.accelerator.is_main_process:
+            pipeline.save_pretrained(self.folder / "pipeline")
+        for parameter in weights:
+            parameter.data = parameter.data.float()
 
     def tiles(self) -> Tiles:
         """The training tiles."""

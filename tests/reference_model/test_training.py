@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,15 @@ from training_setup import configuration, phantom, schedule, training
 from reference_model.pipeline import UniPathPipeline
 from reference_model.training.config import TrainingConfig
 from unipath_bench import UsageError
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As the command line sets it: sums that are split over threads differ in the last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +41,11 @@ def test_the_pipeline_is_written_and_draws(finished: Path) -> None:
     ).images
     assert np.asarray(image).shape == (1, 16, 16, 3)
     assert pipeline.config.internal_encoders == ["texture"]
+    # Stored in half precision, the latent code excepted; read as float32.
+    for part, half in ((pipeline.transformer, True), (pipeline.semantic_tokens, True), (pipeline.vae, False)):
+        weights = torch.cat([p.flatten() for p in part.parameters()])
+        assert weights.dtype == torch.float32
+        assert torch.equal(weights, weights.half().float()) is half
     assert (finished / "pipeline" / "bank" / "bank.json").is_file()
 
 

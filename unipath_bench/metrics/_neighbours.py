@@ -41,43 +41,44 @@ class Prepared(NamedTuple):
     slack: torch.Tensor
 
 
-def prepare(sets: list[torch.Tensor], dtype: torch.dtype) -> tuple[list[Prepared], float]:
-    """The sets ready for :func:`lower_bounds`, and the factor that brings true squared distances to their
-    scale.
+class Frame:
+    """The shift and the scale that some sets share, and the precision of their filter.
 
-    The centre is the first set's mean, and the scale, a power of two, brings the largest coordinate to 1 at
+    The centre is the first set's mean, and ``scale``, a power of two, brings the largest coordinate to 1 at
     most, so that nothing overflows.
     """
-    first = sets[0]
-    width = first.shape[1]
-    centre = column_sums(first) / len(first)
-    largest = max(float((extreme - centre).abs().max()) for rows in sets for extreme in _extremes(rows))
-    scale = 2.0 ** -max(math.frexp(largest)[1], -1000)
-    single = dtype == torch.float32 and all(rows.dtype == dtype for rows in sets)
-    # The shift in float32 rounds each coordinate once, as bringing a float64 one to float32 would.
-    shifting = torch.float32 if single and SINGLE_RANGE[0] < largest < SINGLE_RANGE[1] else torch.float64
-    centre = centre.to(shifting)
-    # The product of D + 2 terms errs by at most (D + 2) u sum |terms| <= 2 (D + 2) u (|a|^2 + |b|^2);
-    # rounding rows, norms and bounds to the filter's precision by at most 8 u (|a| + |b|)^2 <= 16 u (|a|^2 +
-    # |b|^2): one share for each row.
-    share = 2 * (width + 10) * 1.01 * UNIT_ROUNDOFF[dtype]
-    prepared = []
-    for rows in sets:
-        result = torch.empty(len(rows), width + 2, dtype=dtype, device=rows.device)
-        slack = torch.empty(len(rows), dtype=torch.float64, device=rows.device)
+
+    def __init__(self, sets: list[torch.Tensor], dtype: torch.dtype) -> None:
+        centre = column_sums(sets[0]) / len(sets[0])
+        largest = max(float((extreme - centre).abs().max()) for rows in sets for extreme in _extremes(rows))
+        self.dtype = dtype
+        self.scale = 2.0 ** -max(math.frexp(largest)[1], -1000)
+        single = dtype == torch.float32 and all(rows.dtype == dtype for rows in sets)
+        # The shift in float32 rounds each coordinate once, as bringing a float64 one to float32 would.
+        self.shifting = torch.float32 if single and SINGLE_RANGE[0] < largest < SINGLE_RANGE[1] else torch.float64
+        self.centre = centre.to(self.shifting)
+        # The product of D + 2 terms errs by at most (D + 2) u sum |terms| <= 2 (D + 2) u (|a|^2 + |b|^2);
+        # rounding rows, norms and bounds to the filter's precision by at most 8 u (|a| + |b|)^2 <= 16 u
+        # (|a|^2 + |b|^2): one share for each row.
+        self.share = 2 * (len(centre) + 10) * 1.01 * UNIT_ROUNDOFF[dtype]
+
+    def prepare(self, rows: torch.Tensor, memory: torch.Tensor | None = None) -> Prepared:
+        """``rows`` (n, D) of one of the sets, written to ``memory`` (at least n, D + 2) where given."""
+        n, width = rows.shape
+        result = torch.empty(n, width + 2, dtype=self.dtype, device=rows.device) if memory is None else memory[:n]
+        slack = torch.empty(n, dtype=torch.float64, device=rows.device)
         result[:, width] = 1
         for start, block in row_blocks(rows, SHIFT_ROWS):
             part = slice(start, start + len(block))
             target = result[part, :width]
-            shifted = target if shifting == dtype else torch.empty_like(block, dtype=shifting)
-            torch.sub(block.to(shifting), centre, out=shifted).mul_(scale)
-            if shifting != dtype:
+            shifted = target if self.shifting == self.dtype else torch.empty_like(block, dtype=self.shifting)
+            torch.sub(block.to(self.shifting), self.centre, out=shifted).mul_(self.scale)
+            if self.shifting != self.dtype:
                 target.copy_(shifted)
             squares = squared_lengths(shifted)
-            slack[part] = squares * share
+            slack[part] = squares * self.share
             result[part, width + 1] = squares - slack[part]
-        prepared.append(Prepared(result, slack.to(dtype)))
-    return prepared, scale * scale
+        return Prepared(result, slack.to(self.dtype))
 
 
 def _extremes(rows: torch.Tensor) -> list[torch.Tensor]:
@@ -93,12 +94,20 @@ def lower_bounds(
     """Lower bounds of |a_i - b_j|^2 for a block of pairs, in ``memory`` (one-dimensional, large enough) where
     given: fresh memory costs a tenth of the product.
     """
-    left, right = a.rows[rows].clone(), b.rows[columns]
-    left[:, :-2] *= -2
-    # |a|^2 meets b's 1, and a's 1 meets |b|^2.
-    left[:, -2:] = left[:, -2:].flip(1)
+    left, right = a.rows[rows], b.rows[columns]
+    # |a|^2 meets b's 1, and a's 1 meets |b|^2: either side may be the one that is turned round.
+    if len(left) < len(right):
+        left = _turned_round(left)
+    else:
+        right = _turned_round(right)
     out = None if memory is None else memory[: len(left) * len(right)].view(len(left), len(right))
     return product(left, right.T, out=out)
+
+
+def _turned_round(rows: torch.Tensor) -> torch.Tensor:
+    result = rows * -2
+    result[:, -2:] = rows[:, -2:].flip(1)
+    return result
 
 
 def true_pairs(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -152,7 +161,8 @@ class _Shortlist:
         than partial sorting.
         """
         mask = values < (worst if turned else worst[:, None])
-        if int(torch.count_nonzero(mask)) > MANY * len(worst):
+        total = np.count_nonzero(mask.numpy()) if mask.device.type == "cpu" else torch.count_nonzero(mask)
+        if int(total) > MANY * len(worst):
             return None
         first, second = true_pairs(mask)
         query, column = (second, first) if turned else (first, second)
@@ -169,22 +179,31 @@ class _Shortlist:
         return bounds, columns
 
 
-def _tiles(n: int, size: int) -> list[slice]:
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+def _tiles(n: int, size: int, first: int = 0) -> list[slice]:
+    return [slice(start, min(start + size, n)) for start in range(first, n, size)]
 
 
 def _memory(like: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
     return torch.empty(rows * columns, dtype=like.dtype, device=like.device)
 
 
-def _shortlist(asking: Prepared, reference: Prepared, width: int) -> _Shortlist:
-    n, m = len(asking.slack), len(reference.slack)
+def _shortlist(frame: Frame, asking: Prepared, bank: torch.Tensor, width: int) -> tuple[_Shortlist, torch.Tensor]:
+    """The list of each query, and the slack (n,) of the bank, of which one tile at a time is held ready."""
+    n, m = len(asking.slack), len(bank)
     result = _Shortlist(n, width, asking.slack)
+    slack = torch.empty(m, dtype=frame.dtype, device=bank.device)
+    ready = torch.empty(min(m, TILE_COLUMNS), bank.shape[1] + 2, dtype=frame.dtype, device=bank.device)
     memory = _memory(asking.slack, min(n, TILE_ROWS), min(m, TILE_COLUMNS))
-    for rows in _tiles(n, TILE_ROWS):
-        for columns in _tiles(m, TILE_COLUMNS):
-            result.add(rows, lower_bounds(asking, rows, reference, columns, memory), columns.start)
-    return result
+    # The first tile fills the lists, which takes partial sorting: it is a narrow one.
+    head = max(1, TILE_COLUMNS // 4)
+    for columns in [slice(0, min(head, m)), *_tiles(m, TILE_COLUMNS, head)]:
+        reference = frame.prepare(bank[columns], ready)
+        slack[columns] = reference.slack
+        for rows in _tiles(n, TILE_ROWS):
+            # With the longer side first, the product is faster by a sixteenth.
+            bounds = lower_bounds(reference, slice(None), asking, rows, memory)
+            result.add(rows, bounds, columns.start, turned=True)
+    return result, slack
 
 
 def _shortlist_in_itself(rows_of: Prepared, width: int) -> _Shortlist:
@@ -216,14 +235,14 @@ def nearest(
     ``exclude_self``: row i of ``queries`` is row i of ``bank`` and does not count as its own neighbour.
     """
     width = min(len(bank) - exclude_self, k + SPARE)
+    frame = Frame([bank] if exclude_self else [bank, queries], torch.float32)
+    asking = frame.prepare(queries)
     if exclude_self:
-        (reference,), _ = prepare([bank], torch.float32)
-        asking, found = reference, _shortlist_in_itself(reference, width)
+        found, slack = _shortlist_in_itself(asking, width), asking.slack
     else:
-        (reference, asking), _ = prepare([bank, queries], torch.float32)
-        found = _shortlist(asking, reference, width)
+        found, slack = _shortlist(frame, asking, bank, width)
     # The k rows with the smallest lower bounds have upper bounds at most this: so has the k-th neighbour.
-    reach = (found.lower[:, :k] + 2 * reference.slack[found.columns[:, :k]]).amax(1) + 2 * asking.slack
+    reach = (found.lower[:, :k] + 2 * slack[found.columns[:, :k]]).amax(1) + 2 * asking.slack
     close = found.lower <= reach[:, None]
     row, _ = true_pairs(close)
     exact = torch.full(close.shape, torch.inf, dtype=torch.float64, device=close.device)
@@ -250,7 +269,8 @@ def _in_a_crowd(
     """Neighbours of the listed queries by a float64 filter over the whole bank."""
     squared = torch.empty(len(rows), k, dtype=torch.float64, device=bank.device)
     indices = torch.empty(len(rows), k, dtype=torch.int64, device=bank.device)
-    (reference, asking), _ = prepare([bank, queries[rows]], torch.float64)
+    frame = Frame([bank, queries[rows]], torch.float64)
+    reference, asking = frame.prepare(bank), frame.prepare(queries[rows])
     for start in range(0, len(rows), CROWD_ROWS):
         part = slice(start, min(start + CROWD_ROWS, len(rows)))
         lower = lower_bounds(asking, part, reference, slice(None))

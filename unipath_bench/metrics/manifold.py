@@ -13,7 +13,15 @@ from typing import NamedTuple
 import torch
 
 from unipath_bench.metrics._arrays import Features, as_matrix_pair, check_count
-from unipath_bench.metrics._neighbours import CROWD, Prepared, exact_squared, lower_bounds, nearest, prepare, true_pairs
+from unipath_bench.metrics._neighbours import (
+    CROWD,
+    Frame,
+    Prepared,
+    exact_squared,
+    lower_bounds,
+    nearest,
+    true_pairs,
+)
 
 BLOCK_BYTES = 1 << 24
 # Room for rounding a radius to the filter's precision.
@@ -51,14 +59,14 @@ class _Filter(NamedTuple):
 def _filter(
     real: torch.Tensor, fake: torch.Tensor, real_radii: torch.Tensor, fake_radii: torch.Tensor, dtype: torch.dtype
 ) -> _Filter:
-    (first, second), scale = prepare([real, fake], dtype)
+    frame = Frame([real, fake], dtype)
     room = RADIUS_SLACK[dtype]
 
     def balls(radii: torch.Tensor) -> _Balls:
-        scaled = radii * scale
+        scaled = radii * frame.scale**2
         return _Balls((scaled * (1 - room)).to(dtype), (scaled * (1 + room)).to(dtype))
 
-    return _Filter(first, second, balls(real_radii), balls(fake_radii))
+    return _Filter(frame.prepare(real), frame.prepare(fake), balls(real_radii), balls(fake_radii))
 
 
 class _Members(NamedTuple):

@@ -93,7 +93,7 @@ def explain(
         n_query=int(pipeline.semantic_tokens.config.n_query),
         expansion=expansion,
         attributes=parse_attributes(expansion or ""),
-        prototypes=_prototypes(pipeline, prompt, image),
+        prototypes=_prototypes(pipeline, expansion or prompt, image),
     )
     pipeline.maybe_free_model_hooks()
     return explanation
@@ -109,7 +109,7 @@ def parse_attributes(bundle: str) -> dict[str, str]:
     return attributes
 
 
-def _prototypes(pipeline: UniPathPipeline, prompt: str, image: ImageInput | None) -> tuple[Prototype, ...] | None:
+def _prototypes(pipeline: UniPathPipeline, text: str, image: ImageInput | None) -> tuple[Prototype, ...] | None:
     if pipeline.bank is None:
         return None
     places = int(pipeline.config.max_prototypes)
@@ -117,7 +117,7 @@ def _prototypes(pipeline: UniPathPipeline, prompt: str, image: ImageInput | None
     if image is not None:
         pixels = np.asarray(image_list(image, 1)[0])
         own = [Prototype("reference image", (Route("reference", detail="the image given"),), pixels)]
-    found: Retrieved = pipeline.bank.retrieve(prompt, limit=places - len(own), with_images=True)
+    found: Retrieved = pipeline.bank.retrieve(text, limit=places - len(own), with_images=True)
     listed = [
         Prototype(
             name,

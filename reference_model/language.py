@@ -53,6 +53,11 @@ class LanguageModel(ABC):
         text = CHAT.replace("{system}", system).replace("{user}", user)
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
+    def chat_around(self, system: str, user: str) -> tuple[list[int], list[int]]:
+        """As :meth:`chat_ids`, for a user turn that holds ``{prompt}``: the tokens before it and those after it."""
+        before, after = CHAT.replace("{system}", system).replace("{user}", user).split("{prompt}", 1)
+        return self.text_ids(before), self.text_ids(after)
+
     def words(self, ids: Sequence[int]) -> list[str]:
         """Each token as text."""
         return [str(self.tokenizer.decode([index])) for index in ids]
@@ -114,6 +119,27 @@ class LanguageModel(ABC):
                 pad_token_id=pad,
             )
         return [row[: row.index(end)] if end in row else row for row in output[:, longest:].tolist()]
+
+    def continuation_scores(self, prefix: Tensor, continuations: Sequence[Sequence[int]]) -> Tensor:
+        """Log-probability of each continuation, all of its tokens together, after ``prefix``.
+
+        Input embeddings (L, hidden_size) and K token sequences to float32 (K,), in one pass padded on the right, where
+        a causal model never looks back from.
+        """
+        device = onto_device(self.model)
+        longest = max(len(ids) for ids in continuations)
+        self._check_length(len(prefix) + longest)
+        ids = torch.zeros(len(continuations), longest, dtype=torch.long, device=device)
+        told = torch.zeros_like(ids, dtype=torch.bool)
+        for row, tokens in enumerate(continuations):
+            ids[row, : len(tokens)] = torch.tensor(list(tokens), device=device)
+            told[row, : len(tokens)] = True
+        table = self.model.get_input_embeddings()
+        prefix = prefix.to(device=device, dtype=table.weight.dtype)
+        inputs = torch.cat([prefix.expand(len(ids), -1, -1), table(ids[:, :-1])], dim=1)
+        logits = self.model(inputs_embeds=inputs, use_cache=False, logits_to_keep=longest).logits
+        chances = torch.log_softmax(logits.float(), dim=-1).gather(2, ids.unsqueeze(-1)).squeeze(-1)
+        return (chances * told).sum(dim=1)
 
     @abstractmethod
     def position_ids(self, mask: Tensor) -> Tensor:

@@ -35,10 +35,12 @@ from reference_model.prototypes import PrototypeProjector
 from reference_model.retrieval_interface import Bank, load_bank
 from reference_model.semantic_tokens import SemanticTokens
 from reference_model.vae import LatentScaling, PatchCode, in_full_precision, latent_scaling, pixels_per_latent
+from reference_model.vision_tower import VisionTower
 from unipath_bench import MissingError, UsageError
 
 if TYPE_CHECKING:
     from reference_model.explain import Explanation
+    from reference_model.understanding import Answer
 
 log = logging.getLogger("reference_model")
 BANK_FOLDER = "bank"
@@ -51,7 +53,8 @@ class UniPathPipeline(DiffusionPipeline):
     Components: ``transformer`` (``PixArtTransformer2DModel``), ``vae`` (``AutoencoderKL`` or :class:`PatchCode`),
     ``language_model`` with ``tokenizer`` (``Qwen2_5_VLForConditionalGeneration``, or a text-only causal model),
     ``semantic_tokens``, ``prototype_projector``, ``scheduler`` (``FlowMatchEulerDiscreteScheduler``), optionally
-    the language model's ``processor``. ``bank`` finds prototypes; it is saved beside the components, in ``bank/``.
+    what lets the language model see: Qwen's ``processor``, or the ``vision_tower`` of a text-only one. ``bank`` finds
+    prototypes; it is saved beside the components, in ``bank/``.
 
     Settings, kept in ``model_index.json``:
 
@@ -68,8 +71,8 @@ class UniPathPipeline(DiffusionPipeline):
     - ``licence``: of the weights, an SPDX identifier where there is one.
     """
 
-    model_cpu_offload_seq = "semantic_tokens->prototype_projector->language_model->transformer->vae"
-    _optional_components: ClassVar[list[str]] = ["processor"]
+    model_cpu_offload_seq = "vision_tower->semantic_tokens->prototype_projector->language_model->transformer->vae"
+    _optional_components: ClassVar[list[str]] = ["processor", "vision_tower"]
     _callback_tensor_inputs: ClassVar[list[str]] = ["latents"]
 
     transformer: PixArtTransformer2DModel
@@ -77,6 +80,8 @@ class UniPathPipeline(DiffusionPipeline):
     semantic_tokens: SemanticTokens
     prototype_projector: PrototypeProjector
     scheduler: FlowMatchEulerDiscreteScheduler
+    processor: Any
+    vision_tower: VisionTower | None
 
     def __init__(
         self,
@@ -88,6 +93,7 @@ class UniPathPipeline(DiffusionPipeline):
         prototype_projector: PrototypeProjector,
         scheduler: FlowMatchEulerDiscreteScheduler,
         processor: ProcessorMixin | None = None,
+        vision_tower: VisionTower | None = None,
         bank: Bank | None = None,
         vae_shift: str = "sd3",
         upstream_compat: bool = False,
@@ -109,6 +115,7 @@ class UniPathPipeline(DiffusionPipeline):
             prototype_projector=prototype_projector,
             scheduler=scheduler,
             processor=processor,
+            vision_tower=vision_tower,
         )
         self.register_to_config(
             vae_shift=vae_shift,
@@ -126,7 +133,7 @@ class UniPathPipeline(DiffusionPipeline):
         self.pixels_per_latent = pixels_per_latent(vae)
         self.image_processor = VaeImageProcessor(vae_scale_factor=self.pixels_per_latent)
         latent_scaling(vae, vae_shift)  # names a convention that is unknown now rather than at the first image
-        _check_fit(transformer, vae, semantic_tokens, prototype_projector, self.language.hidden_size)
+        _check_fit(transformer, vae, semantic_tokens, prototype_projector, vision_tower, self.language.hidden_size)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> Self:
@@ -187,8 +194,19 @@ class UniPathPipeline(DiffusionPipeline):
 
         return explain(self, prompt, image=image, expand=expand)
 
-    def prototypes_of(self, prompts: Sequence[str], images: Sequence[Image.Image] | None) -> list[np.ndarray[Any, Any]]:
-        """What the bank gives for each prompt, the image's own features first: P arrays (k, feature width).
+    @torch.no_grad()
+    def answer(self, image: ImageInput, question: str, options: Sequence[str]) -> Answer:
+        """Answer a multiple-choice question about an image (PIL or uint8 (H, W, 3)) by the language model.
+
+        Raises :class:`~unipath_bench.MissingError` where the pipeline has neither processor nor vision tower, and
+        :class:`~unipath_bench.UsageError` for options that are no choice.
+        """
+        from reference_model.understanding import answer
+
+        return answer(self, image, question, options)
+
+    def prototypes_of(self, texts: Sequence[str], images: Sequence[Image.Image] | None) -> list[np.ndarray[Any, Any]]:
+        """What the bank gives for each prompt or attribute bundle, an image's own features first: P arrays (k, width).
 
         Raises :class:`~unipath_bench.MissingError` where there is no bank.
         """
@@ -199,11 +217,11 @@ class UniPathPipeline(DiffusionPipeline):
             )
         places = int(self.config.max_prototypes)
         if images is None:
-            return [self.bank.retrieve(prompt, limit=places).features for prompt in prompts]
+            return [self.bank.retrieve(text, limit=places).features for text in texts]
         found = []
-        for prompt, image in zip(prompts, images, strict=True):
+        for text, image in zip(texts, images, strict=True):
             own = self.bank.embed_image(np.asarray(image))[None]
-            found.append(np.concatenate([own, self.bank.retrieve(prompt, limit=places - 1).features]))
+            found.append(np.concatenate([own, self.bank.retrieve(text, limit=places - 1).features]))
         return found
 
     @torch.no_grad()
@@ -240,7 +258,8 @@ class UniPathPipeline(DiffusionPipeline):
                 sees it, 1 starts from noise.
             streams: those of "text", "semantic" and "prototype" that are on.
             prototypes: features (k, width) a prompt, instead of the bank's.
-            expand: let the language model write an attribute bundle first and read it with the prompt.
+            expand: let the language model write an attribute bundle first, read it with the prompt, and find
+                prototypes by it: in the language model's own words, whatever the prompt's.
             truncate: cut prompts past the token limit, with a warning, instead of raising.
             latents: float32 (N, C, h, w) noise instead of the generators'.
             output_type: ``pil``, ``np`` (N, H, W, 3) in [0, 1], ``pt`` (N, 3, H, W) in [0, 1], or ``latent``.
@@ -300,10 +319,12 @@ class UniPathPipeline(DiffusionPipeline):
             owners = [distinct.index(p) for p in prompts]
         else:
             distinct, owners = prompts, list(range(len(prompts)))
-        if features is None and "prototype" in streams:
-            features = self.prototypes_of(distinct, images)
         encoder = self.encoder()
         expansions = encoder.expand(distinct, int(self.config.expansion_tokens)) if expand else None
+        if features is None and "prototype" in streams:
+            features = self.prototypes_of(
+                [b or p for b, p in zip(expansions or distinct, distinct, strict=True)], images
+            )
         context = encoder.encode(distinct, features, streams=streams, expansions=expansions, truncate=truncate)
         return context, owners
 
@@ -384,7 +405,7 @@ class UniPathPipeline(DiffusionPipeline):
         return torch.cat(parts)
 
 
-def _check_fit(transformer: Any, vae: Any, queries: Any, projector: Any, hidden: int) -> None:
+def _check_fit(transformer: Any, vae: Any, queries: Any, projector: Any, tower: Any, hidden: int) -> None:
     """Raises :class:`~unipath_bench.UsageError` where the components do not fit together."""
     widths = {
         "the language model": hidden,
@@ -392,6 +413,8 @@ def _check_fit(transformer: Any, vae: Any, queries: Any, projector: Any, hidden:
         "the semantic tokens": queries.config.hidden_size,
         "the prototype projector": projector.config.hidden_size,
     }
+    if tower is not None:
+        widths["the vision tower"] = tower.config.hidden_size
     if len(set(widths.values())) > 1:
         told = ", ".join(f"{name} {value}" for name, value in widths.items())
         raise UsageError(f"The components have different widths: {told}.", "They come from different models.")

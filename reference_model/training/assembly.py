@@ -15,6 +15,7 @@ from reference_model.retrieval_interface import Bank
 from reference_model.semantic_tokens import SemanticTokens
 from reference_model.training.config import TrainingConfig, TransformerConfig
 from reference_model.vae import pixels_per_latent
+from reference_model.vision_tower import VisionTower
 from unipath_bench import UsageError
 
 
@@ -63,6 +64,7 @@ def build_pipeline(
     tokenizer: Any,
     keys: Sequence[int],
     query_token: int,
+    vision_tower: VisionTower | None,
     bank: Bank | None,
 ) -> UniPathPipeline:
     """A pipeline with an untrained transformer, queries and projector, drawn by the configuration's seed."""
@@ -82,7 +84,8 @@ def build_pipeline(
         projector = PrototypeProjector(feature_size=bank.feature_size if bank else hidden, hidden_size=hidden)
     pipeline = UniPathPipeline(
         transformer=transformer, vae=vae, language_model=language_model, tokenizer=tokenizer, semantic_tokens=queries,
-        prototype_projector=projector, scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0), bank=bank,
+        prototype_projector=projector, scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0), vision_tower=vision_tower,
+        bank=bank,
         max_text_tokens=shape.max_text_tokens, max_prototypes=shape.max_prototypes,
         internal_encoders=[config.bank.encoder] if config.bank else [],
     )  # fmt: skip

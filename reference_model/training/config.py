@@ -120,6 +120,13 @@ class TinyLanguageConfig(Document):
     schedule: ScheduleConfig
 
 
+class VisionConfig(Document):
+    """A vision tower that shows images to the text-only language model."""
+
+    width: int = Field(default=32, ge=8, multiple_of=8, description="Channels of the first stage.")
+    schedule: ScheduleConfig
+
+
 class BankConfig(Document):
     """The prototype bank, of tiles that the image transformer is not trained on."""
 
@@ -185,10 +192,19 @@ class TrainingConfig(Document):
     data: DataConfig
     code: Code
     language: Language
+    vision: VisionConfig | None = Field(default=None, description="For a text-only language model that is to see.")
     bank: BankConfig | None = None
     transformer: TransformerConfig
     flow: FlowConfig
     tracking: TrackingConfig = TrackingConfig()
+
+    @model_validator(mode="after")
+    def _sees_tiles(self) -> TrainingConfig:
+        if self.vision is not None and self.language.kind != "tiny":
+            raise ValueError("vision is for language.kind tiny; a pretrained Qwen2.5-VL sees by itself")
+        if self.vision is not None and self.data.side % 16:
+            raise ValueError(f"vision needs tiles of a multiple of 16 pixels a side, and data.side is {self.data.side}")
+        return self
 
 
 def read_config(path: Path) -> TrainingConfig:

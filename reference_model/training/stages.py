@@ -19,6 +19,7 @@ from transformers import (
     Qwen2_5_VLForConditionalGeneration,
 )
 
+from reference_model.language import TextLanguage
 from reference_model.pipeline import UniPathPipeline
 from reference_model.tiny_language import query_token_id
 from reference_model.training.assembly import build_pipeline
@@ -31,15 +32,18 @@ from reference_model.training.config import (
     TrainingConfig,
 )
 from reference_model.training.contexts import ContextTable, Rows, semantic_table
+from reference_model.training.exercises import Exercises
 from reference_model.training.flow_matching import FlowProblem, Latents
 from reference_model.training.loop import Loop
 from reference_model.training.problem import Problem
 from reference_model.training.prototypes_stage import find_prototypes, make_bank
-from reference_model.training.reading import ReadingProblem, key_tokens
+from reference_model.training.reading import ReadingProblem
+from reference_model.training.seeing import SeeingProblem
 from reference_model.training.sources import CaptionSource, caption_source
 from reference_model.training.tiles import ORIENTATIONS, Tiles, load_tiles, oriented, to_pixels, write_atomically
 from reference_model.training.tracking import Tracker
 from reference_model.vae import PatchCode
+from reference_model.vision_tower import VisionTower
 from unipath_bench import UsageError
 from unipath_bench.digest import digest, digest_strings
 from unipath_bench.pipeline.progress import Progress
@@ -78,6 +82,7 @@ class Training:
         """Write the pipeline to ``folder/pipeline``; its weights are then those that were written, in float32."""
         parts: list[Any] = [
             pipeline.transformer, pipeline.language_model, pipeline.semantic_tokens, pipeline.prototype_projector,
+            *([] if pipeline.vision_tower is None else [pipeline.vision_tower]),
         ]  # fmt: skip
         # Parameters alone: the table of positions is computed, not stored.
         weights = [parameter for part in parts for parameter in part.parameters()]
@@ -103,14 +108,17 @@ class Training:
         if self.config.bank is not None:
             with self._main_first():
                 bank = make_bank(self.config.bank, self.folder / "bank", self.config.seed, self.progress)
-        language = self.config.language
-        if isinstance(language, TinyLanguageConfig):
-            keys, token = key_tokens(source.attributes, tokenizer), query_token_id(tokenizer)
+        config = self.config.language
+        tower, keys = None, []
+        if isinstance(config, TinyLanguageConfig):
+            token = query_token_id(tokenizer)
+            exercises = Exercises(TextLanguage(language_model, tokenizer), source.attributes, token)
+            tower, keys = self.vision(tiles, exercises), exercises.keys
         else:
-            keys, token = [], language.query_token_id
+            token = config.query_token_id
         pipeline = build_pipeline(
             self.config, vae=vae, language_model=language_model, tokenizer=tokenizer, keys=keys, query_token=token,
-            bank=bank,
+            vision_tower=tower, bank=bank,
         )  # fmt: skip
         pipeline.set_progress_bar_config(disable=True)
         pipeline.to(self.device)
@@ -155,6 +163,16 @@ class Training:
         # AutoTokenizer would take the tiny model's folder for one of Qwen's own, byte-level, tokenizers.
         tokenizer = PreTrainedTokenizerFast if config.kind == "tiny" else AutoTokenizer
         return model.eval().requires_grad_(False), tokenizer.from_pretrained(folder)
+
+    def vision(self, tiles: Tiles, exercises: Exercises) -> VisionTower | None:
+        """The vision tower, where there is to be one."""
+        if self.config.vision is None:
+            return None
+        exercises.language.model.requires_grad_(False)
+        problem = SeeingProblem(tiles, self.config.vision, exercises, self.config.seed, self.device)
+        folder = self._stage(problem, self.config.vision.schedule, problem.tower.save_pretrained)
+        tower: VisionTower = VisionTower.from_pretrained(folder).eval()
+        return tower
 
     def flow(
         self, pipeline: UniPathPipeline, tiles: Tiles, source: CaptionSource, until: int | None

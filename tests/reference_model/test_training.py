@@ -106,7 +106,7 @@ def test_curves_are_kept_beside_the_checkpoints(finished: Path) -> None:
     lines = [json.loads(line) for line in (finished / "curves.jsonl").read_text().splitlines()]
     steps = {stage: [x["step"] for x in lines if x["stage"] == stage and "loss" in x] for stage in ("code", "flow")}
     assert steps == {"code": [1, 2, 3], "flow": [1, 2, 3, 4, 5, 6]}
-    assert {x["stage"] for x in lines} == {"code", "language", "flow"}
+    assert {x["stage"] for x in lines} == {"code", "language", "vision", "flow"}
 
 
 def test_mlflow_has_the_curves(finished: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,8 +12,11 @@ from training_setup import configuration
 
 from reference_model.training.captions import UNSTATED, bundle, hidden_attributes, phantom_caption, without_clause
 from reference_model.training.config import TinyLanguageConfig
-from reference_model.training.reading import IGNORED, ReadingProblem, key_tokens
+from reference_model.training.exercises import IGNORED, key_tokens
+from reference_model.training.questions import WORDINGS, drawn_question, held_out_question, question
+from reference_model.training.reading import ReadingProblem
 from reference_model.training.sources import PhantomSource, SuiteSource
+from reference_model.understanding import QUESTION
 from unipath_bench import DataError, Sample, UsageError
 from unipath_bench.suites.phantom import CLASSES, PHRASES, PhantomSuite, attribute_bundle, sample_attributes
 from unipath_bench.suites.phantom.streams import Stream
@@ -92,7 +97,7 @@ def reading() -> ReadingProblem:
 def test_the_exercises_ask_in_the_turns_of_the_pipeline(reading: ReadingProblem) -> None:
     attributes = sample_attributes(Stream(5, "exercise"))
     caption = phantom_caption(attributes, 5, ("seen",))
-    asked = reading._question(caption, [9, 0, 3], expanded=False)
+    asked = reading.exercises.naming(reading._ids(caption), caption.stated, [9, 0, 3])
     words = [reading.tokenizer.decode([i]) for i in asked.ids]
     # The last words of the attributes' names: deposit, cytology type, cellularity.
     assert words[-4:] == ["<|query|>", "deposit", "type", "cellularity"]
@@ -100,16 +105,45 @@ def test_the_exercises_ask_in_the_turns_of_the_pipeline(reading: ReadingProblem)
     first = [labels[n].replace("_", " ").split()[0] for n in ("deposit", "cytology_type", "cellularity")]
     assert [reading.tokenizer.decode([i]) for i in asked.answers if i != IGNORED] == first
     assert asked.answers[-3:] == [i for i in asked.answers if i != IGNORED]
-    told = reading._telling(caption)
+    told = reading.exercises.telling(caption)
     # Each position is asked for the token after it, and the bundle ends the turn.
     assert told.answers[:-1] == told.ids[1:]
     end = reading.tokenizer.decode(told.answers).replace(" ", "")
     assert end.endswith("assistant" + caption.bundle.replace(" ", "") + "<|im_end|>")
+    # The chat with the caption in its place is the pipeline's own turn.
+    turns = reading.exercises.turns.config
+    whole = reading.language.chat_ids(turns.system, reading.exercises.turns.user_turn(caption.text))
+    assert asked.ids[: len(whole)] == whole
+
+
+def test_a_question_is_answered_in_words_and_with_the_end_of_the_turn(reading: ReadingProblem) -> None:
+    description = reading.language.text_ids("small round cells")
+    exercise = reading.exercises.asking(description, "What is the cytology type?", "small_round")
+    turn = QUESTION.replace("{question}", "What is the cytology type?").replace("{prompt}", "small round cells")
+    whole = reading.language.chat_ids(reading.exercises.turns.config.system, turn)
+    answer = reading.language.text_ids("small round")
+    assert exercise.ids == [*whole, *answer]
+    told = [i for i in exercise.answers if i != IGNORED]
+    assert reading.tokenizer.decode(told).split() == ["small", "round", "<|im_end|>"]
+    # The first answer is asked for at the last token of the chat.
+    assert exercise.answers[len(whole) - 1] == answer[0]
+    assert reading.tokenizer.unk_token_id not in exercise.ids
+
+
+def test_questions_name_their_attribute_and_are_drawn_evenly() -> None:
+    names = tuple(CLASSES)
+    drawn = [drawn_question(names, 1, "draw", i) for i in range(4000)]
+    assert all("mitotic activity" in question("mitotic_activity", i) for i in range(len(WORDINGS)))
+    assert held_out_question("stroma") not in {question("stroma", i) for i in range(len(WORDINGS))}
+    # 40 cells of 100 expected draws each: sd 9.9; five of them.
+    counts = Counter(drawn)
+    assert len(counts) == 40
+    assert max(abs(count - 100) for count in counts.values()) < 50
 
 
 def test_names_that_end_alike_are_refused(reading: ReadingProblem) -> None:
     with pytest.raises(DataError, match="last words"):
-        key_tokens(["cytology_type", "type"], reading.tokenizer)
+        key_tokens(["cytology_type", "type"], reading.language)
 
 
 def test_evaluation_counts_right_answers(reading: ReadingProblem) -> None:

@@ -38,6 +38,7 @@ def configuration(**changes: Any) -> TrainingConfig:
             "kind": "tiny", "hidden_size": 16, "layers": 1, "heads": 2, "vocabulary_captions": 400,
             "schedule": schedule(3),
         },
+        "vision": {"width": 8, "schedule": schedule(3)},
         "bank": {
             "suite": phantom(302, 24), "encoder": "texture", "retrieval": "none", "size": 12, "thumbnail": 8,
             "least_count": 2,

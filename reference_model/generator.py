@@ -36,9 +36,10 @@ class UniPathGenerator(Generator):
 
     ``pipeline``: folder that ``save_pretrained`` or ``reference_model.convert`` wrote; the shipped unipath-tiny where
     None. ``steps``, ``guidance``: of the sampler. ``streams``: those that are on, as a list or "text,semantic".
-    ``expand``: read the attribute bundle that the language model writes first. ``truncate``: cut prompts past the
-    token limit instead of raising. ``strength``: of image-to-image, for requests with an image. ``dtype``: ``auto``
-    is bfloat16 on CUDA and float32 elsewhere. ``offload``: components go to the device one after the other.
+    ``expand``: read the attribute bundle that the language model writes first; None: as the pipeline is configured.
+    ``truncate``: cut prompts past the token limit instead of raising. ``strength``: of image-to-image, for requests
+    with an image. ``dtype``: ``auto`` is bfloat16 on CUDA and float32 elsewhere. ``offload``: components go to the
+    device one after the other.
 
     Each request has its own ``torch.Generator`` on the CPU, and the pipeline calls its models in one fixed shape, so
     an image depends on its request alone.
@@ -63,7 +64,7 @@ class UniPathGenerator(Generator):
         steps: int = 30,
         guidance: float = 3.0,
         streams: str | Sequence[str] = _STREAMS,
-        expand: bool = False,
+        expand: bool | None = None,
         truncate: bool = False,
         strength: float = 0.6,
         dtype: str = "auto",
@@ -78,7 +79,7 @@ class UniPathGenerator(Generator):
             "num_inference_steps": _number("steps", steps, 1, whole=True),
             "guidance_scale": _number("guidance", guidance, 0),
             "streams": tuple(name for name in _STREAMS if name in chosen),
-            "expand": _flag("expand", expand),
+            "expand": None if expand is None else _flag("expand", expand),
             "truncate": _flag("truncate", truncate),
         }
         self.strength = _number("strength", strength, 0, 1)

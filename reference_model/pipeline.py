@@ -66,7 +66,8 @@ class UniPathPipeline(DiffusionPipeline):
     - ``micro_batch``: latents in one call of the transformer and of the autoencoder, padded to that, so that an
       image does not depend on how many others are asked for. None: whatever is asked for, in one call.
     - ``prompt_batch``: prompts in one call of the language model and the projector.
-    - ``expansion_tokens``: longest attribute bundle.
+    - ``expand``: whether the language model writes an attribute bundle first, unless a call says otherwise;
+      ``expansion_tokens``: the longest bundle.
     - ``internal_encoders``: names of the encoders inside the bank; scores in them are coupled to the generator.
     - ``licence``: of the weights, an SPDX identifier where there is one.
     """
@@ -101,6 +102,7 @@ class UniPathPipeline(DiffusionPipeline):
         max_prototypes: int = 16,
         micro_batch: int | None = 4,
         prompt_batch: int = 1,
+        expand: bool = False,
         expansion_tokens: int = 96,
         internal_encoders: list[str] | None = None,
         licence: str = "",
@@ -124,6 +126,7 @@ class UniPathPipeline(DiffusionPipeline):
             max_prototypes=max_prototypes,
             micro_batch=micro_batch,
             prompt_batch=prompt_batch,
+            expand=expand,
             expansion_tokens=expansion_tokens,
             internal_encoders=list(internal_encoders or []),
             licence=licence,
@@ -238,7 +241,7 @@ class UniPathPipeline(DiffusionPipeline):
         strength: float = 0.6,
         streams: Sequence[str] = STREAMS,
         prototypes: Features | Sequence[Features] | None = None,
-        expand: bool = False,
+        expand: bool | None = None,
         truncate: bool = False,
         latents: Tensor | None = None,
         output_type: str = "pil",
@@ -259,7 +262,7 @@ class UniPathPipeline(DiffusionPipeline):
             streams: those of "text", "semantic" and "prototype" that are on.
             prototypes: features (k, width) a prompt, instead of the bank's.
             expand: let the language model write an attribute bundle first, read it with the prompt, and find
-                prototypes by it: in the language model's own words, whatever the prompt's.
+                prototypes by it: in the language model's own words, whatever the prompt's. None: as configured.
             truncate: cut prompts past the token limit, with a warning, instead of raising.
             latents: float32 (N, C, h, w) noise instead of the generators'.
             output_type: ``pil``, ``np`` (N, H, W, 3) in [0, 1], ``pt`` (N, 3, H, W) in [0, 1], or ``latent``.
@@ -288,7 +291,8 @@ class UniPathPipeline(DiffusionPipeline):
         images = None if image is None else image_list(image, len(prompts))
         self._interrupt = False
 
-        context, owner_of = self._contexts(prompts, images, prototypes, chosen, expand, truncate)
+        expanding = bool(self.config.expand) if expand is None else expand
+        context, owner_of = self._contexts(prompts, images, prototypes, chosen, expanding, truncate)
         owners = [owner for owner in owner_of for _ in range(num_images_per_prompt)]
         self.scheduler.set_timesteps(sigmas=sampling_sigmas(num_inference_steps), device=self._execution_device)
         begin = 0 if images is None else num_inference_steps - int(num_inference_steps * strength + 0.5)

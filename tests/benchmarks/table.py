@@ -26,7 +26,7 @@ def run(output: Path, selection: str | None) -> int:
     options += [f"--benchmark-json={output}", "--import-mode=prepend", "-p", "no:cacheprovider", "--timeout=0"]
     if selection:
         options += ["-k", selection]
-    return int(pytest.main([*options, str(HERE / "test_kernels.py")]))
+    return int(pytest.main([*options, *map(str, sorted(HERE.glob("test_*.py")))]))
 
 
 def rows(document: dict) -> list[list[str]]:
@@ -77,11 +77,11 @@ def main(arguments: list[str] | None = None) -> int:
     if status:
         return status
     document = json.loads(options.json.read_text(encoding="utf-8"))
-    header = ["kernel", "implementation", "CPU s", "times ours", "peak MB", "relative difference"]
+    header = ["kernel", "implementation", "seconds", "times ours", "peak MB", "relative difference"]
     lines = [header, *rows(document)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     machine = document["machine_info"]["cpu"].get("brand_raw", platform.machine())
-    print(f"\n{date.today()}, {machine}, one thread, Python {platform.python_version()}\n")
+    print(f"\n{date.today()}, {machine}, CPU seconds on one thread unless said, Python {platform.python_version()}\n")
     for index, line in enumerate(lines):
         print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |")
         if index == 0:

@@ -129,3 +129,15 @@ def test_the_command_line_can_name_it() -> None:
     loaded = load_suite("unipath_bench.suites.phantom:PhantomSuite", arguments={"test": 8, "train": 0})
     assert isinstance(loaded, PhantomSuite)
     assert len(loaded.samples()) == 16
+
+
+def test_held_out_wordings_in_the_prompts_place_leave_all_else() -> None:
+    seen = PhantomSuite(train=0, test=16, paraphrases=3).samples()
+    other = PhantomSuite(train=0, test=16, paraphrases=2, wording="heldout").samples()
+    for a, b in zip(seen, other, strict=True):
+        assert (b.prompt, *b.paraphrases) == a.paraphrases
+        assert (a.id, a.split, a.labels, a.group) == (b.id, b.split, b.labels, b.group)
+    with pytest.raises(UsageError, match="wording='french'"):
+        PhantomSuite(wording="french")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="0 to 63"):
+        PhantomSuite(wording="heldout", paraphrases=64)

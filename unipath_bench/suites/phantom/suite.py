@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, get_args
 
 from unipath_bench.contracts import Sample, Suite
 from unipath_bench.digest import digest, seed_from
@@ -13,6 +14,7 @@ from unipath_bench.schema.cards import SuiteCard
 from unipath_bench.suites.phantom.attributes import CLASSES, Attributes, sample_attributes
 from unipath_bench.suites.phantom.captions import CAPTIONS, MOST_PARAPHRASES, describe, paraphrases
 from unipath_bench.suites.phantom.optics import slide_appearance
+from unipath_bench.suites.phantom.phrases import Wording
 from unipath_bench.suites.phantom.rendering import RENDERER, render, validate_field
 from unipath_bench.suites.phantom.streams import Stream
 from unipath_bench.types import RGBImage
@@ -43,6 +45,7 @@ class PhantomSuite(Suite):
         microns_per_pixel: scale.
         paraphrases: held-out wordings of each prompt.
         seed: another seed is another set of patients.
+        wording: of the prompts. ``heldout``: the first held-out wording in the prompt's place; the images are the same.
 
     Raises:
         UsageError: an argument is out of range.
@@ -57,6 +60,7 @@ class PhantomSuite(Suite):
         microns_per_pixel: float = 1.0,
         paraphrases: int = 4,
         seed: int = 0,
+        wording: Wording = "seen",
     ) -> None:
         validate_field(size, microns_per_pixel)
         for name, count in (("train", train), ("test", test)):
@@ -65,12 +69,18 @@ class PhantomSuite(Suite):
                     f"{name}={count} cannot be dealt out to patients of {tiles_per_patient} tiles.",
                     f"Give a multiple of tiles_per_patient for {name}.",
                 )
-        if not 0 <= paraphrases <= MOST_PARAPHRASES:
-            raise UsageError(f"paraphrases={paraphrases} is out of range.", f"Ask for 0 to {MOST_PARAPHRASES}.")
-        self._parameters = {
+        most = MOST_PARAPHRASES - (wording == "heldout")
+        if not 0 <= paraphrases <= most:
+            raise UsageError(f"paraphrases={paraphrases} is out of range.", f"Ask for 0 to {most}.")
+        self._parameters: dict[str, Any] = {
             "train": train, "test": test, "tiles_per_patient": tiles_per_patient, "size": size,
             "microns_per_pixel": microns_per_pixel, "paraphrases": paraphrases, "seed": seed,
         }  # fmt: skip
+        if wording not in get_args(Wording):
+            raise UsageError(f"wording={wording!r} is unknown.", f"Choose {' or '.join(get_args(Wording))}.")
+        if wording != "seen":
+            self._parameters["wording"] = wording
+        self._prompts = wording
         self._size, self._scale, self._wordings, self._seed = size, microns_per_pixel, paraphrases, seed
         self._tiles = tiles_per_patient
         self._counts = {"train": train, "test": test, "heldout": test}
@@ -114,17 +124,24 @@ class PhantomSuite(Suite):
             slide = 2 * tile // self._tiles
             seed = seed_from("phantom tile", self._seed, split, patient, tile)
             recipe = Recipe(seed, seed_from("phantom slide", self._seed, split, patient, slide), attributes)
+            prompt, *rewordings = self._texts(attributes, seed)
             sample = Sample(
                 id=f"{group}/slide-{slide}/tile-{tile:03d}",
                 split=split,
-                prompt=describe(attributes, seed),
+                prompt=prompt,
                 labels=attributes.labels(),
                 group=group,
-                paraphrases=paraphrases(attributes, seed, self._wordings),
+                paraphrases=tuple(rewordings),
                 microns_per_pixel=self._scale,
             )
             made.append((sample, recipe))
         return made
+
+    def _texts(self, attributes: Attributes, seed: int) -> tuple[str, ...]:
+        """The prompt and its paraphrases."""
+        if self._prompts == "heldout":
+            return paraphrases(attributes, seed, self._wordings + 1)
+        return (describe(attributes, seed), *paraphrases(attributes, seed, self._wordings))
 
     def samples(self) -> Sequence[Sample]:
         return self._table[0]

@@ -1,0 +1,49 @@
+"""Two ways of drawing the images of prompts with several seeds each: the pipeline's, and the released code's.
+
+The released way: one prompt and one seed a call, with the semantic tokens and the prototypes computed anew for each
+seed, and keys and values of the context computed at each step. Both ways share all code but that, so what differs is
+batching, sharing and caching.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from reference_model.generator import SHIPPED
+from reference_model.pipeline import UniPathPipeline
+from unipath_bench.suites.phantom import PhantomSuite
+
+Images = npt.NDArray[np.float32]
+
+
+def build(micro_batch: int) -> UniPathPipeline:
+    """unipath-tiny, with so many latents in a call."""
+    pipeline = UniPathPipeline.from_pretrained(SHIPPED)
+    pipeline.register_to_config(micro_batch=micro_batch)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def prompts_of(count: int) -> list[str]:
+    """The first different prompts of the phantom's test split."""
+    prompts = dict.fromkeys(sample.prompt for sample in PhantomSuite().samples() if sample.split == "test")
+    return list(prompts)[:count]
+
+
+def ours(pipeline: UniPathPipeline, prompts: list[str], seeds: int, steps: int) -> Images:
+    """One call for all."""
+    generators = [torch.Generator().manual_seed(seed) for _ in prompts for seed in range(seeds)]
+    images: Images = pipeline(prompts, seeds, steps, generator=generators, output_type="np").images
+    return images
+
+
+def released(pipeline: UniPathPipeline, prompts: list[str], seeds: int, steps: int) -> Images:
+    """One call an image."""
+    images = []
+    for prompt in prompts:
+        for seed in range(seeds):
+            generator = [torch.Generator().manual_seed(seed)]
+            images.append(pipeline(prompt, 1, steps, generator=generator, output_type="np", cache_context=False).images)
+    return np.concatenate(images)

@@ -1,0 +1,33 @@
+"""Images a second of the reference model: 8 prompts x 5 seeds, 30 steps, beside the released code's way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sampling
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+PROMPTS, SEEDS, STEPS, THREADS = 8, 5, 30, 2
+WAYS = {"unipath-bench": (sampling.ours, 4), "released way": (sampling.released, 1)}
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_sampling(benchmark: BenchmarkFixture, name: str) -> None:
+    """Wall seconds for all images, on two threads."""
+    draw, micro_batch = WAYS[name]
+    pipeline = sampling.build(micro_batch)
+    prompts = sampling.prompts_of(PROMPTS)
+    benchmark.group = f"UniPath, {PROMPTS} prompts x {SEEDS} seeds, {STEPS} steps (wall s, {THREADS} threads)"
+    draw(pipeline, prompts[:1], 1, 1)
+    images = benchmark.pedantic(draw, (pipeline, prompts, SEEDS, STEPS), rounds=2, iterations=1)
+    benchmark.extra_info.update({"implementation": name, "peak_mb": None, "value": float(np.mean(images))})
+    assert images.shape == (PROMPTS * SEEDS, pipeline.native_size, pipeline.native_size, 3)

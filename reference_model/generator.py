@@ -149,6 +149,10 @@ class UniPathGenerator(Generator):
 
     def setup(self, context: Context) -> None:
         """Load the pipeline onto ``context.device``. Raises :class:`~unipath_bench.MissingError` where it cannot."""
+        self._pipeline = self.load(context)
+
+    def load(self, context: Context) -> UniPathPipeline:
+        """The pipeline on ``context.device``, as :meth:`setup` keeps it."""
         remedy = self.missing(context)
         if remedy is not None:
             raise MissingError(f"The pipeline {self.folder.name} cannot be loaded.", remedy)
@@ -170,7 +174,7 @@ class UniPathGenerator(Generator):
             pipeline.enable_model_cpu_offload(device=context.device)
         else:
             pipeline.to(context.device)
-        self._pipeline = pipeline
+        return pipeline
 
     def generate(self, requests: Sequence[Request]) -> Sequence[npt.NDArray[np.uint8]]:
         """One call of the pipeline for the requests of one size, with and without an image apart."""

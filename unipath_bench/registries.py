@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from unipath_bench.contracts import Generator, ImageEncoder, Metric, Suite, TextEncoder
+    from unipath_bench.understanding.contracts import Answerer, QuestionSet
 
 SUITES: Registry[Callable[..., Suite]] = Registry("suite", "unipath_bench.suites")
 """Suite classes or factories; called with ``--data`` as ``data`` and ``--suite-arg`` as keyword arguments."""
@@ -18,14 +19,22 @@ SUITES: Registry[Callable[..., Suite]] = Registry("suite", "unipath_bench.suites
 GENERATORS: Registry[Callable[..., Generator]] = Registry("generator", "unipath_bench.generators")
 """Generator classes or factories; called with the card's ``arguments`` as keyword arguments."""
 
-ENCODERS: Registry[Callable[[], ImageEncoder | TextEncoder]] = Registry("encoder", "unipath_bench.encoders")
-"""Encoder classes or factories without arguments."""
+ENCODERS: Registry[Callable[[], ImageEncoder | TextEncoder]] = Registry(
+    "encoder", "unipath_bench.encoders", opener="unipath_bench.encoders.custom:from_file"
+)
+"""Encoder classes or factories without arguments; a YAML file is a specification of one."""
 
 METRICS: Registry[Metric] = Registry("metric", "unipath_bench.metrics")
 """Metric objects, made by :func:`unipath_bench.contracts.metric`."""
 
 TASKS: Registry[Path | Callable[[], Path]] = Registry("task collection", "unipath_bench.tasks")
 """A folder of task YAML files, or a function that returns one."""
+
+QUESTION_SETS: Registry[Callable[..., QuestionSet]] = Registry("question set", "unipath_bench.question_sets")
+"""Question sets or factories; called with ``--data`` as ``data`` and ``--set-arg`` as keyword arguments."""
+
+ANSWERERS: Registry[Callable[..., Answerer]] = Registry("answerer", "unipath_bench.answerers")
+"""Answerer classes or factories; called with ``--model-arg`` as keyword arguments."""
 
 COMMANDS: Registry[Any] = Registry("command", "unipath_bench.commands")
 """Typer applications that become subcommands of ``unipath-bench``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from unipath_bench.schema.base import Document, read_yaml, validate
 from unipath_bench.suites.phantom import Wording
@@ -153,13 +153,25 @@ class TransformerConfig(Document):
     gate: float = Field(default=0.3, description="What every residual gate starts from.")
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Rate = Share | dict[int, Share]
+"""A share, or by the step from which on it holds, e.g. ``{0: 0.05, 8000: 0.3}``."""
+
+
+def rate_from(rate: Rate, step: int) -> float:
+    """The share that holds at ``step``."""
+    if not isinstance(rate, dict):
+        return rate
+    return rate[max(start for start in rate if start <= step)]
+
+
 class FlowConfig(Document):
     """Flow matching: what is dropped, and how noise levels are drawn."""
 
     condition_dropout: float = Field(default=0.1, ge=0, le=1, description="Samples without any condition.")
-    text_dropout: float = Field(default=0.6, ge=0, le=1, description="Batches without raw text.")
-    semantic_dropout: float = Field(default=0.1, ge=0, le=1, description="Batches without semantic tokens.")
-    prototype_dropout: float = Field(default=0.2, ge=0, le=1, description="Batches without prototypes.")
+    text_dropout: Rate = Field(default=0.5, description="Batches without raw text.")
+    semantic_dropout: Rate = Field(default=0.3, description="Batches without semantic tokens.")
+    prototype_dropout: Rate = Field(default=0.2, description="Batches without prototypes.")
     uniform: float = Field(default=0.1, ge=0, le=1, description="Share of uniform noise levels; others logit-normal.")
     train_queries: bool = Field(
         default=False,
@@ -167,6 +179,13 @@ class FlowConfig(Document):
         "them, and their tokens are computed once.",
     )
     schedule: ScheduleConfig
+
+    @field_validator("text_dropout", "semantic_dropout", "prototype_dropout")
+    @classmethod
+    def _from_the_first_step(cls, rate: Rate) -> Rate:
+        if isinstance(rate, dict) and min(rate, default=1) != 0:
+            raise ValueError("shares by step begin at step 0")
+        return rate
 
 
 class TrackingConfig(Document):

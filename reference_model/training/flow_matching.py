@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from reference_model.flow import noised, timesteps_of, velocity
-from reference_model.training.config import FlowConfig
+from reference_model.training.config import FlowConfig, rate_from
 from reference_model.training.contexts import ContextTable
 from reference_model.training.randomness import chance_at, generator_at
 from reference_model.training.tiles import ORIENTATIONS
@@ -60,14 +60,14 @@ class FlowProblem:
     def is_done(self, figures: dict[str, float]) -> bool:
         return False
 
-    def streams(self, *path: str | int) -> tuple[str, ...]:
-        """The streams that the batch at ``path`` has; where all were dropped, the semantic one."""
+    def streams(self, series: str, step: int) -> tuple[str, ...]:
+        """The streams that a batch has; where all were dropped, the semantic one."""
         rates = {
-            "text": self.config.text_dropout,
-            "semantic": self.config.semantic_dropout,
-            "prototype": self.config.prototype_dropout if self.contexts.has_prototypes else 1.0,
+            "text": rate_from(self.config.text_dropout, step),
+            "semantic": rate_from(self.config.semantic_dropout, step),
+            "prototype": rate_from(self.config.prototype_dropout, step) if self.contexts.has_prototypes else 1.0,
         }
-        kept = tuple(name for name, rate in rates.items() if not chance_at("stream", name, *path, share=rate))
+        kept = tuple(n for n, rate in rates.items() if not chance_at("stream", n, self.seed, series, step, share=rate))
         return kept or ("semantic",)
 
     def _loss(self, series: str, step: int, rank: int, size: int) -> Tensor:
@@ -80,7 +80,7 @@ class FlowProblem:
         sigmas = noise_levels(size, self.config.uniform, generator).to(self.device)
         keep = torch.rand(size, generator=generator) >= self.config.condition_dropout
         # The same streams in all processes: their batches are one.
-        context = self.contexts.batch(rows, captions, self.streams(self.seed, series, step))
+        context = self.contexts.batch(rows, captions, self.streams(series, step))
         embeds = context.embeds * keep.to(context.embeds)[:, None, None]
         predicted = self.transformer(
             noised(latents, noise, sigmas), encoder_hidden_states=embeds, encoder_attention_mask=context.mask,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from unipath_bench.cli import audit, evaluate, inspection, training, views
+from unipath_bench.cli import audit, evaluate, inspection, training, understanding, views
 
 _EVALUATE, _READ, _LOOK, _MAKE = "Evaluate", "Read results", "Look around", "Make"
 
@@ -16,6 +16,7 @@ def attach(app: typer.Typer) -> None:
     app.command(rich_help_panel=_EVALUATE)(evaluate.run)
     app.command(rich_help_panel=_EVALUATE)(evaluate.plan)
     app.command(rich_help_panel=_EVALUATE)(evaluate.prompts)
+    app.command(rich_help_panel=_EVALUATE)(understanding.understand)
     app.command(rich_help_panel=_EVALUATE)(audit.audit)
     app.command(rich_help_panel=_READ)(views.report)
     app.command(rich_help_panel=_READ)(views.compare)

@@ -1,0 +1,1 @@
+"""Answerers that need no adapter of your own."""

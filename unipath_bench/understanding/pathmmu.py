@@ -1,0 +1,145 @@
+"""PathMMU (Sun et al., ECCV 2024, arXiv 2401.16355) in the layout of huggingface.co/datasets/jamessyx/PathMMU."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from unipath_bench.digest import digest, digest_file
+from unipath_bench.errors import DataError, MissingError, UsageError, listed
+from unipath_bench.images import read_image
+from unipath_bench.types import RGBImage
+from unipath_bench.understanding.contracts import LETTERS, Question, QuestionSet
+from unipath_bench.understanding.record import QuestionSetCard
+from unipath_bench.understanding.run import check_questions
+
+SPLITS = ("val", "test", "test_tiny")
+QUESTIONS_FILE = "data.json"
+_LETTERED = re.compile(r"([A-Z])[).]\s*(.*)", re.DOTALL)
+_PAGE = "https://huggingface.co/datasets/jamessyx/PathMMU"
+
+
+class PathMMU(QuestionSet):
+    """``data``: a folder with ``data.json`` as published, and the images.
+
+    The file maps subset (PubMed, SocialPath, EduContent, Atlas, PathCLS) to split (``val``, ``test``, ``test_tiny``)
+    to a list of objects with ``question``, ``options`` ("A) ..."), ``answer`` (one of them, or its letter) and the
+    image's file: ``image_columns``, the first of which an object has, looked for in ``data`` and in its folder
+    ``images``. ``split``: which; ``subsets``: only these.
+    """
+
+    card = QuestionSetCard(
+        name="pathmmu",
+        title="PathMMU",
+        kind="tissue",
+        licence="CC-BY-ND-4.0; the images keep their sources' licences",
+        citation="Sun et al., ECCV 2024, arXiv 2401.16355",
+    )
+
+    def __init__(
+        self, *, data: str | Path, split: str = "test", subsets: str | Sequence[str] = (),
+        image_columns: str | Sequence[str] = ("img", "source_img"),
+    ) -> None:  # fmt: skip
+        if split not in SPLITS:
+            raise UsageError(f"PathMMU has no split {split!r}.", f"Choose one of {', '.join(SPLITS)}.")
+        self.folder = Path(data).expanduser()
+        path = self.folder / QUESTIONS_FILE
+        if not path.is_file():
+            raise MissingError(
+                f"{path} is not there.",
+                f"PathMMU is gated: accept its terms at {_PAGE}, then: hf download jamessyx/PathMMU "
+                "--repo-type dataset --local-dir DIR, with the images of its sources in DIR or DIR/images.",
+            )
+        wanted = (subsets,) if isinstance(subsets, str) else tuple(subsets)
+        columns = (image_columns,) if isinstance(image_columns, str) else tuple(image_columns)
+        self.split, self._digest = split, digest_file(path)
+        self._questions = tuple(_questions(path, split, wanted, columns))
+        check_questions(self._questions, str(path))
+        self._files = _found(self.folder, {q.image for q in self._questions})
+
+    @property
+    def revision(self) -> str:
+        images = {name: digest_file(path) for name, path in sorted(self._files.items())}
+        return digest({"questions": self._digest, "split": self.split, "ids": [q.id for q in self._questions],
+                       "images": images})  # fmt: skip
+
+    def questions(self) -> Sequence[Question]:
+        return self._questions
+
+    def load(self, question: Question) -> RGBImage:
+        return read_image(self._files[question.image])
+
+
+def _questions(path: Path, split: str, subsets: Sequence[str], columns: Sequence[str]) -> Iterable[Question]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(f"{path} is not JSON: {error}", "Fetch it again.") from error
+    if not isinstance(document, dict):
+        raise DataError(f"{path} is no object of subsets.", f"Fetch it again: {_PAGE}.")
+    unknown = sorted(set(subsets) - set(document))
+    if unknown:
+        raise UsageError(f"{path} has no subset {unknown[0]!r}.", f"It has {', '.join(document)}.")
+    for subset in subsets or document:
+        splits = document[subset]
+        if not isinstance(splits, dict) or not isinstance(splits.get(split), list):
+            raise DataError(
+                f"{path}: {subset} has no list {split!r}.", "Fetch it again, or name other --set-arg subsets."
+            )
+        for number, entry in enumerate(splits[split]):
+            yield _question(entry, f"{subset}/{split}/{number}", subset, columns)
+
+
+def _question(entry: Any, name: str, subset: str, columns: Sequence[str]) -> Question:
+    text = entry.get("question") if isinstance(entry, dict) else None
+    options = entry.get("options") if isinstance(entry, dict) else None
+    if not isinstance(text, str) or not isinstance(options, list) or not all(isinstance(o, str) for o in options):
+        raise DataError(f"PathMMU {name} has no question with a list of options.", "Fetch data.json again.")
+    image = next((entry[c] for c in columns if isinstance(entry.get(c), str)), None)
+    if image is None:
+        raise DataError(
+            f"PathMMU {name} names no image under {' or '.join(columns)}.",
+            f"Name the field: --set-arg image_columns=[NAME]. It has {', '.join(map(str, entry))}.",
+        )
+    lettered = [_LETTERED.fullmatch(option.strip()) for option in options]
+    plain = [m[2].strip() if m else o.strip() for m, o in zip(lettered, options, strict=True)]
+    if not all(m and m[1] == LETTERS[i] for i, m in enumerate(lettered)):
+        plain = [option.strip() for option in options]
+    return Question(name, text.strip(), tuple(plain), _answer(entry, options, name), subset, image, image)
+
+
+def _answer(entry: Mapping[str, Any], options: Sequence[str], name: str) -> int:
+    answer = str(entry.get("answer", "")).strip()
+    same = [i for i, option in enumerate(options) if option.strip() == answer]
+    led = re.fullmatch(r"([A-Z])(?:[).].*)?", answer, re.DOTALL)
+    if len(same) == 1:
+        return same[0]
+    if led and led[1] in LETTERS[: len(options)]:
+        return LETTERS.index(led[1])
+    raise DataError(f"PathMMU {name}: the answer {answer!r} is none of its options.", "Fetch data.json again.")
+
+
+def _found(folder: Path, names: set[str]) -> dict[str, Path]:
+    """Where each image lies; names that lead out of the folder are refused."""
+    places = {}
+    absent = []
+    for name in sorted(names):
+        candidates = [folder / name, folder / "images" / name]
+        if not all(c.resolve().is_relative_to(folder.resolve()) for c in candidates):
+            raise DataError(
+                f"{folder / QUESTIONS_FILE} names the image {name!r}, outside its folder.", "Fetch it again."
+            )
+        here = [c for c in candidates if c.is_file()]
+        if here:
+            places[name] = here[0]
+        else:
+            absent.append(name)
+    if absent:
+        raise DataError(
+            f"{len(absent)} of {len(names)} images are not under {folder}:\n{listed(absent)}",
+            f"Place the images of PathMMU's sources there ({_PAGE}), or ask fewer: --set-arg subsets=[PubMed]",
+        )
+    return places

@@ -9,12 +9,13 @@ import pytest
 import torch
 from accelerate import Accelerator
 from made_up_models import PROMPTS, tiny_pipeline
+from pydantic import ValidationError
 from torch import Tensor, nn
-from training_setup import configuration
+from training_setup import configuration, schedule
 
 from reference_model.train import CONFIGS, find, main, shipped
 from reference_model.training.checking import check
-from reference_model.training.config import ScheduleConfig, read_config
+from reference_model.training.config import FlowConfig, ScheduleConfig, rate_from, read_config
 from reference_model.training.contexts import NOTHING, ContextTable, semantic_table
 from reference_model.training.flow_matching import noise_levels
 from reference_model.training.loop import Loop, plateau_end, rate_at
@@ -25,13 +26,13 @@ from unipath_bench.pipeline.progress import Silent
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
-    schedule = ScheduleConfig(steps=100, batch_size=1, rate=8.0, warmup=3, decay=0.25)
+    rising = ScheduleConfig(steps=100, batch_size=1, rate=8.0, warmup=3, decay=0.25)
     # A rise over four steps: 2, 4, 6, then 8; the last 25 steps fall to zero after step 99: 8 * (100 - step) / 25.
-    assert [rate_at(schedule, step) for step in (0, 1, 2, 3, 50, 75)] == [2, 4, 6, 8, 8, 8]
-    assert rate_at(schedule, 80) == pytest.approx(8 * 20 / 25)
-    assert rate_at(schedule, 99) == pytest.approx(8 / 25)
-    assert plateau_end(schedule) == 75
-    flat = schedule.model_copy(update={"decay": 0.0})
+    assert [rate_at(rising, step) for step in (0, 1, 2, 3, 50, 75)] == [2, 4, 6, 8, 8, 8]
+    assert rate_at(rising, 80) == pytest.approx(8 * 20 / 25)
+    assert rate_at(rising, 99) == pytest.approx(8 / 25)
+    assert plateau_end(rising) == 75
+    flat = rising.model_copy(update={"decay": 0.0})
     assert rate_at(flat, 99) == 8
 
 
@@ -62,8 +63,8 @@ class Bowl:
 
 def bowl_loop(folder: Path, problem: Bowl, **changes: float) -> Loop:
     settings = {"steps": 30, "batch_size": 2, "rate": 0.1, "warmup": 0, "decay": 0.0, "weight_decay": 0.0, **changes}
-    schedule = ScheduleConfig.model_validate(settings)
-    return Loop(problem, schedule, folder, Accelerator(cpu=True), Silent(), Tracker(folder))
+    plan = ScheduleConfig.model_validate(settings)
+    return Loop(problem, plan, folder, Accelerator(cpu=True), Silent(), Tracker(folder))
 
 
 def test_the_average_follows_the_weights(tmp_path: Path) -> None:
@@ -221,3 +222,15 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
         check(odd)
     with pytest.raises(UsageError, match="full-7b"):
         find("no-such-configuration")
+
+
+def test_a_share_may_change_over_the_training() -> None:
+    config = FlowConfig.model_validate(
+        {"semantic_dropout": {0: 0.0, 100: 1.0}, "text_dropout": 0.25, "schedule": schedule(3)}
+    )
+    assert [rate_from(config.semantic_dropout, step) for step in (0, 99, 100, 5000)] == [0.0, 0.0, 1.0, 1.0]
+    assert rate_from(config.text_dropout, 7) == 0.25
+    with pytest.raises(ValidationError, match="begin at step 0"):
+        FlowConfig.model_validate({"semantic_dropout": {10: 0.5}, "schedule": schedule(3)})
+    with pytest.raises(ValidationError):
+        FlowConfig.model_validate({"text_dropout": {0: 1.5}, "schedule": schedule(3)})

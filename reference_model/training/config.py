@@ -172,6 +172,11 @@ class FlowConfig(Document):
     text_dropout: Rate = Field(default=0.5, description="Batches without raw text.")
     semantic_dropout: Rate = Field(default=0.3, description="Batches without semantic tokens.")
     prototype_dropout: Rate = Field(default=0.2, description="Batches without prototypes.")
+    balanced: dict[str, float] = Field(
+        default_factory=dict,
+        description="Attribute to an exponent: a tile is drawn in proportion to its class's frequency to the power of "
+        "minus that. 0: tiles as they are; 1: classes evenly.",
+    )
     uniform: float = Field(default=0.1, ge=0, le=1, description="Share of uniform noise levels; others logit-normal.")
     train_queries: bool = Field(
         default=False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from reference_model.training.config import FlowConfig, rate_from
 from reference_model.training.contexts import ContextTable
 from reference_model.training.randomness import chance_at, generator_at
 from reference_model.training.tiles import ORIENTATIONS
+from unipath_bench import UsageError
 
 EVALUATED = 8
 """Batches, the same at every evaluation, that the loss is reported on."""
@@ -33,11 +36,12 @@ class FlowProblem:
     name = "flow"
 
     def __init__(
-        self, transformer: Any, contexts: ContextTable, latents: Latents, config: FlowConfig, seed: int,
-        device: torch.device,
+        self, transformer: Any, contexts: ContextTable, latents: Latents, labels: Sequence[Mapping[str, str]],
+        config: FlowConfig, seed: int, device: torch.device,
     ) -> None:  # fmt: skip
         self.transformer = transformer.to(device)
         self.contexts, self.latents, self.config, self.seed, self.device = contexts, latents, config, seed, device
+        self.weights = row_weights(labels, config.balanced)
         self._modules = nn.ModuleDict({"transformer": self.transformer, **contexts.trained})
 
     @property
@@ -72,7 +76,10 @@ class FlowProblem:
 
     def _loss(self, series: str, step: int, rank: int, size: int) -> Tensor:
         generator = generator_at("flow", self.seed, series, step, rank)
-        rows = torch.randint(self.latents.shape[1], (size,), generator=generator).numpy()
+        if self.config.balanced:
+            rows = torch.multinomial(self.weights, size, replacement=True, generator=generator).numpy()
+        else:
+            rows = torch.randint(self.latents.shape[1], (size,), generator=generator).numpy()
         turns = torch.randint(ORIENTATIONS, (size,), generator=generator).numpy()
         captions = torch.randint(self.contexts.captions, (size,), generator=generator).numpy()
         latents = torch.from_numpy(self.latents[turns, rows]).to(self.device, torch.float32)
@@ -88,6 +95,22 @@ class FlowProblem:
         )[0]  # fmt: skip
         error: Tensor = predicted.float() - velocity(latents, noise)
         return error.square().mean()
+
+
+def row_weights(labels: Sequence[Mapping[str, str]], balanced: Mapping[str, float]) -> Tensor:
+    """How often each tile is drawn, float64 (N,), up to a factor: the product over the attributes of its class's
+    frequency to the power of minus the exponent.
+
+    Raises :class:`~unipath_bench.UsageError` for an attribute that a tile does not have.
+    """
+    weights = np.ones(len(labels))
+    for name, exponent in balanced.items():
+        if any(name not in row for row in labels):
+            raise UsageError(f"flow.balanced names {name!r}, which the tiles have no label of.", "Name a label column.")
+        classes = [row[name] for row in labels]
+        counts = Counter(classes)
+        weights *= np.array([(counts[value] / len(classes)) ** -exponent for value in classes])
+    return torch.from_numpy(weights)
 
 
 def noise_levels(size: int, uniform: float, generator: torch.Generator) -> Tensor:

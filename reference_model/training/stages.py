@@ -180,7 +180,7 @@ class Training:
         """Train the transformer; the figures are empty where it stopped at ``until``."""
         problem = FlowProblem(
             pipeline.transformer, self.contexts(pipeline, tiles, source), self.latents(pipeline, tiles),
-            self.config.flow, self.config.seed, self.device,
+            [sample.labels for sample in tiles.samples], self.config.flow, self.config.seed, self.device,
         )  # fmt: skip
         loop = Loop(
             problem, self.config.flow.schedule, self.folder / "flow", self.accelerator, self.progress, self.tracker

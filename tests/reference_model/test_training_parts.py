@@ -17,7 +17,7 @@ from reference_model.train import CONFIGS, find, main, shipped
 from reference_model.training.checking import check
 from reference_model.training.config import FlowConfig, ScheduleConfig, rate_from, read_config
 from reference_model.training.contexts import NOTHING, ContextTable, semantic_table
-from reference_model.training.flow_matching import noise_levels
+from reference_model.training.flow_matching import noise_levels, row_weights
 from reference_model.training.loop import Loop, plateau_end, rate_at
 from reference_model.training.tiles import oriented, square
 from reference_model.training.tracking import Tracker
@@ -234,3 +234,14 @@ def test_a_share_may_change_over_the_training() -> None:
         FlowConfig.model_validate({"semantic_dropout": {10: 0.5}, "schedule": schedule(3)})
     with pytest.raises(ValidationError):
         FlowConfig.model_validate({"text_dropout": {0: 1.5}, "schedule": schedule(3)})
+
+
+def test_rare_classes_are_drawn_more_often() -> None:
+    labels = [{"deposit": "none", "stroma": "fibrous"}] * 3 + [{"deposit": "melanin", "stroma": "myxoid"}]
+    # Frequencies 3/4 and 1/4. Exponent 1: each class has half of the weight; 1/2: sqrt(3/4) to sqrt(1/4) in all.
+    even, root = (row_weights(labels, {"deposit": exponent}) for exponent in (1.0, 0.5))
+    assert float(even[:3].sum()) == pytest.approx(float(even[3]))
+    assert float(root[:3].sum() / root[3]) == pytest.approx(3**0.5)
+    assert torch.equal(row_weights(labels, {}), torch.ones(4, dtype=torch.float64))
+    with pytest.raises(UsageError, match="'grade'"):
+        row_weights(labels, {"grade": 1.0})

@@ -1,4 +1,4 @@
-"""Runs side by side: what is comparable, what differs, and which number is better."""
+"""Runs side by side: what is comparable, what differs and by how much, and which number is better."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import io
 import json
 
 import made_up_records as made_up
+import numpy as np
 import pytest
 from rich.console import Console
+from scipy import stats
 
 from unipath_bench.comparison import CAVEAT, Comparison, Row, compare
+from unipath_bench.contracts import FeatureSet
 from unipath_bench.errors import UsageError
-from unipath_bench.schema.record import Interval, RunRecord, TaskScore
+from unipath_bench.schema.record import Contributions, Interval, RunRecord, TaskScore
+from unipath_bench.scoring.paired import mean_contributions
 
 
 def two(**changes: object) -> tuple[RunRecord, RunRecord]:
@@ -160,6 +164,75 @@ def test_the_table_says_what_differs_and_claims_no_significance() -> None:
     assert CAVEAT in text
     assert "significant" not in text
     assert "† coupled" in text
+
+
+def paired(name: str, numbers: np.ndarray, *, prefix: str = "p", direction: str = "higher") -> RunRecord:
+    """A run whose one value is a mean over 40 patients of one tile each."""
+    cases = FeatureSet(ids=tuple(f"{prefix}{i}" for i in range(40)))
+    found = mean_contributions(numbers, cases)
+    assert isinstance(found, Contributions)
+    value = made_up.value(float(numbers.mean()), "Mean", direction).model_copy(update={"contributions": found})
+    return made_up.record(name, some=[made_up.score("mean", 1, "Mean", {"mean": value}, n=40)])
+
+
+def draws(seed: int, mean: float = 0.0) -> np.ndarray:
+    return mean + np.random.default_rng(seed).normal(size=40)
+
+
+@pytest.mark.parametrize("direction", ["higher", "lower"])
+@pytest.mark.parametrize("shift", [-0.5, 0.0, 0.5])
+def test_the_paired_difference_is_that_of_students_test(direction: str, shift: float) -> None:
+    base = draws(0)
+    a, b = base + shift + 0.2 * draws(1), base
+    pair = compare([paired("a", a, direction=direction), paired("b", b, direction=direction)]).rows[0].pairs[0]
+    test = stats.ttest_rel(a, b)
+    low, high = test.confidence_interval(0.95)
+    assert pair.difference == pytest.approx(a.mean() - b.mean())
+    assert (pair.low, pair.high) == (pytest.approx(low, rel=1e-4), pytest.approx(high, rel=1e-4))
+    assert pair.p_value == pytest.approx(test.pvalue, rel=1e-3, abs=1e-12)
+    assert pair.significant == (test.pvalue < 0.05)
+    if pair.significant:
+        assert pair.better == (0 if (shift > 0) == (direction == "higher") else 1)
+    else:
+        assert pair.better is None
+
+
+def test_three_runs_are_corrected_for_three_pairs() -> None:
+    numbers = [draws(0) + shift + 0.5 * draws(seed) for seed, shift in ((1, 0.0), (2, 0.1), (3, 0.3))]
+    pairs = compare([paired(name, n) for name, n in zip("abc", numbers, strict=True)]).rows[0].pairs
+    raw = [stats.ttest_rel(numbers[p.first], numbers[p.second]).pvalue for p in pairs]
+    order = np.argsort(raw)
+    holm = np.minimum(1, np.maximum.accumulate(np.asarray(raw)[order] * [3, 2, 1]))
+    assert [pairs[i].p_value for i in order] == pytest.approx(list(holm), rel=1e-3)
+
+
+def test_why_there_is_no_paired_difference_is_said() -> None:
+    """Records without contributions, other prompts, other n, coupled scores."""
+    old = compare(two())
+    assert "made before they were kept" in first_row(old).pairs[0].reason
+    assert first_row(old).pairs[0].difference is None
+    other = compare([paired("a", draws(0)), paired("b", draws(1), prefix="q")]).rows[0]
+    assert "other prompts" in other.pairs[0].reason
+    assert "task version" in first_row(compare(two(version=2))).pairs[0].reason
+    assert row(old, "image-to-image-recall[conch]", "recall_at_10").pairs == ()
+
+
+def test_the_terminal_shows_the_difference_or_the_reason() -> None:
+    stream = io.StringIO()
+    compare([paired("a", draws(0) + 2.0), paired("b", draws(0))]).print(Console(file=stream, width=160))
+    text = " ".join(stream.getvalue().split())
+    assert "Paired differences" in text
+    assert "A - B 2" in text
+    assert "A is better" in text
+    stream = io.StringIO()
+    compare(two()).print(Console(file=stream, width=160))
+    assert "No paired difference, intervals alone are compared:" in stream.getvalue()
+
+
+def test_two_runs_have_their_difference_in_the_frame() -> None:
+    frame = compare([paired("a", draws(0) + 2.0), paired("b", draws(0))]).to_frame()
+    assert frame.loc[0, "difference"] == pytest.approx(2.0)
+    assert bool(frame.loc[0, "significant"])
 
 
 def test_too_few_or_repeated_runs_are_refused() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from unipath_bench.digest import digest_strings
 from unipath_bench.schema.cards import EncoderCard, GeneratorCard, SuiteCard
-from unipath_bench.schema.record import Interval
+from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.types import Features, RGBBatch, RGBImage
 
 Progress = Callable[[int, int], None]
@@ -93,6 +93,8 @@ class Context:
     cache_dir: Path | None = None
     suite: Suite | None = None
     """Only given to generators whose card says ``oracle: true``."""
+    trust_remote_code: bool = False
+    """The user read the Python code in the repositories that this run uses, and lets it run."""
 
 
 class Generator(ABC):
@@ -257,6 +259,9 @@ class Measurement:
     uncertainty: Callable[[], Mapping[str, Interval | str]] = field(default=dict, compare=False, repr=False)
     """Called once for the generator's own images (never for floors and ceilings, which would pay for nothing): the
     interval of each value by name, or why there is none."""
+    paired: Callable[[], Mapping[str, Contributions | str]] = field(default=dict, compare=False, repr=False)
+    """Called as ``uncertainty`` is: what a paired difference to another run needs of each value by name, or why there
+    can be none. :mod:`unipath_bench.scoring.paired` makes it from values without each patient."""
 
 
 @dataclass(frozen=True)

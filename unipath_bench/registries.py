@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from unipath_bench.contracts import Generator, ImageEncoder, Metric, Suite, TextEncoder
-    from unipath_bench.understanding.contracts import Answerer, QuestionSet
 
 SUITES: Registry[Callable[..., Suite]] = Registry("suite", "unipath_bench.suites")
 """Suite classes or factories; called with ``--data`` as ``data`` and ``--suite-arg`` as keyword arguments."""
@@ -29,12 +28,6 @@ METRICS: Registry[Metric] = Registry("metric", "unipath_bench.metrics")
 
 TASKS: Registry[Path | Callable[[], Path]] = Registry("task collection", "unipath_bench.tasks")
 """A folder of task YAML files, or a function that returns one."""
-
-QUESTION_SETS: Registry[Callable[..., QuestionSet]] = Registry("question set", "unipath_bench.question_sets")
-"""Question sets or factories; called with ``--data`` as ``data`` and ``--set-arg`` as keyword arguments."""
-
-ANSWERERS: Registry[Callable[..., Answerer]] = Registry("answerer", "unipath_bench.answerers")
-"""Answerer classes or factories; called with ``--model-arg`` as keyword arguments."""
 
 COMMANDS: Registry[Any] = Registry("command", "unipath_bench.commands")
 """Typer applications that become subcommands of ``unipath-bench``."""

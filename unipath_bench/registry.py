@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from unipath_bench.errors import MissingError, UsageError, listed
@@ -33,12 +34,15 @@ class Entry:
 class Registry(Generic[T]):
     """The objects of one entry-point group.
 
-    ``kind`` is the noun for messages ("generator"); ``group`` the entry-point group ("unipath_bench.generators").
+    ``kind`` is the noun for messages ("generator"); ``group`` the entry-point group ("unipath_bench.generators");
+    ``opener`` names, as ``module:attribute``, the function that makes an object of a YAML file's path, where files are
+    taken for names.
     """
 
-    def __init__(self, kind: str, group: str) -> None:
+    def __init__(self, kind: str, group: str, opener: str | None = None) -> None:
         self.kind = kind
         self.group = group
+        self.opener = opener
 
     @cached_property
     def _entries(self) -> dict[str, EntryPoint]:
@@ -66,7 +70,9 @@ class Registry(Generic[T]):
         return name in self._entries
 
     def get(self, name: str) -> T:
-        """The object for a registered name or ``module:attribute``; imported now."""
+        """The object for a registered name, ``module:attribute`` or, with an ``opener``, a YAML file; imported now."""
+        if self.opener is not None and is_file(name):
+            return cast("T", EntryPoint(name, self.opener, self.group).load()(Path(name).expanduser()))
         if ":" in name:
             return cast("T", load_attribute(name))
         point = self._entries.get(name)
@@ -80,6 +86,11 @@ class Registry(Generic[T]):
                 "which is not installed.",
                 f"pip install {(error.name or '').split('.')[0]}",
             ) from error
+
+
+def is_file(name: str) -> bool:
+    """Whether a name is meant as a YAML file: it ends in ``.yaml`` or ``.yml``."""
+    return name.endswith((".yaml", ".yml"))
 
 
 def _provider(point: EntryPoint) -> str:

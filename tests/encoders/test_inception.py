@@ -12,10 +12,13 @@ import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from unipath_bench.contracts import Context
-from unipath_bench.encoders.inception import FID_WEIGHTS, InceptionV3
-from unipath_bench.encoders.loading import WeightsFile
+from unipath_bench.encoders.inception import InceptionEncoder
+from unipath_bench.encoders.panel import panel
+from unipath_bench.encoders.spec import EncoderSpec
 from unipath_bench.errors import DataError, MissingError
 from unipath_bench.images import resize_float
+
+FID = panel()["inception-v3"]
 
 
 class _Shell(FeatureExtractorInceptionV3):
@@ -26,7 +29,7 @@ class _Shell(FeatureExtractorInceptionV3):
 
 
 @pytest.fixture(scope="module")
-def random_weights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, WeightsFile]:
+def random_weights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, EncoderSpec]:
     nothing = io.BytesIO()
     torch.save({}, nothing)
     nothing.seek(0)
@@ -35,14 +38,15 @@ def random_weights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Weig
     path = tmp_path_factory.mktemp("weights") / "random-inception.pth"
     torch.save(shell.state_dict(), path)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return path, WeightsFile(path.name, sha256, "https://example.org/random-inception.pth")
+    changes = {"weights": path.name, "sha256": sha256, "url": "https://example.org/random-inception.pth"}
+    return path, FID.model_copy(update=changes)
 
 
 @pytest.fixture
-def encoder(random_weights: tuple[Path, WeightsFile], monkeypatch: pytest.MonkeyPatch) -> InceptionV3:
-    path, file = random_weights
+def encoder(random_weights: tuple[Path, EncoderSpec], monkeypatch: pytest.MonkeyPatch) -> InceptionEncoder:
+    path, spec = random_weights
     monkeypatch.setenv("UNIPATH_BENCH_WEIGHTS", str(path.parent))
-    encoder = InceptionV3(file)
+    encoder = InceptionEncoder(spec)
     assert encoder.missing(Context()) is None
     encoder.setup(Context())
     return encoder
@@ -53,7 +57,7 @@ def _images(count: int, size: int) -> np.ndarray:
 
 
 def test_agrees_with_torch_fidelity_at_native_input_size(
-    encoder: InceptionV3, random_weights: tuple[Path, WeightsFile]
+    encoder: InceptionEncoder, random_weights: tuple[Path, EncoderSpec]
 ) -> None:
     peer = FeatureExtractorInceptionV3("inception-v3", ["2048"], feature_extractor_weights_path=str(random_weights[0]))
     images = _images(2, 299)
@@ -74,7 +78,7 @@ def test_resize_is_clean_fid(shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(resize_float(image[None], 299, "bicubic")[0].clip(0, 255), expected, atol=1e-4)
 
 
-def test_the_order_within_a_micro_batch_does_not_matter(encoder: InceptionV3) -> None:
+def test_the_order_within_a_micro_batch_does_not_matter(encoder: InceptionEncoder) -> None:
     images = _images(4, 80)
     order = [2, 0, 3, 1]
     np.testing.assert_array_equal(encoder.embed_images(images[order]), encoder.embed_images(images)[order])
@@ -83,28 +87,28 @@ def test_the_order_within_a_micro_batch_does_not_matter(encoder: InceptionV3) ->
 def test_absent_weights_are_missing_with_url_and_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNIPATH_BENCH_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
-    encoder = InceptionV3()
+    encoder = InceptionEncoder(FID)
     for offline in (False, True):
         remedy = encoder.missing(Context(offline=offline))
         assert remedy is not None
-        assert FID_WEIGHTS.url in remedy
-        assert str(tmp_path / FID_WEIGHTS.filename) in remedy
-    with pytest.raises(MissingError, match="weights are not on this machine"):
+        assert FID.url in remedy
+        assert str(tmp_path / FID.weights) in remedy
+    with pytest.raises(MissingError, match="is not on this machine"):
         encoder.setup(Context())
 
 
 def test_torch_hubs_cache_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UNIPATH_BENCH_WEIGHTS", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    place = Path(torch.hub.get_dir()) / "checkpoints" / FID_WEIGHTS.filename
-    assert InceptionV3().missing(Context()) is not None
+    place = Path(torch.hub.get_dir()) / "checkpoints" / FID.weights
+    assert InceptionEncoder(FID).missing(Context()) is not None
     place.parent.mkdir(parents=True)
     place.touch()
-    assert InceptionV3().missing(Context()) is None
+    assert InceptionEncoder(FID).missing(Context()) is None
 
 
-def test_other_weights_are_refused(random_weights: tuple[Path, WeightsFile], monkeypatch: pytest.MonkeyPatch) -> None:
-    path, file = random_weights
+def test_other_weights_are_refused(random_weights: tuple[Path, EncoderSpec], monkeypatch: pytest.MonkeyPatch) -> None:
+    path, spec = random_weights
     monkeypatch.setenv("UNIPATH_BENCH_WEIGHTS", str(path.parent))
     with pytest.raises(DataError, match="not the pinned weights file"):
-        InceptionV3(WeightsFile(file.filename, "0" * 64, file.url)).setup(Context())
+        InceptionEncoder(spec.model_copy(update={"sha256": "0" * 64})).setup(Context())

@@ -1,55 +1,30 @@
-"""Vision transformers of timm with random weights: Virchow2's recipe at a small size."""
+"""Vision transformers of timm with random weights: Virchow2's and others' recipes at a small size."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from safetensors.torch import save_file
+from small_saves import save, small_timm, smaller
 
 from unipath_bench.contracts import Context
-from unipath_bench.encoders.loading import hub_remedy
-from unipath_bench.encoders.resizing import network_input
-from unipath_bench.encoders.timm import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    VIRCHOW2,
-    TimmEncoder,
-    TimmSpec,
-    build_network,
-    pool_tokens,
-    virchow2,
-)
-from unipath_bench.errors import DataError, MissingError
+from unipath_bench.encoders.panel import open_encoder, panel
+from unipath_bench.encoders.pretrained import Pretrained, pool_tokens
+from unipath_bench.encoders.timm import build_network
+from unipath_bench.errors import DataError, MissingError, UsageError
 
-SIDE, WIDTH = 28, 24
-
-
-def _tiny(sha256: str = "") -> TimmSpec:
-    """Virchow2's spec, 24 wide and 2 layers deep, with 2 x 2 patches."""
-    return dataclasses.replace(
-        VIRCHOW2,
-        card=VIRCHOW2.card.model_copy(
-            update={"name": "tiny", "dimension": 2 * WIDTH, "input_size": SIDE, "micro_batch": 4}
-        ),
-        files=dataclasses.replace(VIRCHOW2.files, sha256=sha256),
-        options={**VIRCHOW2.options, "img_size": SIDE, "embed_dim": WIDTH, "depth": 2, "num_heads": 2},
-    )
+SPEC = small_timm("virchow2")
+MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
 @pytest.fixture
-def encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TimmEncoder:
-    torch.manual_seed(0)
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    save_file(build_network(_tiny()).state_dict(), folder / "model.safetensors")
+def encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pretrained:
+    sha256 = save(SPEC, tmp_path / SPEC.name)
     monkeypatch.setenv("UNIPATH_BENCH_WEIGHTS", str(tmp_path))
-    encoder = TimmEncoder(_tiny(hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()))
+    encoder = open_encoder(SPEC.model_copy(update={"sha256": sha256}))
     assert encoder.missing(Context()) is None
     encoder.setup(Context())
     return encoder
@@ -59,17 +34,17 @@ def _images(count: int, side: int) -> np.ndarray:
     return np.random.default_rng(2).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
 
 
-def test_features_are_class_token_then_mean_of_patch_tokens_from_five_on(encoder: TimmEncoder) -> None:
-    images = _images(4, SIDE)
-    pixels = (images / 255 - np.array(IMAGENET_MEAN)) / np.array(IMAGENET_STD)
+def test_features_are_class_token_then_mean_of_patch_tokens_from_five_on(encoder: Pretrained) -> None:
+    images = _images(4, 28)
+    pixels = (images / 255 - MEAN) / STD
     with torch.no_grad():
         tokens = encoder.model.forward_features(torch.tensor(pixels.transpose(0, 3, 1, 2), dtype=torch.float32))
-    assert tokens.shape == (4, 1 + 4 + 4, WIDTH)  # class, four registers, 2 x 2 patches
+    assert tokens.shape == (4, 1 + 4 + 4, 24)  # class, four registers, 2 x 2 patches
     features = encoder.embed_images(images)
     assert features.dtype == np.float32
-    assert features.shape == (4, 2 * WIDTH)
-    np.testing.assert_allclose(features[:, :WIDTH], tokens[:, 0], atol=1e-5)
-    np.testing.assert_allclose(features[:, WIDTH:], tokens[:, 5:].numpy().mean(1), atol=1e-5)
+    assert features.shape == (4, 48)
+    np.testing.assert_allclose(features[:, :24], tokens[:, 0], atol=1e-5)
+    np.testing.assert_allclose(features[:, 24:], tokens[:, 5:].numpy().mean(1), atol=1e-5)
 
 
 def test_pooling_of_tokens_by_hand() -> None:
@@ -79,48 +54,85 @@ def test_pooling_of_tokens_by_hand() -> None:
     assert pool_tokens(tokens, 2, "class").tolist() == [[1.0, 2.0]]
 
 
-def test_preprocessing_is_pillows_bicubic_then_imagenet_scaling() -> None:
-    image = _images(1, 256)[0]
-    resized = np.asarray(Image.fromarray(image).resize((224, 224), Image.Resampling.BICUBIC))
-    expected = (resized / 255.0 - np.array(IMAGENET_MEAN)) / np.array(IMAGENET_STD)
-    np.testing.assert_allclose(
-        network_input(image[None], VIRCHOW2.card)[0], expected.transpose(2, 0, 1), rtol=1e-5, atol=1e-5
-    )
+@pytest.mark.parametrize("name", ["uni", "uni2-h", "h-optimus-1", "prov-gigapath"])
+def test_the_class_token_is_what_timm_itself_returns(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = small_timm(name)
+    save(spec, tmp_path / spec.name)
+    monkeypatch.setenv("UNIPATH_BENCH_WEIGHTS", str(tmp_path))
+    encoder = open_encoder(spec)
+    encoder.setup(Context())
+    side = spec.resize_to or spec.input_size
+    images = _images(4, side)
+    cut = (side - spec.input_size) // 2
+    seen = images[:, cut : side - cut, cut : side - cut]
+    pixels = (seen / 255 - np.array(spec.mean)) / np.array(spec.std)
+    with torch.no_grad():
+        expected = encoder.model(torch.tensor(pixels.transpose(0, 3, 1, 2), dtype=torch.float32)).numpy()
+    np.testing.assert_allclose(encoder.embed_images(images), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_order_and_padding_within_a_micro_batch_do_not_matter(encoder: TimmEncoder) -> None:
+def test_order_and_padding_within_a_micro_batch_do_not_matter(encoder: Pretrained) -> None:
     images = _images(4, 40)
     features = encoder.embed_images(images)
     np.testing.assert_array_equal(encoder.embed_images(images[[3, 1, 0, 2]]), features[[3, 1, 0, 2]])
     np.testing.assert_array_equal(encoder.embed_images(images[[0, 1, 1, 1]])[:2], features[:2])
 
 
-def test_virchow2s_network_has_the_published_shape() -> None:
-    with torch.device("meta"):
-        model = build_network(VIRCHOW2)
-    # ViT-H/14: 631M parameters (Zimmermann et al. 2024 say 632M), 1280 wide, one class token and four registers.
-    assert 630e6 < sum(p.numel() for p in model.parameters()) < 633e6
-    assert (model.embed_dim, model.num_prefix_tokens, len(model.blocks)) == (1280, 5, 32)
-    assert VIRCHOW2.card.dimension == 2 * 1280
-    assert isinstance(model.blocks[0].mlp.act, torch.nn.SiLU)
-
-
 def test_a_gated_model_names_licence_page_token_and_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UNIPATH_BENCH_WEIGHTS", raising=False)
     context = Context(cache_dir=tmp_path)
-    remedy = virchow2().missing(context)
-    assert remedy == hub_remedy(VIRCHOW2.files, "virchow2")
+    virchow2 = open_encoder(panel()["virchow2"])
+    remedy = virchow2.missing(context)
     for part in (
         "https://huggingface.co/paige-ai/Virchow2",
         "HF_TOKEN",
-        "hf download",
-        VIRCHOW2.files.revision,
+        "hf download paige-ai/Virchow2 model.safetensors --revision 3158645804b69e3f3bc4439d4116edddf0840a72",
+        "$UNIPATH_BENCH_WEIGHTS/virchow2",
     ):
-        assert part in remedy
+        assert part in str(remedy)
     with pytest.raises(MissingError, match="paige-ai/Virchow2 is not on this machine"):
-        virchow2().setup(context)
+        virchow2.setup(context)
 
 
-def test_other_weights_are_refused(encoder: TimmEncoder) -> None:
+def test_other_weights_are_refused(encoder: Pretrained) -> None:
     with pytest.raises(DataError, match="not the pinned weights file"):
-        TimmEncoder(_tiny("0" * 64)).setup(Context())
+        open_encoder(SPEC.model_copy(update={"sha256": "0" * 64})).setup(Context())
+
+
+def test_a_single_file_is_enough_where_no_other_is_needed(encoder: Pretrained, tmp_path: Path) -> None:
+    shutil.move(tmp_path / SPEC.name / SPEC.weights, tmp_path / f"{SPEC.name}.safetensors")
+    again = open_encoder(SPEC)
+    again.setup(Context())
+    images = _images(4, 28)
+    np.testing.assert_array_equal(again.embed_images(images), encoder.embed_images(images))
+    by_path = open_encoder(SPEC.model_copy(update={"path": tmp_path / f"{SPEC.name}.safetensors"}))
+    assert by_path.missing(Context()) is None
+    assert by_path.card.revision == again.card.revision == f"sha256:{encoder.spec.sha256}"
+
+
+def test_weights_of_another_network_are_refused(encoder: Pretrained, tmp_path: Path) -> None:
+    deeper = SPEC.model_copy(update={"options": {**SPEC.options, "depth": 3}})
+    with pytest.raises(DataError, match=r"do not fit its network.*blocks\.2"):
+        open_encoder(deeper).setup(Context())
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"architecture": "vit_colossal"}, "no architecture 'vit_colossal'"),
+        ({"options": {"mlp_layer": "os.system"}}, "mlp_layer 'os.system' is not known"),
+        ({"options": {"no_such_option": 1}}, "no_such_option"),
+    ],
+)
+def test_unknown_networks_and_options_are_refused(changes: dict[str, object], problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        build_network(smaller("virchow2", **changes))
+
+
+def test_a_device_that_is_not_there_is_missing(encoder: Pretrained) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(MissingError, match="finds no GPU"):
+        encoder.setup(Context(device="cuda"))

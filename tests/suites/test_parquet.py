@@ -178,7 +178,7 @@ def test_row_groups_are_read_once_and_memory_stays_flat(tmp_path: Path, monkeypa
     for sample in suite.samples():
         suite.load(sample)
     assert reads == list(range(10))
-    assert len(suite._groups._kept) == 1
+    assert len(suite._images._groups._kept) == 1
     monkeypatch.setattr(parquet, "CACHE_BYTES", 2**20)
     suite = ParquetSuite(tmp_path / "a.parquet", size="any")
     reads.clear()

@@ -46,6 +46,7 @@ def audit(
     suite_arg: opt.SuiteArg = None,
     device: opt.Device = "cpu",
     offline: opt.Offline = False,
+    trust_remote_code: opt.TrustRemoteCode = False,
     out: opt.Out = opt.DEFAULT_OUT,
     as_json: opt.AsJson = False,
 ) -> None:
@@ -71,7 +72,8 @@ def audit(
     from unipath_bench.cli.drawing import RichProgress
 
     chosen = choose_defects(opt.parse_names(defects), parse_levels(levels))
-    planned = _plan(suite, data, tiers, tasks, n, encoder, suite_arg, device, offline)
+    planned = _plan(suite, data, tiers, tasks, n, encoder, suite_arg, device, offline, trust_remote_code)
+    planned.require_chosen()
     with RichProgress(Console(stderr=True)) as progress:
         result = run_audit(planned, chosen, progress)
     folder = save_audit(result, example_tiles(make_cohort(planned), chosen), out)
@@ -106,7 +108,7 @@ def parse_levels(items: list[str] | None) -> dict[str, tuple[float, ...]]:
 
 def _plan(
     suite: str, data: str | None, tiers: str, tasks: list[str] | None, n: int | None, encoder: list[str] | None,
-    suite_arg: list[str] | None, device: str, offline: bool,
+    suite_arg: list[str] | None, device: str, offline: bool, trust_remote_code: bool,
 ) -> Plan:  # fmt: skip
     """The plan of the ``real`` baseline, whose images the audit damages."""
     from unipath_bench.pipeline.plan import Options, make_plan
@@ -125,6 +127,7 @@ def _plan(
             encoders=opt.parse_names(encoder),
             device=device,
             offline=offline,
+            trust_remote_code=trust_remote_code,
         )
     )
     return plan if n is not None else dataclasses.replace(plan, prompts=plan.prompts[:DEFAULT_N])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from unipath_bench.cli import audit, evaluate, inspection, training, understanding, views
+from unipath_bench.cli import audit, data, encoders, evaluate, gate, inspection, training, understanding, views
 
 _EVALUATE, _READ, _LOOK, _MAKE = "Evaluate", "Read results", "Look around", "Make"
 
@@ -20,9 +20,12 @@ def attach(app: typer.Typer) -> None:
     app.command(rich_help_panel=_EVALUATE)(audit.audit)
     app.command(rich_help_panel=_READ)(views.report)
     app.command(rich_help_panel=_READ)(views.compare)
+    app.command(rich_help_panel=_READ)(gate.gate)
     app.command(rich_help_panel=_READ)(views.ui)
     app.command("list", rich_help_panel=_LOOK)(inspection.list_)
     app.command(rich_help_panel=_LOOK)(inspection.show)
+    app.add_typer(data.app, name="data", rich_help_panel=_LOOK)
     app.command(rich_help_panel=_LOOK)(inspection.doctor)
     app.command(rich_help_panel=_LOOK)(inspection.schema)
+    app.add_typer(encoders.app, name="encoders", rich_help_panel=_LOOK)
     app.command("train-encoders", rich_help_panel=_MAKE)(training.train_encoders)

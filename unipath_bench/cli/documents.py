@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unipath_bench.audit.result import AuditResult
+from unipath_bench.encoders.spec import EncoderSpec
 from unipath_bench.schema.base import Document
 from unipath_bench.schema.cards import EncoderCard, GeneratorCard, SuiteCard
 from unipath_bench.schema.record import RunRecord
@@ -10,5 +11,6 @@ from unipath_bench.schema.task import TaskSpec
 from unipath_bench.suites.card import SuiteFile
 
 DOCUMENTS: dict[str, type[Document]] = {
-    kind.__name__: kind for kind in (AuditResult, EncoderCard, GeneratorCard, RunRecord, SuiteCard, SuiteFile, TaskSpec)
+    kind.__name__: kind
+    for kind in (AuditResult, EncoderCard, EncoderSpec, GeneratorCard, RunRecord, SuiteCard, SuiteFile, TaskSpec)
 }

@@ -32,6 +32,7 @@ def run(
     device: opt.Device = "cpu",
     batch_size: opt.BatchSize = None,
     offline: opt.Offline = False,
+    trust_remote_code: opt.TrustRemoteCode = False,
     out: opt.Out = opt.DEFAULT_OUT,
     tracking_uri: opt.TrackingUri = None,
     as_json: opt.AsJson = False,
@@ -49,13 +50,18 @@ def run(
 
       unipath-bench run --images MY_PNGS/ --suite folder --data TILES/ --tiers 1,2
     """
+    planned = _plan(
+        model, suite, data, images, tiers, tasks, n, seeds, encoder, model_arg, suite_arg, device, offline,
+        trust_remote_code,
+    )  # fmt: skip
+    planned.require_chosen()
+
     from unipath_bench.cli.drawing import RichProgress
     from unipath_bench.pipeline.run import run as carry_out
     from unipath_bench.publish import publish
     from unipath_bench.terminal import print_summary
 
     errors = Console(stderr=True)
-    planned = _plan(model, suite, data, images, tiers, tasks, n, seeds, encoder, model_arg, suite_arg, device, offline)
     with RichProgress(errors) as progress:
         folder = carry_out(planned, out, batch_size=batch_size, progress=progress)
         publish(folder, tracking_uri=tracking_uri or default_tracking_uri(out), progress=progress)
@@ -82,6 +88,7 @@ def plan(
     suite_arg: opt.SuiteArg = None,
     device: opt.Device = "cpu",
     offline: opt.Offline = False,
+    trust_remote_code: opt.TrustRemoteCode = False,
     out: opt.Out = opt.DEFAULT_OUT,
     as_json: opt.AsJson = False,
 ) -> None:
@@ -89,7 +96,10 @@ def plan(
     from unipath_bench.cli.planning import plan_as_json, print_plan
     from unipath_bench.pipeline.estimate import estimate
 
-    planned = _plan(model, suite, data, images, tiers, tasks, n, seeds, encoder, model_arg, suite_arg, device, offline)
+    planned = _plan(
+        model, suite, data, images, tiers, tasks, n, seeds, encoder, model_arg, suite_arg, device, offline,
+        trust_remote_code,
+    )  # fmt: skip
     cost = estimate(planned, out)
     if as_json:
         sys.stdout.write(plan_as_json(planned, cost))
@@ -150,7 +160,7 @@ def default_tracking_uri(out: Path) -> str:
 def _plan(
     model: str | None, suite: str, data: str | None, images: Path | None, tiers: str, tasks: list[str] | None,
     n: int | None, seeds: int, encoder: list[str] | None, model_arg: list[str] | None, suite_arg: list[str] | None,
-    device: str, offline: bool,
+    device: str, offline: bool, trust_remote_code: bool,
 ) -> Plan:  # fmt: skip
     from unipath_bench.pipeline.plan import Options, make_plan
 
@@ -170,6 +180,7 @@ def _plan(
             encoders=opt.parse_names(encoder),
             device=device,
             offline=offline,
+            trust_remote_code=trust_remote_code,
         )
     )
 

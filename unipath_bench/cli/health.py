@@ -6,12 +6,16 @@ import os
 import platform
 import shutil
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.table import Table
 
+from unipath_bench.errors import MissingError
 from unipath_bench.schema.base import Document
+
+if TYPE_CHECKING:
+    from unipath_bench.contracts import Context
 
 Verdict = Literal["ok", "note", "missing"]
 
@@ -23,6 +27,19 @@ class Finding(Document):
     verdict: Verdict
     found: str
     remedy: str = ""
+
+
+class EncoderState(Document):
+    """Whether one encoder would load."""
+
+    name: str
+    loader: str
+    dimension: int | None
+    gated: bool
+    place: str
+    """Where its files were found."""
+    remedy: str | None
+    """What it lacks; None where it would load."""
 
 
 def examine(out: Path, offline: bool) -> list[Finding]:
@@ -84,19 +101,58 @@ def _disk(out: Path) -> Finding:
     )
 
 
-def _encoders(offline: bool) -> list[Finding]:
+def examine_encoders(offline: bool, trust_remote_code: bool = False) -> list[EncoderState]:
+    """Whether each registered encoder would load now, from where or why not. Loads none."""
     from unipath_bench.contracts import Context
     from unipath_bench.registries import ENCODERS
 
-    findings = []
-    for name in ENCODERS.names():
-        remedy = ENCODERS.get(name)().missing(Context(offline=offline))
-        findings.append(
-            Finding(
-                subject=f"Encoder {name}", verdict="ok" if remedy is None else "missing",
-                found="would load" if remedy is None else "not at hand", remedy=remedy or "",
-            )
-        )  # fmt: skip
+    context = Context(offline=offline, trust_remote_code=trust_remote_code)
+    return [_state(entry.name, entry.provider, context) for entry in ENCODERS.entries()]
+
+
+def print_encoders(states: list[EncoderState], console: Console) -> None:
+    """A table of encoders, then what to do about each that would not load."""
+    table = Table()
+    for column in ("Encoder", "Loader", "Dim.", "Gated", "Would load"):
+        table.add_column(column, overflow="fold")
+    for s in states:
+        verdict = f"[green]yes[/], {s.place}" if s.remedy is None else "[red]no[/]"
+        table.add_row(s.name, s.loader, str(s.dimension or ""), "yes" if s.gated else "no", verdict)
+    console.print(table)
+    for s in states:
+        if s.remedy is not None:
+            console.print(f"{s.name}: {s.remedy}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _state(name: str, provider: str, context: Context) -> EncoderState:
+    from unipath_bench.encoders.loading import find
+    from unipath_bench.encoders.pretrained import Pretrained
+    from unipath_bench.registries import ENCODERS
+
+    try:
+        encoder = ENCODERS.get(name)()
+    except MissingError as error:
+        return EncoderState(name=name, loader=provider, dimension=None, gated=False, place="", remedy=str(error))
+    remedy = encoder.missing(context)
+    found = find(encoder.spec, context.cache_dir) if isinstance(encoder, Pretrained) and remedy is None else None
+    return EncoderState(
+        name=name,
+        loader=encoder.spec.loader if isinstance(encoder, Pretrained) else provider,
+        dimension=encoder.card.dimension,
+        gated=encoder.card.gated,
+        place=found.place if found is not None else "" if remedy is not None else "comes with the package",
+        remedy=remedy,
+    )
+
+
+def _encoders(offline: bool) -> list[Finding]:
+    states = examine_encoders(offline)
+    ready = [s for s in states if s.remedy is None]
+    findings = [Finding(subject=f"Encoder {s.name}", verdict="ok", found=f"would load, {s.place}") for s in ready]
+    if len(ready) < len(states):
+        found = f"{len(states) - len(ready)} of {len(states)} lack weights, a package or your trust"
+        remedy = "`unipath-bench doctor --encoders` says what each of them needs."
+        findings.append(Finding(subject="Other encoders", verdict="note", found=found, remedy=remedy))
     return findings
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from unipath_bench.cli import options as opt
 from unipath_bench.errors import UsageError
-from unipath_bench.registry import Registry, suggest
+from unipath_bench.registry import Entry, Registry, suggest
 
 KINDS = ("models", "suites", "tasks", "encoders", "metrics", "commands")
 
@@ -75,10 +75,23 @@ def show(
         )
 
 
-def doctor(offline: opt.Offline = False, out: opt.Out = opt.DEFAULT_OUT, as_json: opt.AsJson = False) -> None:
+def doctor(
+    encoders: Annotated[bool, typer.Option("--encoders", help="Which encoders would load now; loads none.")] = False,
+    offline: opt.Offline = False,
+    trust_remote_code: opt.TrustRemoteCode = False,
+    out: opt.Out = opt.DEFAULT_OUT,
+    as_json: opt.AsJson = False,
+) -> None:
     """Check this installation: versions, device, disk, cached weights, hub access."""
-    from unipath_bench.cli.health import examine, print_findings
+    from unipath_bench.cli.health import examine, examine_encoders, print_encoders, print_findings
 
+    if encoders:
+        states = examine_encoders(offline, trust_remote_code)
+        if as_json:
+            sys.stdout.write(json.dumps([s.model_dump() for s in states], indent=2) + "\n")
+        else:
+            print_encoders(states, Console())
+        return
     findings = examine(out, offline)
     if as_json:
         sys.stdout.write(json.dumps([f.model_dump() for f in findings], indent=2) + "\n")
@@ -120,17 +133,29 @@ def _rows(kind: str) -> list[dict[str, str | int]]:
             }
             for t in load_tasks().values()
         ]
+    if kind == "suites":
+        return [_suite_row(e) for e in registries.SUITES.entries()]
     registry: Registry[object] = {
-        "suites": registries.SUITES, "encoders": registries.ENCODERS, "metrics": registries.METRICS,
+        "encoders": registries.ENCODERS, "metrics": registries.METRICS,
         "commands": registries.COMMANDS,
     }[kind]  # type: ignore[assignment]  # fmt: skip
     return [{"name": e.name, "target": e.target, "provider": e.provider} for e in registry.entries()]
+
+
+def _suite_row(entry: Entry) -> dict[str, str | int]:
+    """A public data set with its licence and where to get it; nothing is imported for other suites."""
+    from unipath_bench.suites.public.sets import SETS
+
+    public = SETS.get(entry.name)
+    facts = {"licence": public.licence, "get_it_from": public.page} if public else {"licence": "", "get_it_from": ""}
+    return {"name": entry.name, **facts, "provider": entry.provider}
 
 
 def _cards(name: str) -> dict[str, object]:
     from unipath_bench import registries
     from unipath_bench.generators.cards import find_card, list_models
     from unipath_bench.scoring.catalogue import load_tasks
+    from unipath_bench.suites.public.spec import DataSet
 
     cards: dict[str, object] = {}
     if name in {m.name for m in list_models()}:
@@ -145,5 +170,6 @@ def _cards(name: str) -> dict[str, object]:
         cards["metric"] = {"name": metric.name, "summary": metric.summary, **reads}
     if name in registries.SUITES:
         target = registries.SUITES.get(name)
-        cards["suite"] = {"name": name, "about": " ".join((target.__doc__ or "").split())}
+        about = {"name": name, "about": " ".join((target.__doc__ or "").split())}
+        cards["suite"] = target.facts() if isinstance(target, DataSet) else about
     return cards

@@ -63,8 +63,13 @@ Number = Annotated[
 Seeds = Annotated[int, typer.Option("--seeds", metavar="S", help="Images a prompt.", rich_help_panel=_WHAT)]
 Encoder = Annotated[
     list[str] | None,
-    typer.Option("--encoder", "-e", metavar="[ROLE=]NAME", help="Encoder for a role: image (default), judge or "
-                 "alignment; repeat for a panel.", rich_help_panel=_HOW),
+    typer.Option("--encoder", "-e", metavar="[ROLE=]NAME|SPEC.yaml|MODULE:ATTR", help="Encoder for a role: image "
+                 "(default), judge or alignment; repeat for a panel.", rich_help_panel=_HOW),
+]  # fmt: skip
+TrustRemoteCode = Annotated[
+    bool,
+    typer.Option("--trust-remote-code", help="Run the Python code in the repositories of the encoders that need it, "
+                 "at their pinned commits. Read it first.", rich_help_panel=_HOW),
 ]  # fmt: skip
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps.", rich_help_panel=_HOW)]
 BatchSize = Annotated[

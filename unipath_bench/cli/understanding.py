@@ -56,9 +56,9 @@ def understand(
     """
     from unipath_bench.cli.drawing import RichProgress
     from unipath_bench.contracts import Context
-    from unipath_bench.registries import ANSWERERS, QUESTION_SETS
     from unipath_bench.understanding.building import make
     from unipath_bench.understanding.contracts import Answerer, QuestionSet
+    from unipath_bench.understanding.registries import ANSWERERS, QUESTION_SETS
     from unipath_bench.understanding.run import RECORD, evaluate
 
     if offline:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from unipath_bench.cli import options as opt
 from unipath_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from unipath_bench.exhibits import Exhibits
 
 
 def report(
@@ -35,18 +38,36 @@ def report(
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN ...", help="Two or more run folders or record files.")],
     as_json: opt.AsJson = False,
-) -> None:
-    """Put runs side by side, task by task; says where they are not comparable, and why."""
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE.html", help="Write a page too, with the same prompts side by side."),
+    ] = None,
+) -> None:  # fmt: skip
+    """Put runs side by side, task by task, with paired differences; says where they are not comparable, and why."""
     from unipath_bench.comparison import compare as compare_records
     from unipath_bench.pipeline.run import load_record
 
     if len(runs) < 2:
         raise UsageError("compare needs two runs or more.", "Name their folders, e.g. unipath-bench-runs/runs/*")
     comparison = compare_records([load_record(path) for path in runs])
+    if html is not None:
+        from unipath_bench.comparison.page import write_page
+
+        path = write_page(comparison, [_exhibits(run) for run in runs], html)
+        Console(stderr=True).print(f"Page  {path}", highlight=False, soft_wrap=True)
     if as_json:
         sys.stdout.write(comparison.to_json() + "\n")
     else:
         comparison.print(Console())
+
+
+def _exhibits(run: Path) -> Exhibits | None:
+    """The images that a run's folder keeps; None for a lone record file."""
+    from unipath_bench.exhibits import Exhibits
+    from unipath_bench.pipeline.run import RunFolder
+
+    folder = RunFolder(run if run.is_dir() else run.parent).exhibits
+    return Exhibits.load(folder) if folder.is_dir() else None
 
 
 def ui(

@@ -1,10 +1,10 @@
 """Finding weights on this machine, and refusing those that are not the pinned ones.
 
-Encoders never download. A run uses what is on the machine already, online and offline alike; where something
-is not there, :meth:`missing` of the encoder prints the one command that fetches it. Two places are searched:
-the folder named by the environment variable ``UNIPATH_BENCH_WEIGHTS``, then the usual cache (torch hub's or
-Hugging Face's). The weights file is hashed when it is loaded and must be the pinned one, so an encoder's card
-names the numbers that were used."""
+Encoders never download. A run uses what is on the machine already, online and offline alike; where something is not
+there, :meth:`missing` of the encoder prints the one command that fetches it. Searched are, in this order: the path that
+a specification names; the folder ``$UNIPATH_BENCH_WEIGHTS``; the usual cache (Hugging Face's or torch hub's). A pinned
+weights file is hashed when it is loaded and must be the pinned one, so an encoder's card names the numbers that were
+used."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from unipath_bench.contracts import Context
 from unipath_bench.digest import digest_file
+from unipath_bench.encoders.spec import EncoderSpec
 from unipath_bench.errors import DataError, MissingError
 
 if TYPE_CHECKING:
@@ -27,28 +28,13 @@ WEIGHTS_VARIABLE = "UNIPATH_BENCH_WEIGHTS"
 
 
 @dataclass(frozen=True)
-class WeightsFile:
-    """One file published at a URL."""
+class Found:
+    """Where an encoder's files lie on this machine."""
 
-    filename: str
-    sha256: str
-    url: str
-
-
-@dataclass(frozen=True)
-class HubFiles:
-    """Files of a Hugging Face repository at a pinned commit."""
-
-    hub_id: str
-    revision: str
-    """Full commit hash."""
-    weights: str
-    """Name of the weights file: ``*.safetensors``, or a pickle that loads with ``weights_only``."""
-    sha256: str
-    """Of the weights file."""
-    others: tuple[str, ...] = ()
-    """Configuration and tokenizer files that are read too."""
-    gated: bool = False
+    folder: Path
+    weights: Path
+    place: str
+    """In words: which of the places that are searched."""
 
 
 def weights_folder() -> Path | None:
@@ -57,55 +43,55 @@ def weights_folder() -> Path | None:
     return Path(value).expanduser() if value else None
 
 
-def find_weights(file: WeightsFile) -> Path | None:
-    """The file in ``$UNIPATH_BENCH_WEIGHTS`` or torch hub's ``checkpoints``; None where it is in neither."""
-    for folder in (weights_folder(), _torch_checkpoints()):
-        if folder is not None and (folder / file.filename).is_file():
-            return folder / file.filename
-    return None
+def find(spec: EncoderSpec, cache_dir: Path | None = None) -> Found | None:
+    """Where the weights and every other file of ``spec`` lie; None where one is lacking. Reaches for no network.
 
-
-def weights_remedy(file: WeightsFile) -> str:
-    """How to get a file that :func:`find_weights` did not find."""
-    folder = weights_folder() or _torch_checkpoints()
-    return (
-        f"Download it (on any machine) and place it as {_shown(folder / file.filename)}:\n"
-        f"  curl -L --create-dirs -o {_shown(folder / file.filename)} {file.url}\n"
-        f"Or set {WEIGHTS_VARIABLE} to the folder that holds {file.filename}."
-    )
-
-
-def find_hub_files(files: HubFiles, name: str, cache_dir: Path | None = None) -> Path | None:
-    """The folder with every file: ``$UNIPATH_BENCH_WEIGHTS/<name>``, or the Hugging Face cache at the
-    revision.
-
-    None where a file is lacking in both. Reaches for no network.
+    A specification's own ``path`` is the only place where it is given. Otherwise: ``$UNIPATH_BENCH_WEIGHTS/NAME/``, the
+    file ``$UNIPATH_BENCH_WEIGHTS/NAME.SUFFIX`` (or under its published name) where no other file is needed, then the
+    cache of the hub at the pinned revision, or torch hub's for a file that is published at a URL.
     """
-    from huggingface_hub import try_to_load_from_cache
-
-    wanted = (files.weights, *files.others)
+    if spec.path is not None:
+        path = spec.path.expanduser()
+        return _in_file(spec, path, "path") if path.is_file() else _in_folder(spec, path, "path")
     own = weights_folder()
-    if own is not None and all((own / name / f).is_file() for f in wanted):
-        return own / name
-    cached = [try_to_load_from_cache(files.hub_id, f, cache_dir=cache_dir, revision=files.revision) for f in wanted]
-    paths = [Path(path) for path in cached if isinstance(path, str)]
-    return paths[0].parent if len(paths) == len(wanted) else None
+    if own is not None:
+        for found in (
+            _in_folder(spec, own / spec.name, WEIGHTS_VARIABLE),
+            _in_file(spec, own / f"{spec.name}{Path(spec.weights).suffix}", WEIGHTS_VARIABLE),
+            _in_file(spec, own / spec.weights, WEIGHTS_VARIABLE) if spec.url else None,
+        ):
+            if found is not None:
+                return found
+    if spec.url:
+        return _in_file(spec, _torch_checkpoints() / spec.weights, "torch hub cache")
+    return _in_hub_cache(spec, cache_dir) if spec.hub_id and spec.revision else None
 
 
-def hub_remedy(files: HubFiles, name: str) -> str:
-    """How to get files that are not there; for a gated model with its licence page and token."""
-    names = " ".join((files.weights, *files.others))
-    command = f"hf download {files.hub_id} {names} --revision {files.revision}"
+def remedy(spec: EncoderSpec) -> str:
+    """How to get files that :func:`find` did not find; for a gated model with its licence page and token."""
+    if spec.path is not None:
+        needed = ", ".join(file for file in (spec.weights, *spec.files) if file) or "the weights file"
+        return f"{spec.path} must be the weights file, or a folder with {needed}. Correct the path."
+    own = weights_folder()
+    if spec.url:
+        place = (own or _torch_checkpoints()) / spec.weights
+        return (
+            f"Download it (on any machine) and place it as {_shown(place)}:\n"
+            f"  curl -L --create-dirs -o {_shown(place)} {spec.url}\n"
+            f"Or set {WEIGHTS_VARIABLE} to the folder that holds {spec.weights}."
+        )
     steps = ["Fetch it once; runs never download by themselves:"]
-    if files.gated:
+    if spec.gated:
         steps = [
-            f"This model is gated. Accept its licence at https://huggingface.co/{files.hub_id}, make an "
+            f"This model is gated. Accept its licence at https://huggingface.co/{spec.hub_id}, make an "
             "access token with read permission at https://huggingface.co/settings/tokens, and set it as "
             "HF_TOKEN (or use `hf auth login`). Then:"
         ]
-    folder = weights_folder()
-    place = _shown(folder / name) if folder is not None else f"${WEIGHTS_VARIABLE}/{name}"
-    return "\n".join([*steps, f"  {command}", f"For a machine without network, copy these files to {place}."])
+    place_shown = _shown(own / spec.name) if own is not None else f"${WEIGHTS_VARIABLE}/{spec.name}"
+    steps += [f"  {command}" for command in _fetching(spec, place_shown)]
+    if spec.revision is None:
+        return "\n".join([*steps, "Or state the full commit as `revision`: the cache is then searched at that commit."])
+    return "\n".join([*steps, f"For a machine without network, copy these files to {place_shown}."])
 
 
 def check_digest(path: Path, sha256: str) -> None:
@@ -119,7 +105,10 @@ def check_digest(path: Path, sha256: str) -> None:
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors by name from a safetensors file, or from a pickle read with ``weights_only=True``; on the CPU."""
+    """Tensors by name from a safetensors file, or from a pickle read with ``weights_only=True``; on the CPU.
+
+    A training checkpoint's ``state_dict`` is taken out of it, and the prefix that data-parallel training leaves on
+    every name (``module.``) is dropped."""
     import torch
 
     if path.suffix == ".safetensors":
@@ -127,6 +116,10 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
 
         return load_file(path, device="cpu")
     state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    inner = state.get("state_dict")
+    state = inner if isinstance(inner, dict) else state
+    if state and all(key.startswith("module.") for key in state):
+        return {key.removeprefix("module."): value for key, value in state.items()}
     return state
 
 
@@ -152,6 +145,41 @@ def exact_inference() -> Iterator[None]:
         torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
     ):
         yield
+
+
+def _in_folder(spec: EncoderSpec, folder: Path, place: str) -> Found | None:
+    if spec.weights and all((folder / file).is_file() for file in (spec.weights, *spec.files)):
+        return Found(folder, folder / spec.weights, place)
+    return None
+
+
+def _in_file(spec: EncoderSpec, path: Path, place: str) -> Found | None:
+    return Found(path.parent, path, place) if path.is_file() and not spec.files else None
+
+
+def _in_hub_cache(spec: EncoderSpec, cache_dir: Path | None) -> Found | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    def cached(file: str, revision: str | None) -> Path | None:
+        path = try_to_load_from_cache(spec.hub_id, file, cache_dir=cache_dir, revision=revision)
+        return Path(path) if isinstance(path, str) else None
+
+    paths = [cached(file, spec.revision) for file in (spec.weights, *spec.files)]
+    paths += [cached(file, "main") for file in spec.asked_on_main]
+    if paths[0] is None or any(path is None for path in paths):
+        return None
+    return Found(paths[0].parent, paths[0], "hub cache")
+
+
+def _fetching(spec: EncoderSpec, place: str) -> list[str]:
+    files = " ".join((spec.weights, *spec.files))
+    if spec.revision is None:
+        commands = [f"hf download {spec.hub_id} {files} --local-dir {place}"]
+    else:
+        commands = [f"hf download {spec.hub_id} {files} --revision {spec.revision}"]
+    if spec.asked_on_main:
+        commands.append(f"hf download {spec.hub_id} {' '.join(spec.asked_on_main)}")
+    return commands
 
 
 def _torch_checkpoints() -> Path:

@@ -13,12 +13,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from unipath_bench.metrics._arrays import Features, Keys, as_matrix_pair
-from unipath_bench.metrics.estimate import check_confidence, holm, quantile, two_sided_p
+from unipath_bench.metrics.estimate import check_confidence, holm
 from unipath_bench.metrics.frechet_uncertainty import (
     BLOCKS,
-    REFUSE_ABOVE,
-    WIDEN_ABOVE,
-    WIDEN_BY,
     BlockedSet,
     Replicates,
     block_design,
@@ -26,6 +23,7 @@ from unipath_bench.metrics.frechet_uncertainty import (
     replicate,
     too_few,
 )
+from unipath_bench.metrics.paired import judge_difference
 from unipath_bench.metrics.units import design_limit
 
 
@@ -125,19 +123,13 @@ def compare_generators(
 def _difference(first: str, second: str, a: Replicates, b: Replicates, confidence: float) -> Difference:
     h = 2 / (1 / a.h + 1 / b.h)
     result = jackknife(a.plug_in - b.plug_in, a.without - b.without, a.halves - b.halves, h)
-    error, left_over = result.standard_error, result.left_over
-    if abs(left_over) > REFUSE_ABOVE * error:
-        reason = f"the bias left over, {left_over:.3g}, is more than {REFUSE_ABOVE:g} standard errors of {error:.3g}"
-        return Difference(first, second, None, None, None, None, 1.0, 1.0, reason)
-    # The bias left in J is about left_over: the truth lies near J - left_over.
-    stretch = WIDEN_BY * left_over if abs(left_over) > WIDEN_ABOVE * error else 0.0
-    reach = quantile(0.5 + confidence / 2, result.blocks - 1) * error
-    lower, upper = result.value - reach - max(0.0, stretch), result.value + reach - min(0.0, stretch)
-    doubt = max(0.0, stretch) if result.value > 0 else max(0.0, -stretch)
-    distance = max(0.0, abs(result.value) - doubt)
-    p_value = two_sided_p(distance, error, result.blocks - 1)
-    note = None if stretch == 0 else f"stretched by {WIDEN_BY:g} times the bias left over, {left_over:.3g}"
-    return Difference(first, second, result.value, error, lower, upper, p_value, p_value, note)
+    found = judge_difference(result.value, result.standard_error, result.left_over, result.blocks - 1, confidence)
+    if found.lower is None:
+        return Difference(first, second, None, None, None, None, 1.0, 1.0, found.reason)
+    return Difference(
+        first, second, found.value, found.standard_error, found.lower, found.upper, found.p_value, found.p_value,
+        found.reason,
+    )  # fmt: skip
 
 
 def _refused(names: list[str], confidence: float, reason: str) -> Comparison:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from unipath_bench.metrics._arrays import Features, Float64Array, Keys, as_matrix_pair, unit_rows
 from unipath_bench.metrics._kernel_sums import (
@@ -26,6 +27,7 @@ from unipath_bench.metrics._kernel_sums import (
 )
 from unipath_bench.metrics.estimate import Estimate, check_confidence, interval_or_floor
 from unipath_bench.metrics.kernel import CMMD_SCALE
+from unipath_bench.metrics.unit_uncertainty import LeaveOneOut
 from unipath_bench.metrics.units import Units, matched_units, unit_sums, units_of
 
 MINIMUM_UNITS = 8
@@ -47,6 +49,62 @@ def _mean_within(side: _Side) -> tuple[float, Float64Array]:
     total, pairs = side.sums.sum(), side.counts.sum()
     # A unit's row sums are its pairs as first member; as second member they count once more.
     return float(total / pairs), (total - 2 * side.sums) / (pairs - 2 * side.counts)
+
+
+class _KernelSums(NamedTuple):
+    """The terms of a squared distance over pairs of different units, with what each unit takes out of them."""
+
+    xx: float
+    yy: float
+    without_xx: Float64Array
+    without_yy: Float64Array
+    from_x: _Side
+    from_y: _Side
+
+    @property
+    def _total(self) -> float:
+        return float(self.from_x.sums.sum())
+
+    @property
+    def _pairs(self) -> float:
+        return float(self.from_x.counts.sum())
+
+    @property
+    def value(self) -> float:
+        return self.xx + self.yy - 2 * self._total / self._pairs
+
+    def without_both(self) -> Float64Array:
+        """Of a matched design: without each unit on both sides."""
+        sums, counts = self.from_x.sums + self.from_y.sums, self.from_x.counts + self.from_y.counts
+        return self.without_xx + self.without_yy - 2 * (self._total - sums) / (self._pairs - counts)
+
+    def without_first(self) -> Float64Array:
+        return self.without_xx - 2 * (self._total - self.from_x.sums) / (self._pairs - self.from_x.counts)
+
+    def without_second(self) -> Float64Array:
+        return self.without_yy - 2 * (self._total - self.from_y.sums) / (self._pairs - self.from_y.counts)
+
+
+def _kernel_sums(
+    a: torch.Tensor, b: torch.Tensor, kernel: Kernel, first: Units, second: Units, matched: bool
+) -> _KernelSums:
+    xx, without_xx = _mean_within(_by_unit(within_row_sums(a, kernel, None if first.single else first.codes), first))
+    yy, without_yy = _mean_within(_by_unit(within_row_sums(b, kernel, None if second.single else second.codes), second))
+    rows, columns = between_row_sums(a, b, kernel, (first.codes, second.codes) if matched else None)
+    return _KernelSums(xx, yy, without_xx, without_yy, _by_unit(rows, first), _by_unit(columns, second))
+
+
+def kernel_distance_without_units(
+    real: Features, generated: Features, units_real: Keys, units_generated: Keys
+) -> LeaveOneOut:
+    """KID (cubic kernel, all pairs of different units) of two matched sets, and the same without each unit in turn.
+
+    ``real`` (n, D), ``generated`` (m, D); equal unit codes are one unit. For differences of two generators.
+    """
+    a, b = as_matrix_pair(real, generated, ("real", "generated"), minimum_rows=2)
+    first, second = matched_units(units_real, units_generated, len(a), len(b))
+    sums = _kernel_sums(a, b, PolynomialKernel(3, None, 1.0), first, second, True)
+    return LeaveOneOut(sums.value, sums.without_both())
 
 
 def _mmd_estimate(
@@ -71,20 +129,14 @@ def _mmd_estimate(
     number = min(first.number, second.number)
     if number < MINIMUM_UNITS:
         raise ValueError(f"{number} units are too few for an interval: at least {MINIMUM_UNITS} are needed")
-    xx, without_xx = _mean_within(_by_unit(within_row_sums(a, kernel, None if first.single else first.codes), first))
-    yy, without_yy = _mean_within(_by_unit(within_row_sums(b, kernel, None if second.single else second.codes), second))
-    rows, columns = between_row_sums(a, b, kernel, (first.codes, second.codes) if matched else None)
-    from_x, from_y = _by_unit(rows, first), _by_unit(columns, second)
-    total, pairs = from_x.sums.sum(), from_x.counts.sum()
-    value = xx + yy - 2 * total / pairs
-    if matched:
-        between = (total - from_x.sums - from_y.sums) / (pairs - from_x.counts - from_y.counts)
-        variance = _delete_one_variance(without_xx + without_yy - 2 * between)
-    else:
-        variance = _delete_one_variance(without_xx - 2 * (total - from_x.sums) / (pairs - from_x.counts))
-        variance += _delete_one_variance(without_yy - 2 * (total - from_y.sums) / (pairs - from_y.counts))
+    sums = _kernel_sums(a, b, kernel, first, second, matched)
+    variance = (
+        _delete_one_variance(sums.without_both())
+        if matched
+        else _delete_one_variance(sums.without_first()) + _delete_one_variance(sums.without_second())
+    )
     return interval_or_floor(
-        scale * float(value),
+        scale * sums.value,
         scale * float(np.sqrt(variance)),
         degrees=None if first.single and second.single else number - 1,
         confidence=confidence,

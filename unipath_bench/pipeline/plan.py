@@ -23,6 +23,7 @@ from unipath_bench.errors import MissingError, UsageError
 from unipath_bench.generators.cards import load_generator, model_digest
 from unipath_bench.pipeline.requests import build_requests, build_variants, wordings
 from unipath_bench.registries import ENCODERS, METRICS
+from unipath_bench.registry import is_file
 from unipath_bench.schema.cards import EncoderCard, SuiteCard
 from unipath_bench.schema.record import PlanRecord
 from unipath_bench.schema.task import TaskSpec
@@ -63,6 +64,7 @@ class Options:
     """``NAME`` (the image role) or ``ROLE=NAME``; repeated for a panel."""
     device: str = "cpu"
     offline: bool = False
+    trust_remote_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,18 @@ class Plan:
     def context(self) -> Context:
         """What the run lends to its generator and encoders."""
         oracle = self.generator.card.oracle
-        return Context(self.options.device, self.options.offline, None, self.suite if oracle else None)
+        return _context(self.options, self.suite if oracle else None)
+
+    def require_chosen(self) -> None:
+        """Raise :class:`MissingError` where an encoder that the user chose is not at hand.
+
+        A suite's own encoder that is not at hand leaves its tasks "not computed" instead.
+        """
+        chosen = {name for item in self.options.encoders for name in self.role_encoders.get(_role(item), ())}
+        for name in sorted(chosen & set(self.encoders)):
+            remedy = self.encoders[name].missing(self.context())
+            if remedy is not None:
+                raise MissingError(f"The encoder {name!r} is not at hand.", remedy)
 
     def record(self) -> PlanRecord:
         """The plan as it stands in the run record."""
@@ -183,7 +196,8 @@ def _portable(spec: str) -> str:
 
 def encoder_digest(card: EncoderCard) -> str:
     """Digest of all in a card that decides the features."""
-    return digest(card.model_dump(mode="json", exclude=_DESCRIPTIVE))
+    left_out = _DESCRIPTIVE if card.recipe else _DESCRIPTIVE | {"recipe"}
+    return digest(card.model_dump(mode="json", exclude=left_out))
 
 
 def make_plan(options: Options) -> Plan:
@@ -196,14 +210,17 @@ def make_plan(options: Options) -> Plan:
     roles = assign_roles(suite)
     generator = load_generator(options.model, dict(options.model_arguments or {}))
     prompts = _take(roles, options.n, suite)
-    context = Context(options.device, options.offline, None, suite if generator.card.oracle else None)
+    context = _context(options, suite if generator.card.oracle else None)
     remedy = generator.missing(context)
     if remedy is not None:
         raise MissingError(f"The generator {generator.card.name!r} cannot be loaded.", remedy)
     height, width = _size(generator, suite, prompts)
-    role_encoders = assign_encoders(suite.card.default_encoders, options.encoders)
-    tasks: list[PlannedTask] = []
     encoders: dict[str, Encoder] = {}
+    role_encoders = {
+        role: tuple(_recorded_name(name, encoders) for name in names)
+        for role, names in assign_encoders(suite.card.default_encoders, options.encoders).items()
+    }
+    tasks: list[PlannedTask] = []
     for spec in specs:
         tasks.extend(_plan_task(spec, role_encoders, encoders, context, roles, prompts, generator))
     plan = Plan(
@@ -239,13 +256,29 @@ def assign_encoders(defaults: Mapping[str, str], chosen: Sequence[str]) -> dict[
     """Encoder names by role: the suite's defaults, replaced role by role by ``NAME`` (image) or ``ROLE=NAME``."""
     replaced: dict[str, list[str]] = {}
     for item in chosen:
-        role, _, name = item.rpartition("=")
-        role = role or "image"
+        role, name = _role(item), item.rpartition("=")[2]
         if role not in ROLES:
             raise UsageError(f"--encoder {item}: there is no role {role!r}.", f"Roles are {', '.join(ROLES)}.")
         replaced.setdefault(role, []).append(name)
     roles = {role: (name,) for role, name in defaults.items()}
     return roles | {role: tuple(dict.fromkeys(names)) for role, names in replaced.items()}
+
+
+def _role(item: str) -> str:
+    return item.rpartition("=")[0] or "image"
+
+
+def _recorded_name(name: str, encoders: dict[str, Encoder]) -> str:
+    """What records call an encoder: of a file, the name that it states, so that they do not depend on folders."""
+    if not is_file(name):
+        return name
+    encoder = ENCODERS.get(name)()
+    encoders[encoder.card.name] = encoder
+    return encoder.card.name
+
+
+def _context(options: Options, suite: Suite | None) -> Context:
+    return Context(options.device, options.offline, None, suite, options.trust_remote_code)
 
 
 def _take(roles: Roles, n: int | None, suite: Suite) -> tuple[Sample, ...]:

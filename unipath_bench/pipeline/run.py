@@ -60,6 +60,7 @@ def run(plan: Plan, out: Path, *, batch_size: int | None = None, progress: Progr
     Everything that ``out`` holds already is used; nothing is computed twice. Raises a
     :class:`~unipath_bench.errors.BenchError` naming the thing and the remedy; finished shards survive it.
     """
+    plan.require_chosen()
     show = progress or Silent()
     clock = _Clock()
     store = Store(out / "store")

@@ -21,6 +21,7 @@ from unipath_bench.pipeline.files import write_text
 from unipath_bench.pipeline.plan import Plan, PlannedTask, encoder_digest
 from unipath_bench.pipeline.progress import Progress
 from unipath_bench.pipeline.store import Store
+from unipath_bench.registries import ENCODERS
 from unipath_bench.schema.base import parse_json
 from unipath_bench.schema.record import Shard, TaskScore
 from unipath_bench.scoring.evaluate import TaskOutcome, evaluate
@@ -114,7 +115,12 @@ def _computed(task: PlannedTask, plan: Plan, sets: FeatureSets) -> TaskScore:
 
 
 def _coupled(task: PlannedTask, plan: Plan) -> bool:
-    return task.encoder in plan.generator.card.internal_encoders
+    """Whether the generator uses the task's encoder inside: the same name, or the same repository on the hub."""
+    internal = plan.generator.card.internal_encoders
+    if task.encoder is None or task.encoder in internal:
+        return task.encoder is not None
+    repositories = {ENCODERS.get(name)().card.hub_id for name in internal if name in ENCODERS}
+    return plan.encoders[task.encoder].card.hub_id in repositories - {""}
 
 
 def _checked_details(task: PlannedTask, outcome: TaskOutcome) -> dict[str, object]:

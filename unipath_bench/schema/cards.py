@@ -93,6 +93,9 @@ class EncoderCard(Document):
         description="Images in one forward pass: fixed, so that results never depend on the run.",
     )
     microns_per_pixel: float | None = Field(default=None, gt=0, description="Scale that the encoder was trained at.")
+    recipe: str = Field(
+        default="", description="What else decides the features: pooling and network, with a digest of their settings."
+    )
     hub_id: str = ""
     licence: str = ""
     gated: bool = False

@@ -41,6 +41,19 @@ class Interval(Document):
     note: str = Field(default="", description="Why it is not two-sided, and what would do.")
 
 
+class Contributions(Document):
+    """What a paired difference to another run needs: how each block of cases moves the value.
+
+    See :mod:`unipath_bench.metrics.paired`; at most 100 blocks, so a few hundred bytes whatever n is."""
+
+    estimate: float = Field(description="What is subtracted: the value, or the quantity freed of its bias.")
+    left_over: float = Field(default=0.0, description="Bias that the estimate may still have.")
+    parts: str = Field(description="Contribution of each block: little-endian float32 in base64.")
+    blocks: str = Field(description="Digest of which patients, slides or images lie in which block, with their number.")
+    units: int = Field(description="Independent units (patients, slides, images).")
+    method: str
+
+
 class Value(Document):
     """One number with what it takes to read it."""
 
@@ -58,6 +71,8 @@ class Value(Document):
     )
     interval: Interval | None = None
     interval_note: str = Field(default="", description="Why there is no interval.")
+    contributions: Contributions | None = Field(default=None, description="For paired differences to other runs.")
+    contributions_note: str = Field(default="", description="Why there are none.")
 
 
 class TaskScore(Document):

@@ -11,8 +11,9 @@ from scipy.stats import rankdata
 
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
 from unipath_bench.metrics.alignment import cosine_per_pair
+from unipath_bench.metrics.paired_sets import mean_figures, recall_without_blocks
 from unipath_bench.metrics.retrieval import recall_per_query
-from unipath_bench.schema.record import Interval
+from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.scoring.features import (
     Matrix,
     codes,
@@ -23,6 +24,7 @@ from unipath_bench.scoring.features import (
     unit_rows,
 )
 from unipath_bench.scoring.not_computable import NotComputable
+from unipath_bench.scoring.paired import RECOMPUTED_BLOCKS, cut, mean_contributions, of_blocks, too_few_for_pairs
 from unipath_bench.scoring.uncertainty import mean_interval, unit_codes
 
 KS = (1, 5, 10, 50)
@@ -52,6 +54,7 @@ def clip_score(inputs: ScoreInputs) -> Measurement:
             "highest": [_pair(generated, i, cosines) for i in order[::-1][:6]],
         },
         uncertainty=lambda: {"cosine": mean_interval(cosines, unit_codes(generated), (-1.0, 1.0))},
+        paired=lambda: {"cosine": mean_contributions(cosines, generated)},
     )
 
 
@@ -77,6 +80,7 @@ def image_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Mea
         n=len(generated),
         dimension=queries.shape[1],
         uncertainty=lambda: _recall_intervals(found, generated),
+        paired=lambda: {f"recall@{k}": mean_contributions(values, generated) for k, values in found.items()},
         anchors={f"recall@{k}": (k / len(reference), _attainable(relevant, k)) for k in within},
         details=_retrieval_details(ks, within, len(queries), len(reference), relevant),
     )
@@ -111,6 +115,7 @@ def text_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Meas
             {k: np.concatenate([found[k] for found in per_replicate]) for k in within},
             generated.take(np.concatenate(galleries)),
         ),
+        paired=lambda: _gallery_contributions(texts, images, generated, galleries, within),
     )
 
 
@@ -178,6 +183,11 @@ def terminology_robustness(inputs: ScoreInputs) -> Measurement:
         anchors={"paraphrased": (0.5, real), "canonical": (0.5, real)},
         details={"wordings": [float(reworded[rows].mean()) for rows in wordings.values()], "canonical": base},
         uncertainty=uncertainty,
+        paired=lambda: {
+            "paraphrased": mean_contributions(reworded, variants),
+            "canonical": mean_contributions(plain, asked),
+            "spread": mean_contributions(spread, asked),
+        },
     )
 
 
@@ -207,6 +217,23 @@ def _recall_intervals(found: Mapping[int, npt.NDArray[np.float64]], queries: Fea
     """Of the mean over the prompts asked, the gallery as it is."""
     units = unit_codes(queries)
     return {f"recall@{k}": mean_interval(values, units, (0.0, 1.0)) for k, values in found.items()}
+
+
+def _gallery_contributions(
+    texts: Matrix, images: Matrix, generated: FeatureSet, galleries: Sequence[npt.NDArray[np.int64]], ks: Sequence[int]
+) -> dict[str, Contributions | str]:
+    """Of recalls in galleries that are the generator's own: a patient left out is neither asked for nor in the way."""
+    of = cut(generated, RECOMPUTED_BLOCKS)
+    lack = too_few_for_pairs(of.units)
+    if lack:
+        return {f"recall@{k}": lack for k in ks}
+    figures = mean_figures([
+        recall_without_blocks(
+            texts[rows], images[rows], codes(generated.take(rows).prompts)[0], of.block_of_row[rows], ks
+        )
+        for rows in galleries
+    ])  # fmt: skip
+    return {f"recall@{k}": of_blocks(found, of) for k, found in figures.items()}
 
 
 def _reportable(ks: Sequence[int], gallery: int) -> list[int]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
 from unipath_bench.metrics.unit_uncertainty import LeaveOneOut
-from unipath_bench.schema.record import Interval
+from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.scoring.classifier import (
     GRID,
     Labels,
@@ -23,6 +23,7 @@ from unipath_bench.scoring.classifier import (
 )
 from unipath_bench.scoring.features import Matrix, attribute_names, image_features, one_label
 from unipath_bench.scoring.not_computable import NotComputable
+from unipath_bench.scoring.paired import NOT_MATCHED, cut, of_units, too_few_for_pairs
 from unipath_bench.scoring.uncertainty import average, design, too_few_units, unit_interval
 
 
@@ -79,6 +80,7 @@ def attribute_control(
         anchors={"weighted_f1": (floor, ceiling), "percent_of_real": (_percent(floor, ceiling), 100.0)},
         details={"attributes": tables, "not_computed": left_out, "not_reported": not_reported},
         uncertainty=lambda: _intervals(inputs["reference"], inputs["generated"], answers, ceiling > 0),
+        paired=lambda: _contributions(inputs["reference"], inputs["generated"], answers, ceiling > 0),
     )
 
 
@@ -109,6 +111,36 @@ def _intervals(
     ceiling = average([weighted_f1_without(each.real, each.seen_in_real, first) for each in answers])
     ratio = LeaveOneOut(100 * score.value / ceiling.value, 100 * score.without / ceiling.without)
     return {**found, "percent_of_real": unit_interval(ratio, second, (0.0, np.inf))}
+
+
+def control_contributions(generated: FeatureSet, answers: Sequence[tuple[Labels, Labels]]) -> Contributions | str:
+    """Of the mean weighted F1 over attributes; ``answers`` are, for each, the classes asked for and those read."""
+    of = cut(generated)
+    lack = too_few_for_pairs(of.units)
+    if lack:
+        return lack
+    return of_units(average([weighted_f1_without(asked, read, of.units) for asked, read in answers]), of)
+
+
+def _contributions(
+    reference: FeatureSet, generated: FeatureSet, answers: Sequence[_Answers], has_ratio: bool
+) -> dict[str, Contributions | str]:
+    """As the intervals: the probes, which are the same for every generator, as they are."""
+    of = cut(generated)
+    lack = too_few_for_pairs(of.units)
+    if lack:
+        return dict.fromkeys(("weighted_f1", "percent_of_real"), lack)
+    found = {"weighted_f1": control_contributions(generated, [(each.prompted, each.seen) for each in answers])}
+    if has_ratio:
+        first, second, matched = design(reference, generated)
+        found["percent_of_real"] = NOT_MATCHED
+        if matched:
+            ceiling = average([weighted_f1_without(each.real, each.seen_in_real, first) for each in answers])
+            # Units are numbered by the reference here, which the generated set follows prompt by prompt.
+            score = average([weighted_f1_without(each.prompted, each.seen, second) for each in answers])
+            ratio = LeaveOneOut(100 * score.value / ceiling.value, 100 * score.without / ceiling.without)
+            found["percent_of_real"] = of_units(ratio, of)
+    return found
 
 
 def _untaught(taught: Labels, wanted: Labels) -> str:

@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 from unipath_bench.contracts import Measurement, Metric, ScoreInputs
 from unipath_bench.errors import DataError, UsageError, listed
-from unipath_bench.schema.record import Interval, Value
+from unipath_bench.schema.record import Contributions, Interval, Value
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.anchors import Anchored, anchored, percent_of_range
 from unipath_bench.scoring.not_computable import NotComputable
 
 NO_INTERVAL = "The metric gives no interval."
+NO_CONTRIBUTIONS = "The metric declares nothing that a paired difference could be taken of."
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,18 @@ def evaluate(spec: TaskSpec, metric: Metric, inputs: ScoreInputs) -> TaskOutcome
     details = _details(spec, measured)
     if spec.headline not in measured.values:
         return TaskOutcome("not computed", reason=details["not_reported"][spec.headline], details=details)
-    intervals = measured.uncertainty()
+    intervals, paired = measured.uncertainty(), measured.paired()
     return TaskOutcome(
         "computed",
         {
-            name: _value(spec, name, measured, anchors[name], intervals.get(name, NO_INTERVAL))
+            name: _value(
+                spec,
+                name,
+                measured,
+                anchors[name],
+                intervals.get(name, NO_INTERVAL),
+                paired.get(name, NO_CONTRIBUTIONS),
+            )
             for name in spec.values
             if name in measured.values
         },
@@ -97,7 +105,10 @@ def _check(spec: TaskSpec, metric: Metric, measured: Measurement) -> None:
         )
 
 
-def _value(spec: TaskSpec, name: str, measured: Measurement, anchor: Anchored, found: Interval | str) -> Value:
+def _value(
+    spec: TaskSpec, name: str, measured: Measurement, anchor: Anchored, found: Interval | str,
+    paired: Contributions | str,
+) -> Value:  # fmt: skip
     of = spec.values[name]
     value = float(measured.values[name])
     return Value(
@@ -113,4 +124,6 @@ def _value(spec: TaskSpec, name: str, measured: Measurement, anchor: Anchored, f
         percent_of_range=percent_of_range(value, anchor.floor, anchor.ceiling, of.direction),
         interval=None if isinstance(found, str) else found,
         interval_note=found if isinstance(found, str) else "",
+        contributions=None if isinstance(paired, str) else paired,
+        contributions_note=paired if isinstance(paired, str) else "",
     )

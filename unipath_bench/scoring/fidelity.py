@@ -7,13 +7,23 @@ from typing import Any
 from unipath_bench.contracts import Measurement, ScoreInputs, metric
 from unipath_bench.metrics.basis import PcaBasis
 from unipath_bench.metrics.frechet import frechet_distance
-from unipath_bench.metrics.frechet_uncertainty import frechet_estimate
+from unipath_bench.metrics.frechet_uncertainty import BLOCKS, frechet_estimate
 from unipath_bench.metrics.kernel import kernel_distance, unbiased_mmd_polynomial
-from unipath_bench.metrics.kernel_uncertainty import kernel_distance_estimate
+from unipath_bench.metrics.kernel_uncertainty import kernel_distance_estimate, kernel_distance_without_units
 from unipath_bench.metrics.manifold import precision_recall_density_coverage
-from unipath_bench.schema.record import Interval
+from unipath_bench.metrics.paired_sets import MANIFOLD_FIGURES, frechet_contributions, manifold_without_blocks
+from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.scoring.features import image_features, require_images
 from unipath_bench.scoring.not_computable import NotComputable
+from unipath_bench.scoring.paired import (
+    NOT_MATCHED,
+    RECOMPUTED_BLOCKS,
+    cut,
+    document,
+    of_blocks,
+    of_units,
+    too_few_for_pairs,
+)
 from unipath_bench.scoring.uncertainty import (
     FRECHET_METHOD,
     KERNEL_METHOD,
@@ -56,12 +66,26 @@ def frechet(inputs: ScoreInputs, *, basis: int = 32) -> Measurement:
             for name, pair in sets.items()
         }
 
+    def paired() -> dict[str, Contributions | str]:
+        first, second, matched = design(inputs["reference"], inputs["generated"])
+        if not matched:
+            return dict.fromkeys(sets, NOT_MATCHED)
+        of = cut(inputs["generated"], BLOCKS)
+        found = {
+            name: frechet_contributions(*pair, units_real=first, units_generated=second) for name, pair in sets.items()
+        }
+        return {
+            name: f"No paired difference: {each}." if isinstance(each, str) else document(each, of, FRECHET_METHOD)
+            for name, each in found.items()
+        }
+
     return Measurement(
         values={name: float(frechet_distance(*pair)) for name, pair in sets.items()},
         n=len(generated),
         dimension=real.shape[1],
         details=details,
         uncertainty=uncertainty,
+        paired=paired,
     )
 
 
@@ -116,12 +140,21 @@ def kid(inputs: ScoreInputs, *, subset_size: int | None = None, subsets: int = 1
         estimate = kernel_distance_estimate(real, generated, units_real=first, units_generated=second, matched=matched)
         return {"distance": interval(estimate, KERNEL_METHOD)}
 
+    def paired() -> dict[str, Contributions | str]:
+        first, second, matched = design(inputs["reference"], inputs["generated"])
+        lack = too_few_for_pairs(second) if matched else NOT_MATCHED
+        if lack:
+            return {"distance": lack}
+        found = kernel_distance_without_units(real, generated, first, second)
+        return {"distance": of_units(found, cut(inputs["generated"]))}
+
     return Measurement(
         values={"distance": value},
         n=len(generated),
         dimension=real.shape[1],
         details=details,
         uncertainty=uncertainty,
+        paired=paired,
     )
 
 
@@ -135,11 +168,22 @@ def prdc(inputs: ScoreInputs, *, k: int = 5) -> Measurement:
         require_images(inputs[name], name, k + 1, f"A distance to the {k}th nearest neighbour")
     real, generated = image_features(inputs, "reference"), image_features(inputs, "generated")
     found = precision_recall_density_coverage(real, generated, k=k)
-    names = ("precision", "recall", "density", "coverage")
+
+    def paired() -> dict[str, Contributions | str]:
+        if not design(inputs["reference"], inputs["generated"]).matched:
+            return dict.fromkeys(MANIFOLD_FIGURES, NOT_MATCHED)
+        first, second = (cut(inputs[name], RECOMPUTED_BLOCKS) for name in ("reference", "generated"))
+        lack = too_few_for_pairs(second.units)
+        if lack:
+            return dict.fromkeys(MANIFOLD_FIGURES, lack)
+        figures = manifold_without_blocks(real, generated, first.block_of_row, second.block_of_row, k=k)
+        return {name: of_blocks(each, second) for name, each in figures.items()}
+
     return Measurement(
-        values={name: float(getattr(found, name)) for name in names},
+        values={name: float(getattr(found, name)) for name in MANIFOLD_FIGURES},
         n=len(generated),
         dimension=real.shape[1],
         details={"k": k},
-        uncertainty=lambda: dict.fromkeys(names, NEIGHBOURS_NOTE),
+        uncertainty=lambda: dict.fromkeys(MANIFOLD_FIGURES, NEIGHBOURS_NOTE),
+        paired=paired,
     )

@@ -11,8 +11,9 @@ from scipy.spatial.distance import cdist
 
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
 from unipath_bench.metrics.memorisation import copied_fraction, copy_threshold, nearest_neighbours
-from unipath_bench.schema.record import Interval
+from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.scoring.features import Matrix, image_features, require_images
+from unipath_bench.scoring.paired import mean_contributions
 from unipath_bench.scoring.uncertainty import Codes, share_interval, unit_codes
 
 PAIRS = 12
@@ -75,6 +76,7 @@ def memorisation(
             "not_reported": not_reported,
         },
         uncertainty=lambda: _intervals(copied, authentic, unit_codes(generated_set)),
+        paired=lambda: _contributions(copied, authentic, generated_set),
     )
 
 
@@ -84,6 +86,15 @@ def _intervals(
     found = {"copied_fraction": share_interval(copied, units)}
     if authentic is not None:
         found["authenticity"] = share_interval(authentic, units)
+    return found
+
+
+def _contributions(
+    copied: npt.NDArray[np.bool_], authentic: npt.NDArray[np.bool_] | None, generated: FeatureSet
+) -> dict[str, Contributions | str]:
+    found = {"copied_fraction": mean_contributions(copied.astype(np.float64), generated)}
+    if authentic is not None:
+        found["authenticity"] = mean_contributions(authentic.astype(np.float64), generated)
     return found
 
 

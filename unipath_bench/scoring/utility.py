@@ -12,7 +12,8 @@ import numpy as np
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
 from unipath_bench.digest import seed_from
 from unipath_bench.metrics.unit_uncertainty import LeaveOneOut
-from unipath_bench.schema.record import Interval
+from unipath_bench.metrics.units import assign_blocks, units_of
+from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.scoring.classifier import (
     GRID,
     Labels,
@@ -25,6 +26,7 @@ from unipath_bench.scoring.classifier import (
 from unipath_bench.scoring.features import Matrix, attribute_names, image_features, one_label
 from unipath_bench.scoring.folds import Rows, grouped_folds
 from unipath_bench.scoring.not_computable import NotComputable
+from unipath_bench.scoring.paired import Cut, cut_of, of_blocks, too_few_for_pairs
 from unipath_bench.scoring.uncertainty import average, too_few_units, unit_codes, unit_interval
 
 
@@ -46,6 +48,12 @@ class _Fold:
 
     test: Rows
     synthetic: Rows
+
+
+BLOCKS_A_FOLD = 2
+"""Blocks of patients that are left out of training and test in turn, a fold: 10 in all."""
+
+GAIN_NOTE = "No paired difference: every classifier would have to be trained anew without each block of patients."
 
 
 class _Pair(NamedTuple):
@@ -136,6 +144,10 @@ def synthetic_training(
             "not_reported": not_reported,
         },
         uncertainty=lambda: _intervals(reference.labels, alone, pairs, inputs["reference"]),
+        paired=lambda: {
+            "synthetic_weighted_f1": _contributions(inputs, reference, generated, parts, penalty, alone),
+            "augmentation_gain": GAIN_NOTE,
+        },
     )
 
 
@@ -244,3 +256,43 @@ def _intervals(
         gain = LeaveOneOut(after.value - before.value, after.without - before.without)
         found["augmentation_gain"] = unit_interval(gain, units, (-1.0, 1.0))
     return found
+
+
+def _contributions(
+    inputs: ScoreInputs, reference: _Labelled, generated: _Labelled, folds: Sequence[_Fold], penalty: float,
+    answers: Labels,
+) -> Contributions | str:  # fmt: skip
+    """Classifiers trained anew without each block of patients, which counts the noise of the training images too.
+
+    Blocks lie within folds, so a fold's own blocks leave its classifier as it is."""
+    of = _cut_within(inputs["reference"], folds)
+    lack = too_few_for_pairs(of.units)
+    if lack:
+        return lack
+    rows = of.block_of_row
+    row_of = {sample: row for row, sample in enumerate(inputs["reference"].ids)}
+    synthetic_rows = rows[[row_of[sample] for sample in inputs["generated"].ids]]
+    number = int(rows.max()) + 1
+    changed = np.tile(answers, (number, 1))
+    for fold in folds:
+        taught = generated.take(fold.synthetic)
+        blocks = synthetic_rows[fold.synthetic]
+        for block in np.unique(blocks).tolist():
+            left = taught.take(np.flatnonzero(blocks != block))
+            if len(np.unique(left.labels)) < len(np.unique(taught.labels)):
+                return "No paired difference: without some block of patients a class has no training images."
+            probe = LinearProbe(left.features, left.labels, penalty)
+            changed[block, fold.test] = probe.predict(reference.features[fold.test])
+    without = [weighted_f1(reference.labels[rows != b], changed[b, rows != b]) for b in range(number)]
+    return of_blocks(LeaveOneOut(weighted_f1(reference.labels, answers), np.asarray(without)), of)
+
+
+def _cut_within(reference: FeatureSet, folds: Sequence[_Fold]) -> Cut:
+    """Whole patients in two blocks a fold."""
+    units = unit_codes(reference)
+    block_of_unit = np.zeros(int(units.max()) + 1, np.int64)
+    for number, fold in enumerate(folds):
+        mine, positions = np.unique(units[fold.test], return_inverse=True)
+        sizes = units_of(positions, len(positions)).sizes
+        block_of_unit[mine] = BLOCKS_A_FOLD * number + assign_blocks(sizes, min(BLOCKS_A_FOLD, len(mine)), 0)
+    return cut_of(reference, np.unique(block_of_unit, return_inverse=True)[1].astype(np.int64))

@@ -48,7 +48,7 @@ class HuggingFaceSuite(TableSuite):
         if source.exists():
             folder, name = source.resolve(), source.resolve().name
         else:
-            folder, name = _fetch(str(data), revision, files, offline), str(data)
+            folder, name = fetch(str(data), revision, files, offline), str(data)
         parts = _open(folder, config, name)
         problems = Problems(name)
         renamed = _rename(list(parts), splits or {}, problems)
@@ -98,7 +98,8 @@ class HuggingFaceSuite(TableSuite):
                 raise DataError(f"{source!s} cannot be read: {error.strerror}.", "Check the file.") from error
 
 
-def _fetch(name: str, revision: str | None, files: Sequence[str] | str | None, offline: bool) -> Path:
+def fetch(name: str, revision: str | None, files: Sequence[str] | str | None, offline: bool) -> Path:
+    """Folder of the hub data set ``name`` at ``revision``; :class:`UsageError` for no hub id or no revision."""
     if not _HUB_ID.fullmatch(name):
         raise UsageError(f"{name} is neither a path that exists nor a hub id of the form owner/name.", "Check --data.")
     if not revision:

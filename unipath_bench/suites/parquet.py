@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
@@ -32,6 +32,53 @@ class _Place:
     row: int
 
 
+class ParquetImages:
+    """Encoded images in the rows of Parquet files, read row group by row group."""
+
+    def __init__(self, root: Path, files: Sequence[Path]) -> None:
+        self._root = root
+        self._files = list(files)
+        self._places: list[_Place] = []
+        self._columns: dict[Path, str] = {}
+        self._groups = _RowGroups(CACHE_BYTES)
+
+    def add(self, file: Path, column: str, rows: Iterable[tuple[int, int]]) -> None:
+        """Rows of ``file`` as (row group, row in it); ``column`` holds their images."""
+        self._columns[file] = column
+        self._places.extend(_Place(file, group, row) for group, row in rows)
+
+    def take(self, rows: Sequence[int]) -> None:
+        """Keep these rows alone, in this order."""
+        self._places = [self._places[row] for row in rows]
+
+    def encoded(self, index: int, name: str) -> bytes:
+        """The image file in row ``index``; raises :class:`DataError` under ``name`` where there is none."""
+        place = self._places[index]
+        cell = self._groups.column(place.file, place.group, self._columns[place.file])[place.row].as_py()
+        data = cell.get("bytes") if isinstance(cell, dict) else cell
+        if not isinstance(data, bytes):
+            raise DataError(
+                f"{name} ({name_of(place.file, self._root)}) has no image bytes.",
+                "Embed the images when writing the file: dataset.to_parquet(path) of Hugging Face datasets does.",
+            )
+        return data
+
+    def read(self, index: int, name: str) -> RGBImage:
+        """Decode row ``index``: uint8 (H, W, 3)."""
+        return read_image(self.encoded(index, name), name)
+
+    def size(self, index: int) -> tuple[int, int] | None:
+        """(height, width) from the image's header; None where there is none."""
+        try:
+            return image_size(self.encoded(index, ""))
+        except DataError:
+            return None
+
+    def digests(self) -> Iterator[str]:
+        """SHA-256 of each file."""
+        return (digest_file(file) for file in self._files)
+
+
 class ParquetSuite(TableSuite):
     """One Parquet file, or a folder of them, such as ``data/train-00000-of-00002.parquet`` or ``test/0000.parquet``.
 
@@ -49,67 +96,59 @@ class ParquetSuite(TableSuite):
     ) -> None:  # fmt: skip
         check_arguments(type(self), size, description)
         self.root = Path(data).expanduser().resolve()
-        self._files = _find(self.root)
         problems = Problems(str(self.root))
-        rows: list[Row] = []
-        self._places: list[_Place] = []
-        self._columns: dict[Path, str] = {}
-        for file in self._files:
-            self._read_metadata(file, image_column, rows, problems)
+        rows, self._images = read_parquet(self.root, image_column, problems)
         if not rows:
             problems.add("the Parquet files have no rows", "Check --data.")
             problems.raise_if_any()
-        self._groups = _RowGroups(CACHE_BYTES)
         table = build_table(rows, Columns.of(attributes, text_column, group_column), problems)
         super().__init__(table, self.root.stem if self.root.is_file() else self.root.name, size, description)
 
-    def _read_metadata(self, file: Path, image_column: str | None, rows: list[Row], problems: Problems) -> None:
-        name = self._name(file)
+    def _read(self, index: int) -> RGBImage:
+        return self._images.read(index, self._table.samples[index].id)
+
+    def _header_size(self, index: int) -> tuple[int, int] | None:
+        return self._images.size(index)
+
+    def _content(self) -> Iterable[str]:
+        return self._images.digests()
+
+
+def read_parquet(root: Path, image_column: str | None, problems: Problems) -> tuple[list[Row], ParquetImages]:
+    """The rows of the Parquet files at ``root``, all their plain columns as cells, and their images.
+
+    A file that cannot be read goes to ``problems``. Raises :class:`UsageError` where ``root`` is not there or the image
+    column is not clear, :class:`DataError` where there are no Parquet files.
+    """
+    files = find_files(root)
+    images = ParquetImages(root, files)
+    rows: list[Row] = []
+    for file in files:
+        name = name_of(file, root)
         split = _split_of(name)
         try:
             with pq.ParquetFile(file, memory_map=True) as parquet:
                 schema = parquet.schema_arrow
-                self._columns[file] = find_image_column(schema, image_column, name)
+                column = find_image_column(schema, image_column, name)
                 plain = [f.name for f in schema if not (pa.types.is_nested(f.type) or _is_binary(f.type))]
                 plain += [f.name for f in schema if f.name == "paraphrases" and f.name not in plain]
-                first = len(self._places)
+                first = len(rows)
                 for group in range(parquet.num_row_groups):
                     records = parquet.read_row_group(group, columns=plain, use_threads=False).to_pylist()
                     count = parquet.metadata.row_group(group).num_rows
                     for row in range(count):
-                        number = len(self._places) - first
+                        number = len(rows) - first
                         key = f"{name.removesuffix('.parquet')}/{number}"
                         rows.append(Row(f"{name} row {number}", key, records[row] if plain else {}, split))
-                        self._places.append(_Place(file, group, row))
+                    images.add(file, column, ((group, row) for row in range(count)))
         except (pa.ArrowException, OSError) as error:
             problems.add(f"{name} is not a Parquet file that can be read: {error}", "Write or copy it again.")
+    return rows, images
 
-    def _name(self, file: Path) -> str:
-        return file.name if self.root.is_file() else file.relative_to(self.root).as_posix()
 
-    def _bytes(self, index: int) -> tuple[bytes, str]:
-        place = self._places[index]
-        name = self._table.samples[index].id
-        cell = self._groups.column(place.file, place.group, self._columns[place.file])[place.row].as_py()
-        data = cell.get("bytes") if isinstance(cell, dict) else cell
-        if not isinstance(data, bytes):
-            raise DataError(
-                f"{name} ({self._name(place.file)}) has no image bytes.",
-                "Embed the images when writing the file: dataset.to_parquet(path) of Hugging Face datasets does.",
-            )
-        return data, name
-
-    def _read(self, index: int) -> RGBImage:
-        return read_image(*self._bytes(index))
-
-    def _header_size(self, index: int) -> tuple[int, int] | None:
-        try:
-            return image_size(self._bytes(index)[0])
-        except DataError:
-            return None
-
-    def _content(self) -> Iterable[str]:
-        return (digest_file(file) for file in self._files)
+def name_of(file: Path, root: Path) -> str:
+    """A file's name for messages: relative to ``root``, or its own where ``root`` is the file."""
+    return file.name if root.is_file() else file.relative_to(root).as_posix()
 
 
 class _RowGroups:
@@ -168,7 +207,8 @@ def _holds_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_struct(kind)) and any(kind.field(i).name == "bytes" for i in range(kind.num_fields))
 
 
-def _find(root: Path) -> list[Path]:
+def find_files(root: Path) -> list[Path]:
+    """``root`` itself, or the Parquet files below it in the order of their names; hidden ones are left out."""
     if root.is_file():
         return [root]
     if not root.exists():

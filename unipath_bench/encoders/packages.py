@@ -1,0 +1,86 @@
+"""Encoders whose network comes with a package of their authors, an optional extra."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from unipath_bench.encoders.loading import Found, read_state
+from unipath_bench.encoders.pretrained import Pretrained, PretrainedJoint
+from unipath_bench.errors import DataError, listed
+
+if TYPE_CHECKING:
+    import torch
+
+_CONCH_CONTEXT = 128
+"""Tokens of a text; CONCH keeps the last place for its class token."""
+
+
+class ConchEncoder(PretrainedJoint):
+    """CONCH by the package ``conch``: ``projected`` features in the space shared with texts, or the image tower's own
+    ``pooled`` ones."""
+
+    package = ("conch", "pip install git+https://github.com/Mahmoodlab/CONCH.git")
+
+    def _load(self, found: Found) -> None:
+        conch = import_module("conch.open_clip_custom")
+        model = conch.create_model_from_pretrained(
+            self.spec.architecture, checkpoint_path=str(found.weights), return_transform=False
+        )
+        # The package fills what fits and says nothing of the rest.
+        absent = [key for key in model.load_state_dict(read_state(found.weights), strict=False).missing_keys
+                  if key.startswith(("visual.", "text."))]  # fmt: skip
+        if absent:
+            raise DataError(
+                f"The weights of {self.spec.name} lack:\n{listed(absent, 5)}", "Fetch the pinned file again."
+            )
+        self.model = self._ready(model)
+        self.tokenizer: Any = conch.get_tokenizer()
+        self.context_length = _CONCH_CONTEXT
+
+    def _images(self, pixels: torch.Tensor) -> torch.Tensor:
+        projected = self.spec.pooling == "projected"
+        features: torch.Tensor = self.model.encode_image(pixels, proj_contrast=projected, normalize=False)
+        return features
+
+    def _lengths(self, texts: Sequence[str]) -> list[int]:
+        return [len(ids) + 1 for ids in self.tokenizer(list(texts))["input_ids"]]
+
+    def _texts(self, texts: Sequence[str]) -> torch.Tensor:
+        import torch
+
+        tokens = self.tokenizer(
+            list(texts),
+            max_length=_CONCH_CONTEXT - 1,
+            padding="max_length",
+            truncation=True,
+            return_token_type_ids=False,
+            return_tensors="pt",
+        )["input_ids"]
+        padded = torch.nn.functional.pad(tokens, (0, 1), value=self.tokenizer.pad_token_id)
+        features: torch.Tensor = self.model.encode_text(padded.to(self.device), normalize=False)
+        return features
+
+
+class MuskEncoder(Pretrained):
+    """MUSK's image tower by the package ``musk``, at one scale: the class token, or its projection."""
+
+    package = ("musk", "pip install fairscale git+https://github.com/lilab-stanford/MUSK")
+
+    def _load(self, found: Found) -> None:
+        import timm
+
+        import_module("musk.modeling")  # registers the architecture with timm
+        network = timm.create_model(self.spec.architecture, **self.spec.options)
+        self.model = self._ready(self._fill(network, read_state(found.weights)))
+
+    def _images(self, pixels: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self.model(
+            image=pixels,
+            with_head=self.spec.pooling == "projected",
+            out_norm=False,
+            ms_aug=False,
+            return_global=True,
+        )[0]
+        return features

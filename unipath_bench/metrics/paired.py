@@ -1,0 +1,141 @@
+"""Differences of one figure between two generators that were asked the same prompts.
+
+A figure is kept as its *contributions*: with the sampling units (patients, slides, images) cut into B blocks, what
+each block adds to the deviation of the figure from its expectation. They are those of the jackknife: for a figure
+theta and its values theta_(-u) without each unit, c_u = (U - 1) / U (mean - theta_(-u)), summed over the units of a
+block. Their sum is zero,
+and
+
+    SE^2 = B / (B - 1) sum_b c_b^2
+
+is the jackknife's standard error (exactly, where each unit is a block of its own). Contributions of two generators that
+were asked the same prompts subtract block by block, and so does the noise of what they share: the prompts, the patients
+and the real set.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from unipath_bench.metrics._arrays import Float64Array
+from unipath_bench.metrics.estimate import check_confidence, quantile, two_sided_p
+from unipath_bench.metrics.frechet_uncertainty import REFUSE_ABOVE, WIDEN_ABOVE, WIDEN_BY, Replicates, jackknife
+from unipath_bench.metrics.unit_uncertainty import LeaveOneOut
+
+MINIMUM_BLOCKS = 8
+
+
+class Contributions(NamedTuple):
+    """``estimate``: the figure, freed of its bias where that can be; ``left_over``: the bias that it may still have;
+    ``parts`` (B,): what each block contributes."""
+
+    estimate: float
+    parts: Float64Array
+    left_over: float = 0.0
+
+
+def contributions_of_units(figures: LeaveOneOut, block_of_unit: npt.NDArray[np.int64]) -> Contributions:
+    """From a figure without each unit; ``block_of_unit`` (U,) numbers the blocks from 0 to B - 1."""
+    number = len(figures.without)
+    each = (number - 1) / number * (figures.without.mean() - figures.without)
+    return Contributions(figures.value, np.bincount(block_of_unit, weights=each).astype(np.float64))
+
+
+def contributions_of_replicates(replicates: Replicates) -> Contributions:
+    """Of a Frechet distance, from its values without each block: the estimate is the jackknife's J, and the standard
+    error that of Busing, Meijer and van der Leeden (1999); see :mod:`unipath_bench.metrics.frechet_uncertainty`."""
+    found = jackknife(*replicates)
+    blocks, h = found.blocks, replicates.h
+    pseudo = h * replicates.plug_in - (h - 1) * replicates.without
+    parts = (pseudo - found.value) * np.sqrt((blocks - 1) / (h - 1)) / blocks
+    return Contributions(found.value, parts, found.left_over)
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Figure of ``first`` minus that of ``second``.
+
+    ``lower`` and ``upper`` are None where ``left_over``, the bias that the difference may still have, exceeds three
+    standard errors, as ``reason`` says; above half a standard error it stretches the interval and weakens the test by
+    three times itself. ``degrees`` are those of Student's t.
+    """
+
+    value: float
+    standard_error: float
+    left_over: float
+    degrees: int
+    confidence: float
+    lower: float | None
+    upper: float | None
+    p_value: float
+    """Two-sided, of no difference; 1 where refused."""
+    reason: str | None = None
+
+    def p_above(self, limit: float) -> float:
+        """One-sided p-value of the hypothesis that the difference is at most ``limit``; 1 where refused."""
+        if self.lower is None:
+            return 1.0
+        distance = self.value - max(0.0, _stretch(self.left_over, self.standard_error)) - limit
+        p_value = two_sided_p(distance, self.standard_error, self.degrees) / 2
+        return p_value if distance > 0 else 1 - p_value
+
+    def lower_limit(self, significance: float) -> float | None:
+        """The one-sided limit that the difference exceeds with confidence 1 - ``significance``; None where refused."""
+        if self.lower is None:
+            return None
+        reach = quantile(1 - significance, self.degrees) * self.standard_error
+        return self.value - max(0.0, _stretch(self.left_over, self.standard_error)) - reach
+
+
+def paired_difference(first: Contributions, second: Contributions, confidence: float = 0.95) -> PairedDifference:
+    """Difference of a figure between two generators, cut into the same blocks.
+
+    Raises ``ValueError`` for contributions of different lengths, and of fewer than 8 blocks.
+    """
+    check_confidence(confidence)
+    blocks = len(first.parts)
+    if len(second.parts) != blocks:
+        raise ValueError(f"first has {blocks} blocks, second has {len(second.parts)}")
+    if blocks < MINIMUM_BLOCKS:
+        raise ValueError(f"{blocks} blocks are too few for an interval: at least {MINIMUM_BLOCKS} are needed")
+    parts = first.parts - second.parts
+    error = math.sqrt(blocks / (blocks - 1) * float((parts**2).sum()))
+    return judge_difference(
+        first.estimate - second.estimate, error, first.left_over - second.left_over, blocks - 1, confidence
+    )
+
+
+def judge_difference(
+    value: float, error: float, left_over: float, degrees: int, confidence: float = 0.95
+) -> PairedDifference:
+    """What may be said of a difference with this standard error and bias left over."""
+    if abs(left_over) > REFUSE_ABOVE * error:
+        reason = f"the bias left over, {left_over:.3g}, is more than {REFUSE_ABOVE:g} standard errors of {error:.3g}"
+        return PairedDifference(value, error, left_over, degrees, confidence, None, None, 1.0, reason)
+    # The bias left in the estimate is about left_over: the truth lies near the estimate less that.
+    stretch = _stretch(left_over, error)
+    reach = quantile(0.5 + confidence / 2, degrees) * error
+    doubt = max(0.0, stretch) if value > 0 else max(0.0, -stretch)
+    p_value = two_sided_p(max(0.0, abs(value) - doubt), error, degrees)
+    note = None if stretch == 0 else f"stretched by {WIDEN_BY:g} times the bias left over, {left_over:.3g}"
+    lower, upper = value - reach - max(0.0, stretch), value + reach - min(0.0, stretch)
+    return PairedDifference(value, error, left_over, degrees, confidence, lower, upper, p_value, note)
+
+
+def smallest_change(error: float, degrees: int, significance: float, power: float, margin: float = 0.0) -> float:
+    """The change that a one-sided test finds with probability ``power``.
+
+    The test finds a change where the estimate exceeds both ``margin`` and t(1 - ``significance``) standard errors; the
+    approximation is the usual one, that the estimate scatters by t(``power``) standard errors.
+    """
+    critical = quantile(1 - significance, degrees) * error
+    return max(critical, margin) + quantile(power, degrees) * error
+
+
+def _stretch(left_over: float, error: float) -> float:
+    return WIDEN_BY * left_over if abs(left_over) > WIDEN_ABOVE * error else 0.0

@@ -88,6 +88,10 @@ class Training:
         weights = [parameter for part in parts for parameter in part.parameters()]
         for parameter in weights:
             parameter.data = parameter.data.to(getattr(torch, self.config.stored_as))
+        # diffusers keeps where a component was read from; that place is this machine's own affair.
+        for part in (pipeline.vae, pipeline.vision_tower):
+            if part is not None:
+                part.register_to_config(_name_or_path="")
         if self.accelerator.is_main_process:
             pipeline.save_pretrained(self.folder / "pipeline")
         for parameter in weights:

@@ -47,6 +47,9 @@ def test_the_pipeline_is_written_and_draws(finished: Path) -> None:
         assert weights.dtype == torch.float32
         assert torch.equal(weights, weights.half().float()) is half
     assert (finished / "pipeline" / "bank" / "bank.json").is_file()
+    # Nothing says where on this machine it was made.
+    for path in (finished / "pipeline").rglob("*.json"):
+        assert str(finished.parent) not in path.read_text(encoding="utf-8"), path
 
 
 def test_a_resumed_training_gives_the_same_bytes(finished: Path, tmp_path: Path) -> None:

@@ -87,6 +87,16 @@ def test_the_tower_is_saved_and_loaded_with_the_pipeline(seeing: UniPathPipeline
     assert loaded.answer(*arguments).probabilities == seeing.answer(*arguments).probabilities
 
 
+def test_an_offloaded_pipeline_answers_alike(seeing: UniPathPipeline, tmp_path: Path) -> None:
+    seeing.save_pretrained(tmp_path)
+    offloaded = UniPathPipeline.from_pretrained(tmp_path, bank=None)
+    offloaded.enable_model_cpu_offload(device="cpu")
+    arguments = (IMAGE, "Which pattern?", OPTIONS)
+    assert offloaded.answer(*arguments).probabilities == pytest.approx(
+        seeing.answer(*arguments).probabilities, abs=1e-6
+    )
+
+
 def test_tokens_of_the_tower_are_its_squares_row_by_row() -> None:
     """With means of 16 x 16 pixels for features, a change inside a square moves that square's token alone."""
     torch.manual_seed(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ TESTED = 64
 """Tiles, the last ones, that the reconstruction is judged on and never trained on."""
 
 
-class CodingProblem:
+class CodingProblem(ABC):
     """Reconstruction of tiles. The least mean absolute error plus the mean squared one, in pixels of [-1, 1]."""
 
     name = "code"
@@ -55,8 +56,9 @@ class CodingProblem:
     def is_done(self, figures: dict[str, float]) -> bool:
         return False
 
+    @abstractmethod
     def _loss(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
-        raise NotImplementedError
+        """The loss of a batch of pixels (B, 3, side, side)."""
 
 
 class PatchProblem(CodingProblem):

@@ -19,6 +19,7 @@ from reference_model.semantic_tokens import SemanticTokens
 from unipath_bench import DataError
 
 log = logging.getLogger("reference_model")
+_PADDING = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class PromptEncoder:
     """The language model and the two trained modules, with their limits.
 
     ``prompt_batch`` prompts go through a module at a time: at 1 no prompt can change another's rounding, larger ones
-    are faster on a GPU and in training. ``upstream_compat``: what the released code does; see
+    are faster on a GPU and in training. Bundles are written ``expansion_batch`` at a time in a shape that is a
+    function of each prompt alone. ``upstream_compat``: what the released code does; see
     :class:`~reference_model.pipeline.UniPathPipeline`.
     """
 
@@ -46,6 +48,7 @@ class PromptEncoder:
     text_places: int
     prototype_places: int
     prompt_batch: int = 1
+    expansion_batch: int = 8
     upstream_compat: bool = False
 
     def raw_text(self, prompt: str, *, truncate: bool = False) -> RawText:
@@ -70,14 +73,29 @@ class PromptEncoder:
         return [*ids, *self.language.text_ids(expansion)] if expansion else ids
 
     def expand(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
-        """For each prompt the attribute bundle that the language model itself writes, greedily. Logged."""
-        bundles = []
-        for prompt in prompts:
-            turn = self.language.chat_ids(self.queries.config.system, self.queries.expansion_turn(prompt))
-            (answer,) = self.language.generate([turn], max_new_tokens)
-            bundles.append(self.language.decode(answer))
-            log.info("Expanded %r to %r", _shortened(prompt), bundles[-1])
-        return bundles
+        """For each prompt the attribute bundle that the language model itself writes, greedily. Logged.
+
+        Turns of similar length go together, in batches that are always full (short ones are filled by repetition) and
+        padded to a multiple of 32 tokens: so no prompt's bundle depends on its company.
+        """
+        turns = [
+            self.language.chat_ids(self.queries.config.system, self.queries.expansion_turn(prompt))
+            for prompt in prompts
+        ]
+        alike: dict[int, list[int]] = {}
+        for index, turn in enumerate(turns):
+            alike.setdefault(-(-len(turn) // _PADDING) * _PADDING, []).append(index)
+        bundles: dict[int, str] = {}
+        size = self.expansion_batch
+        for length, members in alike.items():
+            for start in range(0, len(members), size):
+                part = members[start : start + size]
+                full = [*part, *[part[-1]] * (size - len(part))]
+                answers = self.language.generate([turns[i] for i in full], max_new_tokens, length=length)
+                bundles.update((i, self.language.decode(ids)) for i, ids in zip(part, answers, strict=False))
+        for index, prompt in enumerate(prompts):
+            log.info("Expanded %r to %r", _shortened(prompt), bundles[index])
+        return [bundles[index] for index in range(len(prompts))]
 
     def semantic(self, prompts: Sequence[str], expansions: Sequence[str] | None = None) -> Tensor:
         """The Diagnostic Semantic Tokens, (P, n_query, hidden_size)."""

@@ -100,11 +100,15 @@ class LanguageModel(ABC):
         hidden: Tensor = output.last_hidden_state[:, -n_query:]
         return hidden
 
-    def generate(self, sequences: Sequence[Sequence[int]], max_new_tokens: int) -> list[list[int]]:
-        """Greedy continuations, up to and without the end of the turn; one batch padded on the left."""
+    def generate(
+        self, sequences: Sequence[Sequence[int]], max_new_tokens: int, *, length: int | None = None
+    ) -> list[list[int]]:
+        """Greedy continuations, up to and without the end of the turn; one batch padded on the left to ``length``, or
+        to the longest sequence."""
         device = onto_device(self.model)
         longest = max(len(ids) for ids in sequences)
         self._check_length(longest + max_new_tokens)
+        longest = max(longest, length or 0)
         end = self.tokenizer.convert_tokens_to_ids(TURN_END)
         pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else end
         ids = torch.tensor([[pad] * (longest - len(s)) + list(s) for s in sequences], device=device)

@@ -67,7 +67,7 @@ class UniPathPipeline(DiffusionPipeline):
       image does not depend on how many others are asked for. None: whatever is asked for, in one call.
     - ``prompt_batch``: prompts in one call of the language model and the projector.
     - ``expand``: whether the language model writes an attribute bundle first, unless a call says otherwise;
-      ``expansion_tokens``: the longest bundle.
+      ``expansion_tokens``: the longest bundle; ``expansion_batch``: bundles written in one pass, always full.
     - ``internal_encoders``: names of the encoders inside the bank; scores in them are coupled to the generator.
     - ``licence``: of the weights, an SPDX identifier where there is one.
     """
@@ -104,6 +104,7 @@ class UniPathPipeline(DiffusionPipeline):
         prompt_batch: int = 1,
         expand: bool = False,
         expansion_tokens: int = 96,
+        expansion_batch: int = 8,
         internal_encoders: list[str] | None = None,
         licence: str = "",
     ) -> None:
@@ -128,6 +129,7 @@ class UniPathPipeline(DiffusionPipeline):
             prompt_batch=prompt_batch,
             expand=expand,
             expansion_tokens=expansion_tokens,
+            expansion_batch=expansion_batch,
             internal_encoders=list(internal_encoders or []),
             licence=licence,
         )
@@ -188,6 +190,7 @@ class UniPathPipeline(DiffusionPipeline):
             text_places=int(self.config.max_text_tokens),
             prototype_places=int(self.config.max_prototypes),
             prompt_batch=int(self.config.prompt_batch if prompt_batch is None else prompt_batch),
+            expansion_batch=int(self.config.expansion_batch),
             upstream_compat=bool(self.config.upstream_compat),
         )
 

@@ -19,7 +19,7 @@ def pipeline() -> UniPathPipeline:
 
 def test_the_three_streams_are_shown(pipeline: UniPathPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = pipeline.language.text_ids("solid necrosis")
-    monkeypatch.setattr(pipeline.language, "generate", lambda *_: [answer])
+    monkeypatch.setattr(pipeline.language, "generate", lambda turns, *_, **__: [answer] * len(turns))
     told = pipeline.explain("solid, Necrosis", image=np.zeros((32, 32, 3), np.uint8))
     assert told.tokens == ("solid", ",", "necrosis")
     assert told.cut == ()

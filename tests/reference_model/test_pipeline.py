@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_up_models import PROMPTS, MemoryBank, generators, tiny_pipeline
+from made_up_models import PROMPTS, MemoryBank, generators, randomised, tiny_pipeline
 from PIL import Image
 
 from reference_model import retrieval_interface
@@ -141,6 +141,19 @@ def test_a_prompt_past_the_limit_is_an_error_unless_cut_on_request(
         pipeline(long, truncate=True, **FAST)
     assert "3 are cut" in caplog.text
     assert len(pipeline.encoder().raw_text(" ".join(["necrosis"] * 24)).ids) == 24
+
+
+def test_a_bundle_does_not_depend_on_its_company() -> None:
+    """Prompts of unequal length, more than a batch holds: together, turned round, and one by one."""
+    pipeline = tiny_pipeline()
+    randomised(pipeline.language_model, scale=0.5)
+    prompts = [" ".join(["solid sheets", *["necrosis"] * k]) for k in range(11)]
+    encoder = pipeline.encoder()
+    with torch.no_grad():
+        bundles = encoder.expand(prompts, 6)
+        assert len(set(bundles)) > 1
+        assert encoder.expand(prompts[::-1], 6)[::-1] == bundles
+        assert [encoder.expand([prompt], 6)[0] for prompt in prompts] == bundles
 
 
 def test_expansion_is_read_and_logged_only_on_request(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,6 +69,45 @@ class Faulty(Painter):
         if self.fault == "grey":
             return [image[..., 0] for image in images]
         raise AssertionError(self.fault)
+
+
+class Troubled(Painter):
+    """A painter to whom something happens at one sample, as often as ``times`` says; the images stay the same.
+
+    ``memo``: a folder that remembers what has happened, over all processes."""
+
+    card = GeneratorCard(name="troubled", revision="1", licence="MIT")
+    incidental = frozenset({"trouble", "sample", "times", "memo", "delay", "log"})
+
+    def __init__(
+        self, trouble: str = "none", sample: str = "", times: int = 1, memo: str | None = None, delay: float = 0.0
+    ) -> None:
+        super().__init__(delay)
+        self.trouble = trouble
+        self.sample = sample
+        self.times = times
+        self.memo = Path(memo) if memo else None
+
+    def generate(self, requests: Sequence[Request]) -> list[np.ndarray]:
+        if self.trouble == "out of memory" and len(requests) > self.times:
+            raise MemoryError(f"no room for {len(requests)} images")
+        if any(r.sample_id == self.sample for r in requests) and self._again():
+            if self.trouble == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.trouble == "hangs":
+                time.sleep(600)
+            if self.trouble == "raises":
+                raise RuntimeError("a poisoned prompt")
+        return super().generate(requests)
+
+    def _again(self) -> bool:
+        if self.memo is None:
+            return self.trouble in ("hangs", "raises")
+        happened = len(list(self.memo.iterdir()))
+        if happened >= self.times:
+            return False
+        (self.memo / str(happened)).touch()
+        return True
 
 
 class Unconditional(Painter):

@@ -31,6 +31,9 @@ class BenchError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\n{self.remedy}" if self.remedy else self.message
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.message, self.remedy)
+
 
 class UsageError(BenchError):
     """The command, a name or a configuration file is wrong (exit code 2)."""

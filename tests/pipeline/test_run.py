@@ -157,22 +157,6 @@ def test_nan_features_name_the_images_and_are_not_stored(options: Options, tmp_p
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
-def test_a_changed_pixel_in_the_store_is_found(options: Options, tmp_path: Path) -> None:
-    from unipath_bench.pipeline.store import SampleFamily
-
-    chosen = replace(options, tasks=("frechet-distance",))
-    evaluate(chosen, tmp_path)
-    path = next(tmp_path.rglob("samples/**/*.parquet"))
-    family = SampleFamily(path.parent)
-    rows = family.read(path)
-    family.write(path, [replace(rows[0], png=rows[1].png), *rows[1:]])
-    for features in tmp_path.rglob("seed-0/*.safetensors"):
-        features.unlink()
-    with pytest.raises(DataError, match="differs from its digest") as caught:
-        evaluate(chosen, tmp_path)
-    assert path.name in caught.value.message
-
-
 def test_an_unconditional_generator_is_scored_where_prompts_do_not_matter(options: Options, tmp_path: Path) -> None:
     record = evaluate(replace(options, model="adapters:Unconditional"), tmp_path)
     assert record.score("frechet-distance[texture]").status == "computed"

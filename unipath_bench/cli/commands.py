@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from unipath_bench.cli import audit, data, encoders, evaluate, gate, inspection, training, understanding, views
+from unipath_bench.cli import audit, data, encoders, evaluate, gate, inspection, merging, training, understanding, views
 
 _EVALUATE, _READ, _LOOK, _MAKE = "Evaluate", "Read results", "Look around", "Make"
 
@@ -14,6 +14,7 @@ def attach(app: typer.Typer) -> None:
     if app.registered_commands:
         return
     app.command(rich_help_panel=_EVALUATE)(evaluate.run)
+    app.command(rich_help_panel=_EVALUATE)(merging.merge)
     app.command(rich_help_panel=_EVALUATE)(evaluate.plan)
     app.command(rich_help_panel=_EVALUATE)(evaluate.prompts)
     app.command(rich_help_panel=_EVALUATE)(understanding.understand)

@@ -51,3 +51,6 @@ class RichProgress:
         if self._task is not None:
             self._progress.stop_task(self._task)
         self._task = None
+
+    def note(self, text: str) -> None:
+        self._progress.console.print(text, style="yellow", markup=False, highlight=False)

@@ -14,6 +14,7 @@ from rich.console import Console
 from unipath_bench.cli import options as opt
 
 if TYPE_CHECKING:
+    from unipath_bench.pipeline.executors import Execution
     from unipath_bench.pipeline.plan import Plan
 
 
@@ -31,6 +32,11 @@ def run(
     suite_arg: opt.SuiteArg = None,
     device: opt.Device = "cpu",
     batch_size: opt.BatchSize = None,
+    executor: opt.Executor = "local",
+    workers: opt.Workers = None,
+    timeout: opt.Timeout = None,
+    address: opt.Address = None,
+    shard: opt.Shard = None,
     offline: opt.Offline = False,
     trust_remote_code: opt.TrustRemoteCode = False,
     out: opt.Out = opt.DEFAULT_OUT,
@@ -49,6 +55,10 @@ def run(
       unipath-bench run --model my_module:MyGenerator --suite folder --data TILES/ --n 500 --seeds 4
 
       unipath-bench run --images MY_PNGS/ --suite folder --data TILES/ --tiers 1,2
+
+      unipath-bench run --model unipath --device cuda --executor processes
+
+      unipath-bench run --model unipath --shard $SLURM_ARRAY_TASK_ID/8
     """
     planned = _plan(
         model, suite, data, images, tiers, tasks, n, seeds, encoder, model_arg, suite_arg, device, offline,
@@ -56,14 +66,40 @@ def run(
     )  # fmt: skip
     planned.require_chosen()
 
+    from unipath_bench.pipeline.executors import Execution
+
+    execution = Execution(opt.parse_executor(executor), workers, batch_size, timeout, address)
+    if shard is not None:
+        _carry_out_share(planned, out, execution, shard)
+    else:
+        carry_out_and_show(planned, out, execution, tracking_uri, as_json)
+
+
+def _carry_out_share(planned: Plan, out: Path, execution: Execution, shard: str) -> None:
+    from unipath_bench.cli.drawing import RichProgress
+    from unipath_bench.pipeline.merge import note_share
+    from unipath_bench.pipeline.run import run_share
+    from unipath_bench.pipeline.work import Share
+
+    share = Share(*opt.parse_shard(shard))
+    with RichProgress(Console(stderr=True)) as progress:
+        run_share(planned, out, share, progress=progress, execution=execution)
+    note_share(planned, out, share)
+    Console().print(
+        f"Part {share.number} of {share.of} is complete in {out}. When all are: unipath-bench merge {out}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def carry_out_and_show(planned: Plan, out: Path, execution: Execution, tracking_uri: str | None, as_json: bool) -> None:
+    """Run a plan with progress, publish it and print its summary, or its record as JSON."""
     from unipath_bench.cli.drawing import RichProgress
     from unipath_bench.pipeline.run import run as carry_out
     from unipath_bench.publish import publish
     from unipath_bench.terminal import print_summary
 
-    errors = Console(stderr=True)
-    with RichProgress(errors) as progress:
-        folder = carry_out(planned, out, batch_size=batch_size, progress=progress)
+    with RichProgress(Console(stderr=True)) as progress:
+        folder = carry_out(planned, out, progress=progress, execution=execution)
         publish(folder, tracking_uri=tracking_uri or default_tracking_uri(out), progress=progress)
     if as_json:
         sys.stdout.write(folder.record.read_text(encoding="utf-8"))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
 import yaml
 
 from unipath_bench.errors import UsageError
 
+ExecutorKind = Literal["local", "processes", "ray"]
 DEFAULT_OUT = Path("unipath-bench-runs")
 
 _WHAT = "What to evaluate"
@@ -77,6 +78,31 @@ BatchSize = Annotated[
     typer.Option("--batch-size", "-b", min=1, help="Images per call of the generator; never changes an image.",
                  rich_help_panel=_HOW),
 ]  # fmt: skip
+Executor = Annotated[
+    str,
+    typer.Option("--executor", metavar="local|processes|ray", help="Who works: this process, several (one a GPU), or a "
+                 "Ray cluster. The record is the same.", rich_help_panel=_HOW),
+]  # fmt: skip
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", help="Processes or actors; default: one a GPU, else 2.",
+                 rich_help_panel=_HOW),
+]  # fmt: skip
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="SECONDS", min=0.0, help="Give up a process (--executor processes) that shows no "
+                 "sign of life for so long.", rich_help_panel=_HOW),
+]  # fmt: skip
+Address = Annotated[
+    str | None,
+    typer.Option("--address", metavar="HOST:PORT|auto", help="A running Ray cluster; default: Ray on this machine.",
+                 rich_help_panel=_HOW),
+]  # fmt: skip
+Shard = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="I/N", help="Do the I-th of N parts, without scores, e.g. in an array job; then "
+                 "`unipath-bench merge`.", rich_help_panel=_HOW),
+]  # fmt: skip
 Offline = Annotated[bool, typer.Option("--offline", help="Reach for nothing on the network.", rich_help_panel=_HOW)]
 Out = Annotated[
     Path,
@@ -102,6 +128,22 @@ def parse_tiers(text: str) -> tuple[int, ...]:
             raise UsageError(f"--tiers {text!r}: {low} is above {high}.", f"Write {high}-{low}.")
         tiers.update(range(low, high + 1))
     return tuple(sorted(tiers))
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """'2/8' to (2, 8)."""
+    found = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise UsageError(f"--shard {text!r} names no part.", "Write I/N with I from 1 to N, e.g. --shard 2/8.")
+    return int(found[1]), int(found[2])
+
+
+def parse_executor(name: str) -> ExecutorKind:
+    """The executor of that name."""
+    for kind in get_args(ExecutorKind):
+        if name == kind:
+            return cast("ExecutorKind", kind)
+    raise UsageError(f"--executor {name!r} is unknown.", f"Choose {', '.join(get_args(ExecutorKind))}.")
 
 
 def parse_arguments(items: list[str] | None, option: str) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,10 +13,11 @@ from unipath_bench.contracts import ImageEncoder, Sample, TextEncoder
 from unipath_bench.digest import pixel_digest
 from unipath_bench.errors import DataError, UsageError, listed
 from unipath_bench.images import decode_png
+from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.plan import Encoder, Plan, encoder_digest
-from unipath_bench.pipeline.progress import Progress
 from unipath_bench.pipeline.requests import request_key
-from unipath_bench.pipeline.store import FeatureFamily, FeatureRow, Store, positions
+from unipath_bench.pipeline.store import FeatureFamily, FeatureRow, Store, positions, rows_of
+from unipath_bench.pipeline.work import Unit
 from unipath_bench.types import Features, RGBImage
 
 
@@ -35,24 +37,44 @@ class Source:
 class EmbedStage:
     """Embeds what the store lacks; an encoder is set up only if something is lacking in it."""
 
-    def __init__(self, plan: Plan, store: Store, progress: Progress) -> None:
+    def __init__(self, plan: Plan, store: Store) -> None:
         self.plan = plan
         self.store = store
-        self.progress = progress
-        self.embedded = 0
         self._ready: set[str] = set()
 
-    def run(self) -> None:
-        """Complete every (set, encoder) that a runnable task needs."""
-        todo = [(source, self.encoders_for(source.set_name)) for source in self.sources()]
-        todo = [(source, names) for source, names in todo if names]
-        self.progress.start("Embed", sum(len(source.keys) * len(names) for source, names in todo))
-        for source, names in todo:
-            self._complete(source, names)
-        self.progress.finish()
+    def units(self) -> Iterator[Unit]:
+        """Every shard of every set that a runnable task needs in some encoder."""
+        for source in self.sources():
+            if self.encoders_for(source.set_name):
+                for position, rows in positions(len(source.keys)):
+                    yield Unit("embed", source.family, position, len(source.keys[rows]))
+
+    def lacks(self, unit: Unit) -> bool:
+        """Whether the store lacks the unit's features in some encoder."""
+        return bool(self._lacking(unit))
+
+    def read(self, unit: Unit) -> list[RGBImage]:
+        """The unit's pixels."""
+        return self._sources[unit.family].read(unit.position, rows_of(unit.position))
+
+    def complete(self, unit: Unit, images: Sequence[RGBImage] | None = None) -> int:
+        """Embed what the unit lacks and store it; returns how many images were embedded, each encoder counted.
+
+        ``images``: the unit's pixels, where they have been read already."""
+        return sum(self._fill(self._sources[unit.family], unit, self._lacking(unit), images))
+
+    def _lacking(self, unit: Unit) -> list[str]:
+        source = self._sources[unit.family]
+        keys = source.keys[rows_of(unit.position)]
+        encoders = self.encoders_for(source.set_name)
+        return [n for n in encoders if not self.family(source, n).path(unit.position, keys).exists()]
 
     def sources(self) -> list[Source]:
         """Every set of images of the plan, generated and real."""
+        return list(self._sources.values())
+
+    @cached_property
+    def _sources(self) -> dict[str, Source]:
         plan = self.plan
         found = []
         for family, requests in plan.generated.items():
@@ -64,7 +86,7 @@ class EmbedStage:
         for set_name, samples in plan.real.items():
             ids = [s.id for s in samples]
             found.append(Source(set_name, set_name, plan.suite.revision, ids, ids, self._reader_of_real(samples)))
-        return found
+        return {source.family: source for source in found}
 
     def family(self, source: Source, encoder: str) -> FeatureFamily:
         """Where the features of a source in an encoder lie."""
@@ -84,10 +106,8 @@ class EmbedStage:
             for row in samples.read(path):
                 image = decode_png(row.png)
                 if pixel_digest(image) != row.pixel_digest:
-                    raise DataError(
-                        f"{path}: the image of {row.sample_id} (replicate {row.replicate}) differs from its digest.",
-                        "Delete this file and run the same command again: only its images are generated anew.",
-                    )
+                    name = f"{row.sample_id} (replicate {row.replicate})"
+                    raise DamagedShard(path, f"the image of {name} differs from its digest")
                 images.append(image)
             return images
 
@@ -96,30 +116,24 @@ class EmbedStage:
     def _reader_of_real(self, samples: Sequence[Sample]) -> Callable[[int, slice], list[RGBImage]]:
         return lambda position, rows: [self.plan.suite.load(s) for s in samples[rows]]
 
-    def _complete(self, source: Source, encoders: Sequence[str]) -> None:
-        for position, rows in positions(len(source.keys)):
-            keys = source.keys[rows]
-            lacking = [n for n in encoders if not self.family(source, n).path(position, keys).exists()]
-            if lacking:
-                self._fill(source, position, rows, lacking)
-            self.progress.advance(len(keys) * len(encoders))
-
-    def _fill(self, source: Source, position: int, rows: slice, encoders: Sequence[str]) -> None:
+    def _fill(
+        self, source: Source, unit: Unit, encoders: Sequence[str], images: Sequence[RGBImage] | None
+    ) -> Iterator[int]:
+        rows = rows_of(unit.position)
         keys, names = source.keys[rows], source.names[rows]
-        images: list[RGBImage] | None = None
         for encoder in encoders:
             family = self.family(source, encoder)
-            have = family.find(position, keys)
+            have = family.find(unit.position, keys)
             lacking = [i for i, key in enumerate(keys) if key not in have]
             if lacking:
-                images = images if images is not None else source.read(position, rows)
+                images = images if images is not None else source.read(unit.position, rows)
                 vectors = embed_images(
                     self._encoder(encoder), [images[i] for i in lacking], [names[i] for i in lacking]
                 )
-                self.embedded += len(lacking)
                 for i, vector in zip(lacking, vectors, strict=True):
                     have[keys[i]] = FeatureRow(keys[i], pixel_digest(images[i]), vector)
-            family.put(position, [have[key] for key in keys])
+            family.put(unit.position, [have[key] for key in keys])
+            yield len(lacking)
 
     def _encoder(self, name: str) -> ImageEncoder:
         encoder = self._set_up(name)

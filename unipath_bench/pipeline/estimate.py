@@ -9,7 +9,6 @@ from pathlib import Path
 
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.plan import Plan
-from unipath_bench.pipeline.progress import Silent
 from unipath_bench.pipeline.requests import request_key
 from unipath_bench.pipeline.store import Family, FeatureRow, SampleRow, Store, positions
 
@@ -41,7 +40,7 @@ def estimate(plan: Plan, out: Path) -> Estimate:
         have = _present(store.samples(plan.model_digest, name), keys)
         generated += have
         to_generate += len(keys) - have
-    stage = EmbedStage(plan, store, Silent())
+    stage = EmbedStage(plan, store)
     to_embed: dict[str, int] = {}
     embedded: dict[str, int] = {}
     feature_bytes = 0

@@ -2,67 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from unipath_bench.contracts import Generator, Request
 from unipath_bench.digest import pixel_digest
 from unipath_bench.errors import BenchError, GeneratorError
 from unipath_bench.generated import validate_generated
 from unipath_bench.images import encode_png
+from unipath_bench.pipeline.batch_size import BatchSize
 from unipath_bench.pipeline.plan import Plan
-from unipath_bench.pipeline.progress import Progress
 from unipath_bench.pipeline.requests import request_key
-from unipath_bench.pipeline.store import SampleFamily, SampleRow, Store, positions
+from unipath_bench.pipeline.store import SampleFamily, SampleRow, Store, positions, rows_of
+from unipath_bench.pipeline.work import Unit
 
-DEFAULT_BATCH = 8
+Watch = Callable[[str], None]
+"""Told what is about to be done, so that somebody outside can say what hangs."""
 
 
 class GenerateStage:
     """Generates what the store lacks. The generator is set up only if something is lacking."""
 
-    def __init__(self, plan: Plan, store: Store, progress: Progress, batch_size: int | None = None) -> None:
+    def __init__(self, plan: Plan, store: Store, batch_size: int | None = None, watch: Watch | None = None) -> None:
         self.plan = plan
         self.store = store
-        self.progress = progress
-        self.batch_size = batch_size or DEFAULT_BATCH
-        self.generated = 0
+        self.watch = watch
+        self.batches = BatchSize(store, plan, batch_size)
         self._ready = False
 
-    def run(self) -> None:
-        """Complete every family of the plan."""
-        families = self.plan.generated
-        self.progress.start("Generate", sum(len(requests) for requests in families.values()))
-        for name, requests in families.items():
-            self._complete(self.store.samples(self.plan.model_digest, name), requests)
-        self.progress.finish()
+    def units(self) -> Iterator[Unit]:
+        """Every shard of every family of the plan."""
+        for name, requests in self.plan.generated.items():
+            for position, rows in positions(len(requests)):
+                yield Unit("generate", name, position, len(requests[rows]))
 
-    def _complete(self, family: SampleFamily, requests: Sequence[Request]) -> None:
+    def lacks(self, unit: Unit) -> bool:
+        """Whether the store does not have it yet."""
+        family, _, keys = self._resolve(unit)
+        return not family.path(unit.position, keys).exists()
+
+    def complete(self, unit: Unit) -> int:
+        """Generate what the unit lacks and store it; returns how many images that took."""
+        family, requests, keys = self._resolve(unit)
+        if family.path(unit.position, keys).exists():
+            return 0
+        return self._fill(family, unit.position, requests, keys)
+
+    def _resolve(self, unit: Unit) -> tuple[SampleFamily, Sequence[Request], Sequence[str]]:
+        requests = self.plan.generated[unit.family][rows_of(unit.position)]
         keys = [request_key(self.plan.model_digest, r) for r in requests]
-        for position, rows in positions(len(requests)):
-            here = keys[rows]
-            if not family.path(position, here).exists():
-                self._fill(family, position, requests[rows], here)
-            self.progress.advance(len(here))
+        return self.store.samples(self.plan.model_digest, unit.family), requests, keys
 
-    def _fill(self, family: SampleFamily, position: int, requests: Sequence[Request], keys: Sequence[str]) -> None:
+    def _fill(self, family: SampleFamily, position: int, requests: Sequence[Request], keys: Sequence[str]) -> int:
         have = family.find(position, keys)
         lacking = [i for i, key in enumerate(keys) if key not in have]
+        todo = deque(lacking)
         try:
-            for start in range(0, len(lacking), self.batch_size):
-                batch = lacking[start : start + self.batch_size]
-                for i, row in zip(batch, self._generate([requests[i] for i in batch]), strict=True):
-                    have[keys[i]] = row
+            while todo:
+                batch = list(islice(todo, self.batches.size))
+                try:
+                    rows = self._generate([requests[i] for i in batch])
+                except GeneratorError as error:
+                    if not self.batches.back_off(len(batch), error):
+                        raise
+                    continue
+                have.update((keys[i], row) for i, row in zip(batch, rows, strict=True))
+                for _ in batch:
+                    todo.popleft()
         finally:
             finished = [have[key] for key in keys if key in have]
             if finished:
                 family.put(position, finished)
+        return len(lacking)
 
     def _generate(self, requests: list[Request]) -> list[SampleRow]:
         if not self._ready:
             self.plan.generator.setup(self.plan.context())
             self._ready = True
+        if self.watch is not None:
+            self.watch(f"the generator {self.plan.generator.card.name!r} at {named(requests)}")
         images = validate_generated(call_generator(self.plan.generator, requests), requests)
-        self.generated += len(images)
         return [
             SampleRow(
                 request_key(self.plan.model_digest, r), r.sample_id, r.replicate, r.prompt, r.seed, encode_png(image),
@@ -82,10 +102,14 @@ def call_generator(generator: Generator, requests: list[Request]) -> object:
     except BenchError:
         raise
     except Exception as error:
-        names = ", ".join(f"{r.sample_id} (replicate {r.replicate})" for r in requests[:3])
-        more = f" and {len(requests) - 3} more" if len(requests) > 3 else ""
         raise GeneratorError(
             f"The generator {generator.card.name!r} raised {type(error).__name__}: {error}\n"
-            f"while it generated {names}{more}.",
+            f"while it generated {named(requests)}.",
             "Mend the adapter and run the same command again: finished images are kept. --debug shows the traceback.",
         ) from error
+
+
+def named(requests: Sequence[Request]) -> str:
+    """The first three by name, and how many more."""
+    names = ", ".join(f"{r.sample_id} (replicate {r.replicate})" for r in requests[:3])
+    return f"{names} and {len(requests) - 3} more" if len(requests) > 3 else names

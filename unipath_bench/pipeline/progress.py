@@ -17,6 +17,9 @@ class Progress(Protocol):
     def finish(self) -> None:
         """The stage is over."""
 
+    def note(self, text: str) -> None:
+        """Something that the user should know, and that does not stop the run."""
+
 
 class Silent:
     """Draws nothing."""
@@ -28,4 +31,7 @@ class Silent:
         pass
 
     def finish(self) -> None:
+        pass
+
+    def note(self, text: str) -> None:
         pass

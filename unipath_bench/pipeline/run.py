@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,16 +12,21 @@ from pathlib import Path
 
 from unipath_bench.digest import digest
 from unipath_bench.exhibits import Exhibits
+from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.environment import describe_environment, package_versions, peak_memory_mib
+from unipath_bench.pipeline.executors import Execution, Executor, build_executor
+from unipath_bench.pipeline.executors.protocol import LostUnits
 from unipath_bench.pipeline.exhibit import gather_exhibits
 from unipath_bench.pipeline.feature_sets import FeatureSets
 from unipath_bench.pipeline.files import storage_error, write_text
 from unipath_bench.pipeline.generate import GenerateStage
+from unipath_bench.pipeline.lock import locked
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.progress import Progress, Silent
 from unipath_bench.pipeline.score import score_tasks
 from unipath_bench.pipeline.store import Family, FeatureRow, SampleRow, Store, content_digest, positions
+from unipath_bench.pipeline.work import Share, StageName
 from unipath_bench.schema.base import parse_json
 from unipath_bench.schema.record import RunRecord, Shard, Timing
 from unipath_bench.suites.verify import verify_by_loading
@@ -54,45 +60,122 @@ def load_record(path: Path) -> RunRecord:
     return parse_json(RunRecord, path / "record.json" if path.is_dir() else path)
 
 
-def run(plan: Plan, out: Path, *, batch_size: int | None = None, progress: Progress | None = None) -> RunFolder:
+def run(
+    plan: Plan, out: Path, *, batch_size: int | None = None, progress: Progress | None = None,
+    execution: Execution | None = None,
+) -> RunFolder:  # fmt: skip
     """Carry out a plan: verify the suite, generate, embed, score, and write the record and its exhibits.
 
-    Everything that ``out`` holds already is used; nothing is computed twice. Raises a
-    :class:`~unipath_bench.errors.BenchError` naming the thing and the remedy; finished shards survive it.
+    Everything that ``out`` holds already is used; nothing is computed twice. A damaged file of the store is set aside
+    and computed anew. ``execution`` says who works (:mod:`unipath_bench.pipeline.executors`); ``batch_size`` alone is
+    short for this process with that batch size. Raises a :class:`~unipath_bench.errors.BenchError` naming the thing
+    and the remedy; finished shards survive it.
     """
     plan.require_chosen()
-    show = progress or Silent()
-    clock = _Clock()
-    store = Store(out / "store")
-    with clock.stage("verify"):
-        _verify(plan, store, show)
-    generate = GenerateStage(plan, store, show, batch_size)
-    with clock.stage("generate"):
-        generate.run()
-    embed = EmbedStage(plan, store, show)
-    with clock.stage("embed"):
-        embed.run()
-    with clock.stage("score"):
-        shards = tuple(_shards(plan, store, embed))
-        scores = score_tasks(plan, store, FeatureSets(plan, embed), shards, show)
-    plan_record = plan.record()
-    run_id = digest([plan_record.model_dump(mode="json"), package_versions()])
-    name = f"{plan.generator.card.name}-{plan.suite.card.name}-n{plan_record.n}x{plan_record.seeds}-{run_id[:8]}"
-    record = RunRecord(
-        framework_version=package_versions()["unipath-bench"],
-        run_id=run_id,
-        name=name,
-        plan=plan_record,
-        scores=tuple(scores),
-        shards=shards,
-        environment=describe_environment(plan.options.device),
-        timing=clock.timing(generate.generated, embed.embedded),
-    )
-    folder = RunFolder(out / "runs" / name)
-    _save(gather_exhibits(plan, store, record), folder.exhibits)
-    text = record.model_dump_json(indent=2) + "\n"
-    write_text(folder.record, text)
-    return folder
+    with locked(out):
+        return _Run(plan, out, execution or Execution(batch_size=batch_size), progress or Silent()).carry_out()
+
+
+def run_share(
+    plan: Plan, out: Path, share: Share, *, progress: Progress | None = None, execution: Execution | None = None
+) -> None:
+    """Generate and embed one of several parts of a plan, for another command to score.
+
+    The parts may go to one folder or to several that :func:`~unipath_bench.pipeline.merge.merge` unites. Raises as
+    :func:`run` does.
+    """
+    plan.require_chosen()
+    with locked(out, f"{share.number}-of-{share.of}"):
+        _Run(plan, out, execution or Execution(), progress or Silent(), share).complete_store()
+
+
+class _Run:
+    def __init__(
+        self, plan: Plan, out: Path, execution: Execution, progress: Progress, share: Share | None = None
+    ) -> None:
+        self.plan = plan
+        self.out = out
+        self.show = progress
+        self.execution = execution
+        self.share = share
+        self.store = Store(out / "store")
+        self.clock = _Clock()
+        self.embed = EmbedStage(plan, self.store)
+        self.repaired: list[str] = []
+        self.done: Counter[StageName] = Counter()
+
+    def carry_out(self) -> RunFolder:
+        while True:
+            self.complete_store()
+            try:
+                with self.clock.stage("score"):
+                    return self._record()
+            except DamagedShard as damage:
+                self._set_aside(damage)
+
+    def complete_store(self) -> None:
+        """Bring every shard of the plan, or of the share, into the store."""
+        self.store.prepare()
+        with self.clock.stage("verify"):
+            _verify(self.plan, self.store, self.show)
+        executor = build_executor(self.execution, self.plan, self.store, self.embed)
+        try:
+            for stage in ("generate", "embed"):
+                with self.clock.stage(stage):
+                    while True:
+                        try:
+                            self._complete(stage, executor)
+                            break
+                        except DamagedShard as damage:
+                            self._set_aside(damage)
+                            self._complete("generate", executor)
+        finally:
+            executor.close()
+
+    def _complete(self, stage: StageName, executor: Executor) -> None:
+        hands = GenerateStage(self.plan, self.store) if stage == "generate" else self.embed
+        units = [unit for unit in hands.units() if self.share is None or self.share.takes(unit)]
+        lacking = [unit for unit in units if hands.lacks(unit)]
+        total = sum(unit.rows for unit in units)
+        self.show.start(stage.capitalize(), total, total - sum(unit.rows for unit in lacking))
+        for done in executor.carry_out(lacking):
+            self.done["generate"] += done.generated
+            self.done["embed"] += done.embedded
+            self.show.advance(done.unit.rows)
+        self.show.finish()
+        lost = sum(hands.lacks(unit) for unit in lacking)
+        if lost:
+            raise LostUnits(lost, len(lacking))
+
+    def _set_aside(self, damage: DamagedShard) -> None:
+        name = self.store.relative(damage.path)
+        if name in self.repaired:
+            raise damage
+        place = damage.set_aside()
+        self.repaired.append(name)
+        self.show.note(f"{damage.message} It is set aside as {place.name}; what it held is computed anew.")
+
+    def _record(self) -> RunFolder:
+        plan = self.plan
+        shards = tuple(_shards(plan, self.store, self.embed))
+        scores = score_tasks(plan, self.store, FeatureSets(plan, self.embed), shards, self.show)
+        plan_record = plan.record()
+        run_id = digest([plan_record.model_dump(mode="json"), package_versions()])
+        name = f"{plan.generator.card.name}-{plan.suite.card.name}-n{plan_record.n}x{plan_record.seeds}-{run_id[:8]}"
+        record = RunRecord(
+            framework_version=package_versions()["unipath-bench"],
+            run_id=run_id,
+            name=name,
+            plan=plan_record,
+            scores=tuple(scores),
+            shards=shards,
+            environment=describe_environment(plan.options.device),
+            timing=self.clock.timing(self.done, self.repaired),
+        )
+        folder = RunFolder(self.out / "runs" / name)
+        _save(gather_exhibits(plan, self.store, record), folder.exhibits)
+        write_text(folder.record, record.model_dump_json(indent=2) + "\n")
+        return folder
 
 
 def _save(exhibits: Exhibits, folder: Path) -> None:
@@ -143,13 +226,15 @@ class _Clock:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         begin = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - begin, 3)
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - begin, 3)
 
-    def timing(self, generated: int, embedded: int) -> Timing:
+    def timing(self, done: Mapping[StageName, int], repaired: Sequence[str]) -> Timing:
         return Timing(
-            started_at=self.started, finished_at=_now(), seconds=self.seconds, images_generated=generated,
-            images_embedded=embedded, peak_memory_mib=round(peak_memory_mib(), 1),
+            started_at=self.started, finished_at=_now(), seconds=self.seconds, images_generated=done["generate"],
+            images_embedded=done["embed"], peak_memory_mib=round(peak_memory_mib(), 1), repaired=tuple(repaired),
         )  # fmt: skip
 
 

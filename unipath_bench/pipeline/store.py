@@ -9,6 +9,7 @@ error in mid-shard, computes the missing rows only.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -23,11 +24,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from unipath_bench.digest import digest_strings
-from unipath_bench.errors import DataError
+from unipath_bench.errors import UsageError
+from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.files import write_atomically, write_text
+from unipath_bench.pipeline.kept import KeptFiles
 from unipath_bench.types import Features
 
 SHARD_ROWS = 32
+STORE_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +131,10 @@ class SampleFamily(Family[SampleRow]):
 
     def read(self, path: Path) -> list[SampleRow]:
         try:
-            table = pq.read_table(path, memory_map=True)
+            table = pq.read_table(path, memory_map=True, page_checksum_verification=True)
             rows = table.to_pylist()
         except (pa.ArrowInvalid, OSError) as error:
-            raise _damaged(path, error) from error
+            raise DamagedShard(path, f"{type(error).__name__}: {error}") from error
         return [
             SampleRow(
                 key=r["key"], sample_id=r["sample_id"], replicate=r["replicate"], prompt=r["prompt"], seed=r["seed"],
@@ -155,7 +159,7 @@ class SampleFamily(Family[SampleRow]):
             ],
             schema=_SAMPLES,
         )
-        pq.write_table(table, path, compression="none", use_dictionary=False)
+        pq.write_table(table, path, compression="none", use_dictionary=False, write_page_checksum=True)
 
 
 class FeatureFamily(Family[FeatureRow]):
@@ -168,20 +172,30 @@ class FeatureFamily(Family[FeatureRow]):
         try:
             with safe_open(path, framework="numpy") as file:
                 matrix = file.get_tensor("features")
-                rows = json.loads(file.metadata()["rows"])
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
-            raise _damaged(path, error) from error
+                shard = json.loads(file.metadata()["shard"])
+                rows, recorded = shard["rows"], shard["sha256"]
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise DamagedShard(path, f"{type(error).__name__}: {error}") from error
+        if recorded != _sum(matrix, rows):
+            raise DamagedShard(path, "its features differ from their digest")
         return [FeatureRow(key, pixels, vector) for (key, pixels), vector in zip(rows, matrix, strict=True)]
 
     def write(self, path: Path, rows: Sequence[FeatureRow]) -> None:
         matrix = np.stack([r.vector for r in rows]).astype(np.float32)
-        save_file({"features": matrix}, path, {"rows": json.dumps([[r.key, r.pixel_digest] for r in rows])})
+        keys = [[r.key, r.pixel_digest] for r in rows]
+        # One entry: the format does not keep the order of several.
+        save_file({"features": matrix}, path, {"shard": json.dumps({"rows": keys, "sha256": _sum(matrix, keys)})})
 
 
 def positions(count: int) -> Iterator[tuple[int, slice]]:
     """The fixed shard boundaries over ``count`` rows: (position, slice)."""
-    for position, start in enumerate(range(0, count, SHARD_ROWS)):
-        yield position, slice(start, min(start + SHARD_ROWS, count))
+    for position in range(-(-count // SHARD_ROWS)):
+        yield position, rows_of(position)
+
+
+def rows_of(position: int) -> slice:
+    """The rows of a shard; the last shard of a set may have fewer."""
+    return slice(position * SHARD_ROWS, (position + 1) * SHARD_ROWS)
 
 
 def content_digest(rows: Sequence[SampleRow] | Sequence[FeatureRow]) -> str:
@@ -189,18 +203,35 @@ def content_digest(rows: Sequence[SampleRow] | Sequence[FeatureRow]) -> str:
     return digest_strings(part for row in rows for part in (row.key, row.content))
 
 
-def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(
-        f"The shard {path} is damaged ({type(error).__name__}: {error}).",
-        "Delete this file and run the same command again: only its rows are computed anew.",
-    )
+def _sum(matrix: Features, rows: list[list[str]]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(matrix, "<f4").tobytes() + json.dumps(rows).encode()).hexdigest()
 
 
 class Store:
-    """The store's folder: ``samples/``, ``features/`` and ``scores/``, and marks of suites that have been verified."""
+    """The store's folder: ``samples/``, ``features/``, ``classifiers/`` and ``scores/``, and marks of suites that have
+    been verified."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def prepare(self) -> None:
+        """Mark a new store with the version of its layout.
+
+        Raises :class:`~unipath_bench.errors.UsageError` for a store of another version.
+        """
+        mark = self.root / "version.json"
+        if not self.root.exists() or not any(self.root.iterdir()):
+            write_text(mark, json.dumps({"store": STORE_VERSION}) + "\n")
+        try:
+            version = json.loads(mark.read_text(encoding="utf-8"))["store"] if mark.exists() else 1
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedShard(mark, f"{type(error).__name__}: {error}") from error
+        if version != STORE_VERSION:
+            raise UsageError(
+                f"{self.root} is a store of layout {version}; this version of unipath-bench reads layout "
+                f"{STORE_VERSION}.",
+                "Choose another folder with --out, or run the version of unipath-bench that wrote it.",
+            )
 
     def samples(self, model_digest: str, family: str) -> SampleFamily:
         """Images of one generator; ``family`` is e.g. ``seed-0``."""
@@ -213,6 +244,10 @@ class Store:
     def score(self, key: str) -> Path:
         """File of one task's score; ``key`` is a digest of all that decides it."""
         return self.root / "scores" / f"{key}.json"
+
+    def classifiers(self, code: str) -> KeptFiles:
+        """What classifiers learnt of real images; ``code`` is a digest of the code and packages that trained them."""
+        return KeptFiles(self.root / "classifiers" / code[:16])
 
     def relative(self, path: Path) -> str:
         """A shard's name in records."""

@@ -147,6 +147,7 @@ class Timing(Document):
     images_generated: int
     images_embedded: int
     peak_memory_mib: float | None = None
+    repaired: tuple[str, ...] = Field(default=(), description="Damaged shards that were set aside and computed anew.")
 
 
 class RunRecord(Document):

@@ -1,0 +1,205 @@
+"""One record, whoever does the work: this process, several, a Ray cluster, or machines that each do a part."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from adapters import Troubled
+from typer.testing import CliRunner
+
+from unipath_bench.cli.app import app
+from unipath_bench.cli.commands import attach
+from unipath_bench.errors import BenchError, DataError, GeneratorError, MissingError, UsageError
+from unipath_bench.pipeline.damage import DamagedShard
+from unipath_bench.pipeline.executors import Execution
+from unipath_bench.pipeline.executors.protocol import LostUnits
+from unipath_bench.pipeline.plan import Options, make_plan
+from unipath_bench.pipeline.run import run
+from unipath_bench.schema.record import RunRecord
+
+TIERS = (1, 3)
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are other processes: the tests' adapters reach them by the environment."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
+    attach(app)
+
+
+@pytest.fixture(scope="module")
+def options(small_tiles: Path) -> Options:
+    return Options(model="adapters:Troubled", suite="folder", data=str(small_tiles), tiers=TIERS)
+
+
+@pytest.fixture(scope="module")
+def alone(options: Options, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The run of one process: its folder and its record."""
+    out = tmp_path_factory.mktemp("alone")
+    return out, record(run(make_plan(options), out).load_record())
+
+
+def record(found: RunRecord) -> dict[str, Any]:
+    """Without times, and without the arguments that decide no image."""
+    whole = found.model_dump(mode="json", exclude={"timing"})
+    whole["plan"]["model"].pop("arguments")
+    return {key: value for key, value in whole.items() if key not in ("run_id", "name")}
+
+
+def carried_out(options: Options, out: Path, execution: Execution, **trouble: Any) -> dict[str, Any]:
+    planned = make_plan(replace(options, model_arguments=trouble))
+    return record(run(planned, out, execution=execution).load_record())
+
+
+@pytest.mark.parametrize("kind", ["processes", "ray"])
+def test_two_workers_give_the_same_record(
+    alone: tuple[Path, dict[str, Any]], options: Options, tmp_path: Path, kind: Any
+) -> None:
+    assert carried_out(options, tmp_path, Execution(kind, workers=2)) == alone[1]
+
+
+@pytest.mark.parametrize(("kind", "times"), [("processes", 2), ("ray", 5)])
+def test_killed_workers_change_nothing(
+    alone: tuple[Path, dict[str, Any]], options: Options, tmp_path: Path, kind: Any, times: int
+) -> None:
+    memo = tmp_path / "memo"
+    memo.mkdir()
+    sample = make_plan(options).prompts[20].id
+    trouble = {"trouble": "killed", "sample": sample, "times": times, "memo": str(memo)}
+    assert carried_out(options, tmp_path / "out", Execution(kind, workers=2), **trouble) == alone[1]
+    assert len(list(memo.iterdir())) == times
+
+
+def test_what_kills_every_worker_is_named(options: Options, tmp_path: Path) -> None:
+    memo = tmp_path / "memo"
+    memo.mkdir()
+    sample = make_plan(options).prompts[20].id
+    trouble = {"trouble": "killed", "sample": sample, "times": 99, "memo": str(memo)}
+    with pytest.raises(
+        GeneratorError, match=r"3 worker processes died at generate seed-0 shard 0 \(exit code -9\)"
+    ) as e:
+        carried_out(options, tmp_path / "out", Execution("processes", workers=2), **trouble)
+    assert sample in e.value.message or "more" in e.value.message
+    assert len(list(memo.iterdir())) == 3
+
+
+def test_a_hung_generator_is_named_in_time(options: Options, tmp_path: Path) -> None:
+    sample = make_plan(options).prompts[0].id
+    execution = Execution("processes", workers=1, timeout=20)
+    with pytest.raises(GeneratorError, match=rf"no sign of life .* during the generator 'troubled' at {sample}"):
+        carried_out(options, tmp_path, execution, trouble="hangs", sample=sample)
+
+
+@pytest.mark.parametrize("kind", ["local", "processes", "ray"])
+def test_a_poisoned_prompt_is_named_and_the_others_are_kept(
+    alone: tuple[Path, dict[str, Any]], options: Options, tmp_path: Path, kind: Any
+) -> None:
+    sample = make_plan(options).prompts[33].id
+    with pytest.raises(GeneratorError, match="a poisoned prompt") as raised:
+        carried_out(options, tmp_path, Execution(kind), trouble="raises", sample=sample)
+    assert make_plan(options).prompts[32].id in raised.value.message  # The batch begins with the shard.
+    mended = make_plan(replace(options, model_arguments={}))
+    folder = run(mended, tmp_path)
+    assert record(folder.load_record()) == alone[1]
+    assert folder.load_record().timing.images_generated < 40
+
+
+def test_memory_that_runs_out_halves_the_batch_and_is_remembered(
+    alone: tuple[Path, dict[str, Any]], options: Options, tmp_path: Path
+) -> None:
+    assert carried_out(options, tmp_path, Execution(), trouble="out of memory", times=3) == alone[1]
+    (memory,) = (tmp_path / "store" / "batch-sizes").iterdir()
+    assert json.loads(memory.read_text()) == {"size": 2}  # 8, 4, 2
+    with pytest.raises(GeneratorError, match="no room for 1 images"):
+        carried_out(options, tmp_path / "none", Execution(), trouble="out of memory", times=0)
+
+
+@pytest.mark.parametrize("folders", [1, 3])
+def test_parts_that_are_merged_are_the_whole(
+    alone: tuple[Path, dict[str, Any]], options: Options, tmp_path: Path, folders: int
+) -> None:
+    parts = [tmp_path / f"part{i % folders}" for i in range(3)]
+    for number, part in enumerate(parts, start=1):
+        arguments = ["run", "--model", options.model, "--suite", "folder", "--data", str(options.data)]
+        ended = CliRunner().invoke(
+            app, [*arguments, "--tiers", "1,3", "--shard", f"{number}/3", "--out", str(part)], catch_exceptions=False
+        )
+        assert ended.exit_code == 0
+        assert f"Part {number} of 3 is complete" in ended.output
+    assert not list(tmp_path.rglob("record.json"))
+    merged = CliRunner().invoke(
+        app, ["merge", *map(str, dict.fromkeys(parts)), "--out", str(tmp_path / "whole"), "--json"],
+        catch_exceptions=False,
+    )  # fmt: skip
+    assert merged.exit_code == 0
+    (path,) = (tmp_path / "whole").glob("runs/*/record.json")
+    assert record(RunRecord.model_validate_json(path.read_text())) == alone[1]
+
+
+def test_a_merge_misses_and_mistrusts(options: Options, tmp_path: Path) -> None:
+    def invoke(*arguments: str) -> BaseException | None:
+        return CliRunner().invoke(app, list(arguments)).exception
+
+    common = ["run", "--model", options.model, "--suite", "folder", "--data", str(options.data), "--tiers", "1,3"]
+    assert isinstance(invoke("merge", str(tmp_path)), UsageError)
+    a, b = tmp_path / "a", tmp_path / "b"
+    assert invoke(*common, "--shard", "1/2", "--out", str(a)) is None
+    lacking = invoke("merge", str(a))
+    assert isinstance(lacking, UsageError)
+    assert "these are lacking: 2" in lacking.message
+    assert invoke(*common, "--shard", "2/2", "--out", str(b)) is None
+    shutil.copytree(a / "store" / "samples", b / "store" / "samples", dirs_exist_ok=True)
+    forged = next((b / "store" / "samples").rglob("000000-*.parquet"))
+    forged.write_bytes(forged.read_bytes() + b"x")
+    differs = invoke("merge", str(a), str(b), "--out", str(tmp_path / "c"))
+    assert isinstance(differs, DataError)
+    assert "one shard with different content" in differs.message
+    forged.unlink()
+    next((a / "store" / "samples").rglob("000000-*.parquet")).unlink()
+    incomplete = invoke("merge", str(a), str(b), "--out", str(tmp_path / "d"))
+    assert isinstance(incomplete, DataError)
+    assert "generate seed-0 shard 0" in incomplete.message
+    assert invoke(*common, "--n", "10", "--shard", "2/2", "--out", str(b)) is None
+    other = invoke("merge", str(a), str(b))
+    assert isinstance(other, UsageError)
+    assert "different runs" in other.message
+
+
+@pytest.mark.parametrize(
+    ("execution", "message"),
+    [
+        (Execution("local", workers=3), "has one worker"),
+        (Execution("processes", workers=0), "--workers is 0"),
+        (Execution("ray", timeout=3.0), "--timeout does not go with"),
+        (Execution("local", address="auto"), "--address is for"),
+    ],
+)
+def test_settings_that_do_not_go_together(options: Options, tmp_path: Path, execution: Execution, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        run(make_plan(options), tmp_path, execution=execution)
+
+
+def test_without_ray_the_remedy_is_named(options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    with pytest.raises(MissingError, match=r"unipath-bench\[ray\]"):
+        run(make_plan(options), tmp_path, execution=Execution("ray"))
+
+
+@pytest.mark.parametrize(
+    "error", [DataError("what", "how"), DamagedShard(Path("a/b"), "torn"), LostUnits(2, 5), GeneratorError("x")]
+)
+def test_errors_survive_the_way_between_processes(error: BenchError) -> None:
+    import pickle
+
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+def test_the_made_up_trouble_is_no_part_of_an_image() -> None:
+    assert Troubled.incidental >= {"trouble", "sample", "times", "memo"}

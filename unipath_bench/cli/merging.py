@@ -1,0 +1,46 @@
+"""``merge``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from unipath_bench.cli import options as opt
+
+
+def merge(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="OUT...", help="Output folders of all `run --shard I/N` of one run.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Where to unite them; default: the first folder."),
+    ] = None,
+    tracking_uri: opt.TrackingUri = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Unite the parts of a run that was shared out, and score it: the record of an undivided run.
+
+    Parts that are lacking, or that differ where they should not, are an error. Nothing is generated anew.
+
+    Example:
+
+      unipath-bench merge shared/run/        (all parts wrote to one folder)
+
+      unipath-bench merge part1/ part2/ part3/ --out whole/
+    """
+    from unipath_bench.cli.evaluate import carry_out_and_show
+    from unipath_bench.pipeline.executors import Execution
+    from unipath_bench.pipeline.merge import merge as unite
+    from unipath_bench.pipeline.merge import require_complete
+    from unipath_bench.pipeline.plan import make_plan
+
+    target = out or folders[0]
+    merged = unite(folders, target)
+    Console(stderr=True).print(f"{merged.copied} files brought to {target}.", highlight=False)
+    plan = make_plan(merged.options)
+    require_complete(plan, target)
+    carry_out_and_show(plan, target, Execution(), tracking_uri, as_json)

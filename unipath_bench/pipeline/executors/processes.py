@@ -1,0 +1,192 @@
+"""Several processes on this machine, a device each: for many GPUs, and to survive what kills a process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+import traceback
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from unipath_bench.errors import BenchError, GeneratorError
+from unipath_bench.pipeline.embed import EmbedStage
+from unipath_bench.pipeline.executors.protocol import LostUnits
+from unipath_bench.pipeline.generate import GenerateStage
+from unipath_bench.pipeline.plan import Options, make_plan
+from unipath_bench.pipeline.store import Store
+from unipath_bench.pipeline.work import Done, Unit
+from unipath_bench.pipeline.worker import Worker
+
+MAX_DEATHS = 3
+"""Processes that a unit may take with it before it is given up."""
+IN_FLIGHT = 2
+"""Units a process holds at a time, so that the next one's images are decoded while one is embedded."""
+
+
+class ForeignFailure(BenchError):
+    """Something unforeseen in a worker process, with its traceback."""
+
+
+@dataclass(slots=True)
+class _Hand:
+    """One worker process and what it was given."""
+
+    device: str
+    process: Any
+    pipe: Connection
+    units: deque[Unit] = field(default_factory=deque)
+    last_sign: float = 0.0
+    doing: str = "its start"
+
+
+class Processes:
+    """Worker processes that are begun anew when they die.
+
+    ``devices``: one a process. ``timeout``: seconds without a sign of life (a call of the generator that ends, a
+    unit that is done) after which a process is stopped and what it was doing is named; None waits for ever.
+    """
+
+    def __init__(
+        self, options: Options, root: Path, devices: Sequence[str], batch_size: int | None = None,
+        timeout: float | None = None,
+    ) -> None:  # fmt: skip
+        self._options = options
+        self._root = root
+        self._batch_size = batch_size
+        self._timeout = timeout
+        self._context = multiprocessing.get_context("spawn")
+        self._devices = list(devices)
+        self._hands: list[_Hand] = []
+        self._deaths: Counter[Unit] = Counter()
+
+    def carry_out(self, units: Sequence[Unit]) -> Iterator[Done]:
+        """Do every unit on whichever process is free. Raises :class:`~unipath_bench.errors.GeneratorError` naming what
+        hung or what killed three processes."""
+        try:
+            yield from self._carry_out(deque(units), set(units), len(units))
+        except BaseException:
+            self.close()  # What is in flight must not answer a later call.
+            raise
+
+    def _carry_out(self, todo: deque[Unit], left: set[Unit], total: int) -> Iterator[Done]:
+        while left:
+            self._employ(min(len(self._devices), len(left)))
+            for hand in self._hands:
+                self._give(hand, todo)
+            for hand in self._heard():
+                message = self._receive(hand)
+                if message is None:
+                    self._bury(hand, todo)
+                elif isinstance(message, Done):
+                    hand.units.remove(message.unit)
+                    left.discard(message.unit)
+                    yield message
+                elif isinstance(message, BaseException):
+                    raise message
+                else:
+                    hand.doing = message
+            self._look_for_hung()
+            if not todo and not any(hand.units for hand in self._hands) and left:
+                raise LostUnits(len(left), total)
+
+    def close(self) -> None:
+        """Stop the processes."""
+        for hand in self._hands:
+            hand.process.kill()
+        for hand in self._hands:
+            hand.process.join()
+            hand.pipe.close()
+        self._hands = []
+
+    def _employ(self, wanted: int) -> None:
+        busy = {hand.device for hand in self._hands}
+        for device in [d for d in self._devices if d not in busy][: max(0, wanted - len(self._hands))]:
+            ours, theirs = self._context.Pipe()
+            options = replace(self._options, device=device.partition("#")[0])
+            process = self._context.Process(
+                target=_serve, args=(theirs, options, self._root, self._batch_size), daemon=True
+            )
+            process.start()
+            theirs.close()
+            self._hands.append(_Hand(device, process, ours, last_sign=time.monotonic()))
+
+    def _give(self, hand: _Hand, todo: deque[Unit]) -> None:
+        try:
+            while todo and len(hand.units) < IN_FLIGHT:
+                hand.pipe.send(todo[0])
+                hand.units.append(todo.popleft())
+            if not todo and hand.units:
+                hand.pipe.send(None)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # It died: the wait below hears of it.
+
+    def _heard(self) -> list[_Hand]:
+        ready = set(wait([hand.pipe for hand in self._hands], timeout=1.0))
+        return [hand for hand in self._hands if hand.pipe in ready]
+
+    def _receive(self, hand: _Hand) -> Any:
+        """A message, or None where the process is gone."""
+        hand.last_sign = time.monotonic()
+        try:
+            return hand.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            return None
+
+    def _bury(self, hand: _Hand, todo: deque[Unit]) -> None:
+        """Take a dead process's units back; the first was the one that it was at."""
+        hand.process.join()
+        hand.pipe.close()
+        self._hands.remove(hand)
+        if not hand.units:
+            return
+        first = hand.units[0]
+        self._deaths[first] += 1
+        if self._deaths[first] >= MAX_DEATHS:
+            raise GeneratorError(
+                f"{MAX_DEATHS} worker processes died at {first} (exit code {hand.process.exitcode}), the last one "
+                f"during {hand.doing}.",
+                "Exit code -9 is mostly memory: use fewer workers or a smaller --batch-size. Finished shards are kept.",
+            )
+        todo.extendleft(reversed(hand.units))
+
+    def _look_for_hung(self) -> None:
+        if self._timeout is None:
+            return
+        for hand in self._hands:
+            silent = time.monotonic() - hand.last_sign
+            if hand.units and silent > self._timeout:
+                raise GeneratorError(
+                    f"A worker process gave no sign of life for {silent:.0f} s during {hand.doing}.",
+                    "Raise --timeout if that is how long it takes; finished shards are kept.",
+                )
+
+
+def _serve(pipe: Connection, options: Options, root: Path, batch_size: int | None) -> None:
+    """A worker process: units in, :class:`Done`, signs of life and errors out. None asks for what is still held."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        plan, store = make_plan(options), Store(root)
+        worker = Worker(GenerateStage(plan, store, batch_size, watch=pipe.send), EmbedStage(plan, store))
+        while True:
+            for done in worker.complete_all(_units(pipe)):
+                pipe.send(done)
+    except BenchError as error:
+        pipe.send(error)
+    except (EOFError, BrokenPipeError):
+        os._exit(0)  # The driver is gone.
+    except Exception:
+        # Nothing may be lost on the way to the driver, whatever it was.
+        pipe.send(
+            ForeignFailure("A worker process failed:\n" + traceback.format_exc(), "Report it with this traceback.")
+        )
+
+
+def _units(pipe: Connection) -> Iterator[Unit]:
+    while (unit := pipe.recv()) is not None:
+        yield unit

@@ -1,0 +1,117 @@
+"""Ray Data: an actor pool over the units, on one machine or a cluster that sees the store's folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unipath_bench.errors import BenchError, MissingError
+from unipath_bench.pipeline.embed import EmbedStage
+from unipath_bench.pipeline.executors.protocol import LostUnits
+from unipath_bench.pipeline.generate import GenerateStage
+from unipath_bench.pipeline.plan import Options, make_plan
+from unipath_bench.pipeline.store import Store
+from unipath_bench.pipeline.work import Done, Unit
+from unipath_bench.pipeline.worker import Worker
+
+
+class RayData:
+    """``workers`` actors, each with the models loaded once. An actor or machine that dies is replaced by Ray and its
+    unit is done again; a unit that raises ends the run. Rows that Ray might drop are counted.
+
+    ``address``: of a running cluster; None starts Ray on this machine. With ``--device cuda`` an actor takes an equal
+    part of the GPUs.
+    """
+
+    def __init__(
+        self, options: Options, root: Path, workers: int, batch_size: int | None = None, address: str | None = None
+    ) -> None:
+        try:
+            import ray
+        except ImportError as error:
+            raise MissingError("Ray is not installed.", 'Run: pip install "unipath-bench[ray]"') from error
+        self._ray: Any = ray
+        self._options = options
+        self._root = root.absolute()
+        self._workers = workers
+        self._batch_size = batch_size
+        self._started = not ray.is_initialized()
+        if self._started:
+            own: dict[str, Any] = {} if address else {"num_cpus": workers + 1}
+            self._ray.init(
+                address=address, include_dashboard=False, log_to_driver=False, logging_level="warning", **own
+            )
+
+    def carry_out(self, units: Sequence[Unit]) -> Iterator[Done]:
+        """Do every unit. Raises what the work raised."""
+        import ray.data
+
+        if not units:
+            return
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.max_errored_blocks = 0
+        gpus = self._ray.cluster_resources().get("GPU", 0) if self._options.device.startswith("cuda") else 0
+        rows = ray.data.from_items([asdict(unit) for unit in units], override_num_blocks=len(units))
+        done = rows.map_batches(
+            _Actor,
+            fn_constructor_args=(self._options, self._root, self._batch_size, list(sys.path)),
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=min(self._workers, len(units))),
+            num_cpus=1,
+            num_gpus=gpus / self._workers if gpus else None,
+        )
+        left = set(units)
+        for row in done.iter_rows():
+            if row["error"] is not None:
+                raise row["error"]
+            unit = Unit(row["stage"], row["family"], int(row["position"]), int(row["rows"]))
+            left.discard(unit)
+            yield Done(unit, int(row["generated"]), int(row["embedded"]))
+        if left:
+            raise LostUnits(len(left), len(units))
+
+    def close(self) -> None:
+        """Leave the cluster; a Ray that was started here ends."""
+        if self._started:
+            self._ray.shutdown()
+
+
+class _Actor:
+    """A worker in Ray's hands. What the work raised is an answer too, so that Ray does not try it again."""
+
+    def __init__(self, options: Options, root: Path, batch_size: int | None, path: list[str]) -> None:
+        sys.path[:] = path
+        import ray
+
+        device = "cuda" if ray.get_gpu_ids() else options.device
+        plan, store = make_plan(replace(options, device=device)), Store(root)
+        self._worker = Worker(GenerateStage(plan, store, batch_size), EmbedStage(plan, store))
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        units = [
+            Unit(str(stage), str(family), int(position), int(rows))  # type: ignore[arg-type]
+            for stage, family, position, rows in zip(
+                batch["stage"], batch["family"], batch["position"], batch["rows"], strict=True
+            )
+        ]
+        answers = [self._answer(unit) for unit in units]
+        errors = np.empty(len(answers), dtype=object)
+        errors[:] = [error for _, error in answers]
+        return {
+            **batch,
+            "generated": np.array([done.generated for done, _ in answers]),
+            "embedded": np.array([done.embedded for done, _ in answers]),
+            "error": errors,
+        }
+
+    def _answer(self, unit: Unit) -> tuple[Done, BenchError | None]:
+        try:
+            return self._worker.complete(unit), None
+        except BenchError as error:
+            return Done(unit), error

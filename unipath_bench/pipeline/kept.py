@@ -1,0 +1,45 @@
+"""Trained classifiers on disk: one safetensors file each, never a pickle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from unipath_bench.errors import DataError
+from unipath_bench.keeping import Kept
+from unipath_bench.pipeline.files import write_atomically
+
+
+class KeptFiles:
+    """A :class:`~unipath_bench.keeping.Keeper` in a folder: arrays as float64 tensors, settings as JSON."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find(self, key: str) -> Kept | None:
+        """What was put under ``key``; raises :class:`DataError` naming the file where it is damaged."""
+        path = self._path(key)
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, framework="numpy") as file:
+                arrays = {name: np.asarray(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+                return Kept(json.loads(file.metadata()["settings"]), arrays)
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"The classifier {path} is damaged ({type(error).__name__}: {error}).",
+                "Delete this file and run the same command again: only this classifier is trained anew.",
+            ) from error
+
+    def put(self, key: str, kept: Kept) -> None:
+        """Write it; atomic."""
+        arrays = {name: np.ascontiguousarray(array, dtype=np.float64) for name, array in kept.arrays.items()}
+        settings = {"settings": json.dumps(kept.settings, sort_keys=True)}
+        write_atomically(self._path(key), lambda target: save_file(arrays, target, settings))
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.safetensors"

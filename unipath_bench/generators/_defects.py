@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy.ndimage import gaussian_filter
 
 from unipath_bench.types import RGBImage
 
@@ -35,6 +34,8 @@ class Defect:
 
 def blur(image: RGBImage, sigma: float) -> RGBImage:
     """Gaussian blur, each channel alone, mirrored at the borders; ``sigma`` in pixels."""
+    from scipy.ndimage import gaussian_filter
+
     return _to_uint8(gaussian_filter(image.astype(np.float64), (sigma, sigma, 0.0), mode="reflect"))
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 from unipath_bench.digest import digest_file
 from unipath_bench.errors import DataError, MissingError, UsageError, listed
 from unipath_bench.images import image_size, read_image
-from unipath_bench.suites.hub import snapshot
 from unipath_bench.suites.parquet import find_image_column
 from unipath_bench.suites.problems import Problems
 from unipath_bench.suites.table_suite import Description, Size, TableSuite, check_arguments
@@ -107,6 +106,8 @@ def fetch(name: str, revision: str | None, files: Sequence[str] | str | None, of
             f"The hub data set {name} needs a revision, so that its content cannot change.",
             f"Add --suite-arg revision=COMMIT; https://huggingface.co/datasets/{name}/commits/main lists them.",
         )
+    from unipath_bench.suites.hub import snapshot
+
     return snapshot(name, str(revision), [files] if isinstance(files, str) else files, offline=offline)
 
 

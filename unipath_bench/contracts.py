@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from unipath_bench.digest import digest_strings
+from unipath_bench.keeping import Keeper
 from unipath_bench.schema.cards import EncoderCard, GeneratorCard, SuiteCard
 from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.types import Features, RGBBatch, RGBImage
@@ -229,13 +230,16 @@ class ScoreInputs:
 
     sets: Mapping[str, FeatureSet]
     seed: int = 0
+    keeper: Keeper | None = field(default=None, compare=False, repr=False)
+    """Where a metric may keep what it trained on real images, to have it again with the next generator: it changes no
+    number."""
 
     def __getitem__(self, name: str) -> FeatureSet:
         return self.sets[name]
 
     def replaced(self, **sets: FeatureSet) -> ScoreInputs:
         """A copy in which some sets are others; how floors and ceilings are computed."""
-        return ScoreInputs(sets={**self.sets, **sets}, seed=self.seed)
+        return replace(self, sets={**self.sets, **sets})
 
     @property
     def key(self) -> str:

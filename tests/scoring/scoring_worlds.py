@@ -40,22 +40,31 @@ def feature_set(
 
 
 class World:
-    """Three classes around distant centres; every set is drawn from the same truth with independent noise."""
+    """Classes around distant centres; every set is drawn from the same truth with independent noise."""
 
-    def __init__(self, count: int = 120, dimension: int = 8, distance: float = 6.0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        count: int = 120,
+        dimension: int = 8,
+        distance: float = 6.0,
+        seed: int = 0,
+        classes: Sequence[str] = CLASSES,
+    ) -> None:
         self.rng = np.random.default_rng(seed)
         self.count = count
-        self.centres = np.zeros((3, dimension))
-        self.centres[np.arange(3), np.arange(3)] = distance
-        self.labels = [CLASSES[i % 3] for i in range(count)]
+        self.classes = tuple(classes)
+        kinds = len(self.classes)
+        self.centres = np.zeros((kinds, dimension))
+        self.centres[np.arange(kinds), np.arange(kinds)] = distance
+        self.labels = [self.classes[i % kinds] for i in range(count)]
         self.groups = [f"patient{i // 6}" for i in range(count)]
 
     def images(self, labels: Sequence[str]) -> np.ndarray:
-        centres = self.centres[[CLASSES.index(label) for label in labels]]
+        centres = self.centres[[self.classes.index(label) for label in labels]]
         return centres + self.rng.normal(size=centres.shape)
 
     def texts(self, labels: Sequence[str]) -> np.ndarray:
-        return self.centres[[CLASSES.index(label) for label in labels]]
+        return self.centres[[self.classes.index(label) for label in labels]]
 
     def inputs(self, generated: np.ndarray | None = None, seeds: int = 1) -> ScoreInputs:
         """All sets; ``generated`` features replace those of a generator that is as good as reality."""
@@ -85,7 +94,7 @@ class World:
                     self.images(self.labels * 2),
                     self.labels * 2,
                     ids=ids * 2,
-                    prompts=[WORDS[label] for label in self.labels * 2],
+                    prompts=[WORDS.get(label, f"{label} it is") for label in self.labels * 2],
                     replicates=[0] * self.count + [1] * self.count,
                 ),
             }

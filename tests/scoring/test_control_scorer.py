@@ -10,7 +10,7 @@ from scoring_worlds import CLASSES, World
 from sklearn.metrics import f1_score
 
 from unipath_bench.contracts import FeatureSet, ScoreInputs
-from unipath_bench.scoring.classifier import GRID, choose_regularisation
+from unipath_bench.scoring.classifiers.linear import GRID, choose_regularisation
 from unipath_bench.scoring.control import attribute_control
 from unipath_bench.scoring.not_computable import NotComputable
 
@@ -115,6 +115,6 @@ def test_the_penalty_is_chosen_on_training_images_by_group() -> None:
 
 
 def test_a_classifier_that_does_not_converge_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unipath_bench.scoring.classifier.MAX_ITERATIONS", 1)
+    monkeypatch.setattr("unipath_bench.scoring.classifiers.linear.MAX_ITERATIONS", 1)
     with pytest.raises(NotComputable, match="did not converge in 1 iterations"):
         attribute_control(World(distance=2).inputs())

@@ -10,7 +10,8 @@ import numpy as np
 
 from unipath_bench.contracts import Metric, ScoreInputs
 from unipath_bench.schema.task import TaskSpec
-from unipath_bench.scoring.classifier import LinearProbe, weighted_f1
+from unipath_bench.scoring.answers import weighted_f1
+from unipath_bench.scoring.classifiers.linear import LinearProbe
 from unipath_bench.scoring.features import image_features, one_label
 from unipath_bench.scoring.not_computable import NotComputable
 
@@ -40,7 +41,7 @@ def make_scorer(spec: TaskSpec, metric: Metric, honest: ScoreInputs, details: Ma
     draws its real images once in a half where the task may draw several times; that adds to the noise of the half, so
     what is called significant is so with one draw too.
     """
-    if metric.name == "attribute_control" and "attributes" in details:
+    if metric.name == "attribute_control" and _are_probes(details):
         judges = _Judges.trained(honest, details["attributes"])
         return Scorer(judges, judges)
     if metric.name == "synthetic_training" and "regularisation" in details:
@@ -53,6 +54,12 @@ def make_scorer(spec: TaskSpec, metric: Metric, honest: ScoreInputs, details: Ma
 def reads(metric: Metric, sets: frozenset[str]) -> bool:
     """Whether a metric reads any of these sets."""
     return bool({need.partition(".")[0] for need in metric.needs} & sets)
+
+
+def _are_probes(details: Mapping[str, Any]) -> bool:
+    """Whether attributes were read, and by linear probes."""
+    tables = details.get("attributes", {})
+    return bool(tables) and all("regularisation" in table for table in tables.values())
 
 
 def _plain(metric: Metric, parameters: Mapping[str, Any]) -> Score:

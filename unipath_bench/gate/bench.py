@@ -16,7 +16,8 @@ from unipath_bench.registries import METRICS
 from unipath_bench.schema.record import Contributions
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.catalogue import load_tasks
-from unipath_bench.scoring.classifier import Labels, LinearProbe, choose_regularisation
+from unipath_bench.scoring.classifiers.interface import Labels
+from unipath_bench.scoring.classifiers.linear import LinearProbe, choose_regularisation
 from unipath_bench.scoring.control import control_contributions
 from unipath_bench.scoring.evaluate import evaluate
 from unipath_bench.scoring.features import image_features, one_label

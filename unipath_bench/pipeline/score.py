@@ -59,7 +59,7 @@ def _not_computed(task: PlannedTask, plan: Plan) -> TaskScore:
 def _stored(task: PlannedTask, plan: Plan, store: Store, sets: FeatureSets, shards: Sequence[Shard]) -> TaskScore:
     path = store.score(_score_digest(task, plan, shards))
     if not path.exists():
-        text = _computed(task, plan, sets).model_dump_json(indent=2) + "\n"
+        text = _computed(task, plan, store, sets).model_dump_json(indent=2) + "\n"
         write_text(path, text)
     return parse_json(TaskScore, path)
 
@@ -92,8 +92,9 @@ def _framework_code() -> str:
     return digest_strings(part for path in files for part in (path.relative_to(root).as_posix(), digest_file(path)))
 
 
-def _computed(task: PlannedTask, plan: Plan, sets: FeatureSets) -> TaskScore:
-    outcome = evaluate(task.spec, task.metric, ScoreInputs(sets.load(task.encoder, task.needs)))
+def _computed(task: PlannedTask, plan: Plan, store: Store, sets: FeatureSets) -> TaskScore:
+    keeper = store.classifiers(digest([_framework_code(), package_versions()]))
+    outcome = evaluate(task.spec, task.metric, ScoreInputs(sets.load(task.encoder, task.needs), keeper=keeper))
     card = plan.encoders[task.encoder].card if task.encoder else None
     return TaskScore(
         key=task.key,

@@ -10,17 +10,12 @@ import numpy as np
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
 from unipath_bench.metrics.unit_uncertainty import LeaveOneOut
 from unipath_bench.schema.record import Contributions, Interval
-from unipath_bench.scoring.classifier import (
-    GRID,
-    Labels,
-    LinearProbe,
-    calibration_error,
-    chance_weighted_f1,
-    choose_regularisation,
-    confusion,
-    weighted_f1,
-    weighted_f1_without,
-)
+from unipath_bench.scoring.answers import chance_weighted_f1, confusion, weighted_f1, weighted_f1_without
+from unipath_bench.scoring.classifiers.calibration import calibration_error, reliability, with_temperature
+from unipath_bench.scoring.classifiers.choosing import Choice, recipe_of
+from unipath_bench.scoring.classifiers.interface import Classifier, Labelled, Labels, columns_of
+from unipath_bench.scoring.classifiers.linear import GRID, Linear
+from unipath_bench.scoring.classifiers.training import Calibration, calibrate, fit, settle
 from unipath_bench.scoring.features import Matrix, attribute_names, image_features, one_label
 from unipath_bench.scoring.not_computable import NotComputable
 from unipath_bench.scoring.paired import NOT_MATCHED, cut, of_units, too_few_for_pairs
@@ -29,13 +24,21 @@ from unipath_bench.scoring.uncertainty import average, design, too_few_units, un
 
 @metric("train.images", "reference.images", "generated.images", "labels")
 def attribute_control(
-    inputs: ScoreInputs, *, attributes: Sequence[str] = (), regularisation: Sequence[float] = GRID
+    inputs: ScoreInputs,
+    *,
+    attributes: Sequence[str] = (),
+    regularisation: Sequence[float] = GRID,
+    classifier: Choice = "linear",
 ) -> Measurement:
     """Weighted F1 of a classifier's reading of the generated images against the attributes that the prompts
     asked for.
 
-    One linear probe an attribute, its penalty chosen from ``regularisation`` by cross-validation, trained on
-    real training images alone, validated on the real reference images, applied to the generated ones. Values:
+    One ``classifier`` an attribute (by default a linear probe, its penalty chosen from ``regularisation`` by
+    cross-validation; see :func:`~unipath_bench.scoring.classifiers.choosing.recipe_of`), trained on real training
+    images alone, validated on the real reference images of other patients, applied to the generated ones. Its
+    calibration is in ``details``: the expected calibration error on the reference images before and after
+    temperature scaling, which is fitted on training images and changes no answer, and the table of reliability.
+    Values:
     ``weighted_f1``, the mean over attributes (``attributes``, or all that the suite has), and
     ``percent_of_real``, 100 times the ratio of that mean to the same mean on the real reference images.
     Anchors of ``weighted_f1``: the expected value when the classifier's answers are dealt out at random, and
@@ -45,6 +48,7 @@ def attribute_control(
     left out, with the reason in ``details["not_computed"]``; :class:`NotComputable` where that leaves none.
     """
     train, reference, generated = (image_features(inputs, name) for name in ("train", "reference", "generated"))
+    recipe = recipe_of(classifier, regularisation)
     tables: dict[str, dict[str, Any]] = {}
     answers: list[_Answers] = []
     left_out: dict[str, str] = {}
@@ -54,10 +58,18 @@ def attribute_control(
         if reason:
             left_out[name] = reason
         else:
-            chosen = choose_regularisation(train, taught, inputs["train"].groups, regularisation, inputs.seed)
-            probe = LinearProbe(train, taught, chosen)
-            tables[name] = {**_table(probe, reference, real, generated, prompted), "regularisation": chosen}
-            answers.append(_Answers(prompted, probe.predict(generated), real, probe.predict(reference)))
+            images = Labelled(train, taught, inputs["train"].groups)
+            chosen = settle(recipe, images, inputs.seed, inputs.keeper)
+            judge = fit(chosen, images, inputs.seed, inputs.keeper)
+            calibration = calibrate(chosen, images, inputs.seed, inputs.keeper)
+            tables[name] = {
+                **_table(judge, reference, real, generated, prompted),
+                "classifier": chosen.described(),
+                "calibration": _calibration(judge, reference, real, calibration),
+            }
+            if isinstance(chosen, Linear):
+                tables[name]["regularisation"] = chosen.regularisation[0]
+            answers.append(_Answers(prompted, judge.predict(generated), real, judge.predict(reference)))
     if not tables:
         raise NotComputable(
             "No attribute can be scored: " + "; ".join(f"{name}: {why}" for name, why in left_out.items()) + ".",
@@ -85,7 +97,7 @@ def attribute_control(
 
 
 class _Answers(NamedTuple):
-    """What was asked for and what a probe saw, of the generated and of the real images."""
+    """What was asked for and what a classifier saw, of the generated and of the real images."""
 
     prompted: Labels
     seen: Labels
@@ -96,7 +108,7 @@ class _Answers(NamedTuple):
 def _intervals(
     reference: FeatureSet, generated: FeatureSet, answers: Sequence[_Answers], has_ratio: bool
 ) -> dict[str, Interval | str]:
-    """Of the mean over attributes and of its ratio to the real images', the probes as they are."""
+    """Of the mean over attributes and of its ratio to the real images', the classifiers as they are."""
     first, second, matched = design(reference, generated)
     lack = too_few_units(second)
     if lack:
@@ -125,7 +137,7 @@ def control_contributions(generated: FeatureSet, answers: Sequence[tuple[Labels,
 def _contributions(
     reference: FeatureSet, generated: FeatureSet, answers: Sequence[_Answers], has_ratio: bool
 ) -> dict[str, Contributions | str]:
-    """As the intervals: the probes, which are the same for every generator, as they are."""
+    """As the intervals: the classifiers, which are the same for every generator, as they are."""
     of = cut(generated)
     lack = too_few_for_pairs(of.units)
     if lack:
@@ -153,20 +165,33 @@ def _untaught(taught: Labels, wanted: Labels) -> str:
     return ""
 
 
-def _table(probe: LinearProbe, reference: Matrix, real: Labels, generated: Matrix, prompted: Labels) -> dict[str, Any]:
-    seen, seen_in_real = probe.predict(generated), probe.predict(reference)
+def _table(judge: Classifier, reference: Matrix, real: Labels, generated: Matrix, prompted: Labels) -> dict[str, Any]:
+    seen, seen_in_real = judge.predict(generated), judge.predict(reference)
     score, ceiling = weighted_f1(prompted, seen), weighted_f1(real, seen_in_real)
     return {
-        "classes": probe.classes,
+        "classes": judge.classes,
         "weighted_f1": score,
         "real_weighted_f1": ceiling,
         "real_accuracy": float(np.mean(real == seen_in_real)),
-        "ece": calibration_error(probe, reference, real),
+        "ece": calibration_error(judge.probabilities(reference), columns_of(judge, real)),
         "chance": chance_weighted_f1(prompted, seen),
         "percent_of_real": _percent(score, ceiling),
-        "support": {name: int(np.sum(prompted == name)) for name in probe.classes},
-        "confusion": confusion(prompted, seen, probe.classes),
+        "support": {name: int(np.sum(prompted == name)) for name in judge.classes},
+        "confusion": confusion(prompted, seen, judge.classes),
     }
+
+
+def _calibration(judge: Classifier, reference: Matrix, real: Labels, found: Calibration | None) -> dict[str, Any]:
+    """Reliability on the real reference images, and what the temperature mends of it."""
+    raw, columns = judge.probabilities(reference), columns_of(judge, real)
+    table: dict[str, Any] = {"reliability": reliability(raw, columns)}
+    if found is None:
+        return {**table, "not_scaled": "the training images have too few groups to fit a temperature on"}
+    scaled = with_temperature(raw, found.temperature)
+    return {
+        **table, "temperature": found.temperature, "temperature_fitted_on": found.images,
+        "ece_with_temperature": calibration_error(scaled, columns),
+    }  # fmt: skip
 
 
 def _percent(score: float, ceiling: float) -> float | None:

@@ -10,50 +10,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
-from unipath_bench.digest import seed_from
+from unipath_bench.errors import UsageError
 from unipath_bench.metrics.unit_uncertainty import LeaveOneOut
-from unipath_bench.metrics.units import assign_blocks, units_of
 from unipath_bench.schema.record import Contributions, Interval
-from unipath_bench.scoring.classifier import (
-    GRID,
-    Labels,
-    LinearProbe,
-    chance_weighted_f1,
-    choose_regularisation,
-    weighted_f1,
-    weighted_f1_without,
-)
-from unipath_bench.scoring.features import Matrix, attribute_names, image_features, one_label
-from unipath_bench.scoring.folds import Rows, grouped_folds
+from unipath_bench.scoring.answers import Labels, chance_weighted_f1, weighted_f1, weighted_f1_without
+from unipath_bench.scoring.classifiers.choosing import Choice, recipe_of
+from unipath_bench.scoring.classifiers.interface import Labelled, Recipe
+from unipath_bench.scoring.classifiers.linear import GRID, Linear
+from unipath_bench.scoring.classifiers.training import fit, settle
+from unipath_bench.scoring.crossing import Across, Fold, cut_into_folds, cut_within, draw, out_of_fold, synthetic_counts
+from unipath_bench.scoring.features import attribute_names, image_features, one_label
 from unipath_bench.scoring.not_computable import NotComputable
-from unipath_bench.scoring.paired import Cut, cut_of, of_blocks, too_few_for_pairs
+from unipath_bench.scoring.paired import of_blocks, too_few_for_pairs
 from unipath_bench.scoring.uncertainty import average, too_few_units, unit_codes, unit_interval
 
-
-@dataclass(frozen=True)
-class _Labelled:
-    features: Matrix
-    labels: Labels
-
-    def take(self, rows: Rows) -> _Labelled:
-        return _Labelled(self.features[rows], self.labels[rows])
-
-    def with_others(self, other: _Labelled) -> _Labelled:
-        return _Labelled(np.vstack([self.features, other.features]), np.concatenate([self.labels, other.labels]))
-
-
-@dataclass(frozen=True)
-class _Fold:
-    """Reference rows to test on, and generated rows to train on whose prompts come from other groups."""
-
-    test: Rows
-    synthetic: Rows
-
-
-BLOCKS_A_FOLD = 2
-"""Blocks of patients that are left out of training and test in turn, a fold: 10 in all."""
-
-GAIN_NOTE = "No paired difference: every classifier would have to be trained anew without each block of patients."
+RETRAINED_NOTE = "No paired difference: every classifier would have to be trained anew without each block of patients."
+IMAGES_NOTE = "No paired difference: the folds part images, not patients."
+REAL_NOTE = "No paired difference: it is the same for every generator."
 
 
 class _Pair(NamedTuple):
@@ -61,6 +34,38 @@ class _Pair(NamedTuple):
 
     alone: Labels
     both: Labels
+
+
+@dataclass(frozen=True)
+class _Course:
+    """All that a classifier may be taught and tested on."""
+
+    reference: Labelled
+    generated: Labelled
+    train: Labelled
+    classes: tuple[str, ...]
+    folds: Sequence[Fold]
+    recipe: Recipe
+    inputs: ScoreInputs
+
+    def of_real(self, real: Labelled) -> Labels:
+        """Answers of a classifier taught real images alone, which the next generator's run can use too."""
+        return fit(self.recipe, real, self.inputs.seed, self.inputs.keeper).predict(self.reference.features)
+
+    def of_generated(self, generated: Labelled, real: Labelled | None = None, folds: Sequence[Fold] = ()) -> Labels:
+        """Answers of classifiers taught generated images, and real ones beside them."""
+        return out_of_fold(self.reference, generated, folds or self.folds, real, self.recipe, self.inputs.seed)
+
+    def drawn(self, budget: int, number: int) -> Labelled:
+        """Real training images, ``budget`` a class."""
+        counts = dict.fromkeys(self.classes, budget)
+        return self.train.take(draw(self.train.labels, counts, self.inputs.seed, number))
+
+    def score(self, answers: Labels) -> float:
+        return weighted_f1(self.reference.labels, answers)
+
+    def chance(self, answers: Labels) -> float:
+        return chance_weighted_f1(self.reference.labels, answers)
 
 
 @metric("train.images", "reference.images", "generated.images", "labels")
@@ -72,184 +77,182 @@ def synthetic_training(
     draws: int = 3,
     folds: int = 5,
     regularisation: Sequence[float] = GRID,
+    classifier: Choice = "linear",
+    classes: Sequence[str] = (),
+    across: Across = "groups",
+    full: bool = False,
 ) -> Measurement:
     """Weighted F1 on real images of a classifier trained on generated images labelled by their prompts.
 
     The prompts are those of the reference images, so the reference is cut into ``folds`` by group (patient,
     slide): each fold is tested on with a classifier trained on images generated from the prompts of the other
     folds, and the answers of all folds are scored together. ``attribute`` is the one to learn (by default the
-    primary, the first).
+    primary, the first); ``classes``, where given, are those that it must have, no more and no fewer. With ``across``
+    "images" the folds part single images, which is allowed where each class has one prompt: it says nothing of the
+    patient. ``classifier`` is as in attribute control, its hyperparameters chosen on the real training images.
 
     Values: ``synthetic_weighted_f1``, with anchors chance (the answers dealt out at random) and the same
     classifier trained on as many real training images a class (mean of ``draws`` seeded draws; where the
     training split has fewer of a class, all of them); and ``augmentation_gain``, the gain in weighted F1 by
     adding the generated images to ``budgets`` real images a class, mean over budgets and draws. Budgets that
-    the training split cannot meet in every class are left out, as ``details`` says."""
+    the training split cannot meet in every class are left out, as ``details`` says. With ``full`` also
+    ``real_weighted_f1`` and ``both_weighted_f1``, of the whole training split alone and with the generated images, and
+    in the table of budgets the same number of generated images alone."""
+    if across not in ("groups", "images"):
+        raise UsageError(f"The parameter `across` is {across!r}.", "It is groups or images.")
     name = attribute_names(inputs, (attribute,) if attribute else ())[0]
     reference, generated, train = (
-        _Labelled(image_features(inputs, s), one_label(inputs[s], name)) for s in ("reference", "generated", "train")
+        Labelled(image_features(inputs, s), one_label(inputs[s], name), inputs[s].groups)
+        for s in ("reference", "generated", "train")
     )
-    classes = sorted(set(reference.labels.tolist()))
-    _require_teachable(name, classes, reference.labels, train.labels, inputs["reference"].groups)
-    kept = np.flatnonzero(np.isin(train.labels, classes))
-    train = train.take(kept)
-    groups = inputs["train"].take(kept).groups
-    penalty = choose_regularisation(train.features, train.labels, groups, regularisation, inputs.seed)
-    parts = _folds(inputs["reference"], inputs["generated"], reference.labels, folds, inputs.seed)
+    found = tuple(sorted(set(reference.labels.tolist())))
+    _require_teachable(name, found, train.labels, classes)
+    parts = cut_into_folds(inputs["reference"], inputs["generated"], reference.labels, folds, inputs.seed, across)
+    train = train.take(np.flatnonzero(np.isin(train.labels, found)))
+    recipe = settle(recipe_of(classifier, regularisation), train, inputs.seed, inputs.keeper)
+    course = _Course(reference, generated, train, found, parts, recipe, inputs)
 
-    alone = _out_of_fold(reference, generated, parts, None, penalty)
-    wanted = _synthetic_counts(generated.labels, parts, classes)
+    alone = course.of_generated(generated)
+    wanted = synthetic_counts(generated.labels, parts, found)
     same_size = [
-        weighted_f1(
-            reference.labels,
-            LinearProbe(real.features, real.labels, penalty).predict(reference.features),
-        )
-        for real in (train.take(_draw(train.labels, wanted, inputs.seed, d)) for d in range(draws))
+        course.score(course.of_real(train.take(draw(train.labels, wanted, inputs.seed, d)))) for d in range(draws)
     ]
-    table, left_out = [], {}
-    pairs: list[_Pair] = []
-    fewest = min(int(np.sum(train.labels == c)) for c in classes)
-    for budget in budgets:
-        if budget > fewest:
-            left_out[str(budget)] = f"the training split has {fewest} images of its rarest class"
-            continue
-        drawn = _budget(budget, draws, classes, reference, generated, train, parts, inputs.seed, penalty)
-        table.append(_budget_row(budget, reference.labels, drawn))
-        pairs.extend(drawn)
-    score, chance = weighted_f1(reference.labels, alone), chance_weighted_f1(reference.labels, alone)
-    ceiling = float(np.mean(same_size))
+    score, ceiling = course.score(alone), float(np.mean(same_size))
     values = {"synthetic_weighted_f1": score}
+    anchors: dict[str, tuple[float | None, float | None]] = {
+        "synthetic_weighted_f1": (course.chance(alone), ceiling),
+    }
+    table, pairs, left_out = _at_budgets(course, budgets, draws, full)
     not_reported = {}
     if table:
         values["augmentation_gain"] = float(np.mean([row["gain"] for row in table]))
     else:
-        not_reported["augmentation_gain"] = f"no budget can be met: the rarest class has {fewest} training images"
+        not_reported["augmentation_gain"] = f"no budget can be met: {_fewest(course)}"
+    answers = {"synthetic_weighted_f1": alone}
+    if full:
+        answers |= {
+            "real_weighted_f1": course.of_real(train),
+            "both_weighted_f1": course.of_generated(generated, train),
+        }
+        for value in ("real_weighted_f1", "both_weighted_f1"):
+            values[value] = course.score(answers[value])
+            anchors[value] = (course.chance(answers[value]), None)
+    details = {
+        "attribute": name,
+        "classes": list(found),
+        "classifier": recipe.described(),
+        "folds": len(parts),
+        "draws": draws,
+        "synthetic_only": score,
+        "real_only_same_size": ceiling,
+        "chance": anchors["synthetic_weighted_f1"][0],
+        "same_size": {c: {"wanted": wanted[c], "have": int(np.sum(train.labels == c))} for c in found},
+        "budgets": table,
+        "budgets_left_out": left_out,
+        "not_reported": not_reported,
+    }
+    if isinstance(recipe, Linear):
+        details["regularisation"] = recipe.regularisation[0]
     return Measurement(
         values=values,
-        n=len(generated.labels),
+        n=len(generated),
         dimension=generated.features.shape[1],
-        anchors={"synthetic_weighted_f1": (chance, ceiling)},
-        details={
-            "attribute": name,
-            "classes": classes,
-            "regularisation": penalty,
-            "folds": len(parts),
-            "draws": draws,
-            "synthetic_only": score,
-            "real_only_same_size": ceiling,
-            "chance": chance,
-            "same_size": {c: {"wanted": wanted[c], "have": int(np.sum(train.labels == c))} for c in classes},
-            "budgets": table,
-            "budgets_left_out": left_out,
-            "not_reported": not_reported,
-        },
-        uncertainty=lambda: _intervals(reference.labels, alone, pairs, inputs["reference"]),
+        anchors=anchors,
+        details=details,
+        uncertainty=lambda: _intervals(reference.labels, answers, pairs, inputs["reference"]),
         paired=lambda: {
-            "synthetic_weighted_f1": _contributions(inputs, reference, generated, parts, penalty, alone),
-            "augmentation_gain": GAIN_NOTE,
+            "synthetic_weighted_f1": IMAGES_NOTE if across == "images" else _contributions(course, alone),
+            "augmentation_gain": RETRAINED_NOTE,
+            **({"real_weighted_f1": REAL_NOTE, "both_weighted_f1": RETRAINED_NOTE} if full else {}),
         },
     )
 
 
-def _require_teachable(
-    name: str, classes: Sequence[str], reference: Labels, train: Labels, groups: Sequence[str]
-) -> None:
-    if len(classes) < 2:
+def _require_teachable(name: str, found: Sequence[str], train: Labels, wanted: Sequence[str]) -> None:
+    if wanted and set(found) != set(wanted):
+        absent, more = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
+        raise NotComputable(
+            f"The task is for the {len(wanted)} classes {', '.join(sorted(wanted))}; the reference images "
+            + " and ".join(
+                part for part in (
+                    f"have none of {', '.join(absent)}" if absent else "", f"have {_some(more)} too" if more else "",
+                ) if part
+            )
+            + f" in {name!r}.",
+            "Use the suite that the task is for, and no --n that leaves a class out.",
+        )  # fmt: skip
+    if len(found) < 2:
         raise NotComputable(
             f"All reference images are of one class of {name!r}: there is nothing to tell apart.",
             "Raise --n, or use a suite with several classes.",
         )
-    absent = [c for c in classes if c not in set(train.tolist())]
+    absent = [c for c in found if c not in set(train.tolist())]
     if absent:
         raise NotComputable(
             f"The training split has no images of the classes {', '.join(absent)} of {name!r}.",
             "Add training images of these classes.",
         )
-    lone = [c for c in classes if len({g for g, label in zip(groups, reference, strict=True) if label == c}) < 2]
-    if lone:
-        raise NotComputable(
-            f"The reference images of the classes {', '.join(lone)} of {name!r} come from one group each, so a "
-            "classifier cannot be trained on other groups' prompts and tested on these.",
-            "Raise --n, or use a suite with more patients or slides a class.",
-        )
 
 
-def _folds(reference: FeatureSet, generated: FeatureSet, labels: Labels, folds: int, seed: int) -> list[_Fold]:
-    """Folds of the reference by group, each with the generated rows that answer prompts of the other folds."""
-    prompt_row = {sample: i for i, sample in enumerate(reference.ids)}
-    prompt_of = np.asarray([prompt_row[sample] for sample in generated.ids], dtype=np.int64)
-    tests = grouped_folds(labels, reference.groups, folds, seed)
-    if not tests:
-        raise NotComputable(
-            "The groups cannot be cut into two folds that each leave every class to train on.",
-            "Raise --n, or use a suite with more patients or slides a class.",
-        )
-    return [_Fold(test, np.flatnonzero(~np.isin(prompt_of, test))) for test in tests]
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (" and others" if len(names) > 5 else "")
 
 
-def _out_of_fold(
-    reference: _Labelled, generated: _Labelled, folds: Sequence[_Fold], real: _Labelled | None, regularisation: float
-) -> Labels:
-    """Answers for every reference image, each by a classifier that saw no image generated from its group's
-    prompts."""
-    answers = np.empty(len(reference.labels), dtype=reference.labels.dtype)
-    for fold in folds:
-        synthetic = generated.take(fold.synthetic)
-        taught = synthetic if real is None else real.with_others(synthetic)
-        probe = LinearProbe(taught.features, taught.labels, regularisation)
-        answers[fold.test] = probe.predict(reference.features[fold.test])
-    return answers
+def _at_budgets(
+    course: _Course, budgets: Sequence[int], draws: int, full: bool
+) -> tuple[list[dict[str, Any]], list[_Pair], dict[str, str]]:
+    """A row a budget, mean over draws; all answers; and the budgets that cannot be met, with the reason."""
+    table, pairs, left_out = [], list[_Pair](), {}
+    fewest = min(int(np.sum(course.train.labels == c)) for c in course.classes)
+    for budget in budgets:
+        if budget > fewest:
+            left_out[str(budget)] = _fewest(course)
+            continue
+        drawn = []
+        for number in range(draws):
+            real = course.drawn(budget, number)
+            drawn.append(_Pair(course.of_real(real), course.of_generated(course.generated, real)))
+        alone, both = (float(np.mean([course.score(pair[side]) for pair in drawn])) for side in (0, 1))
+        row = {"labels_per_class": budget, "real": alone, "real_plus_synthetic": both, "gain": both - alone}
+        if full:
+            row |= _synthetic_at(course, budget, draws)
+        table.append(row)
+        pairs.extend(drawn)
+    return table, pairs, left_out
 
 
-def _synthetic_counts(labels: Labels, folds: Sequence[_Fold], classes: Sequence[str]) -> dict[str, int]:
-    """Generated training images a class, mean over folds."""
-    return {c: round(float(np.mean([np.sum(labels[fold.synthetic] == c) for fold in folds]))) for c in classes}
+def _synthetic_at(course: _Course, budget: int, draws: int) -> dict[str, float]:
+    """Of ``budget`` generated images a class, mean over draws; nothing where a fold has fewer of a class."""
+    labels = course.generated.labels
+    if any(np.sum(labels[fold.synthetic] == c) < budget for fold in course.folds for c in course.classes):
+        return {}
+    counts = dict.fromkeys(course.classes, budget)
+    scores = []
+    for number in range(draws):
+        fewer = [
+            Fold(fold.test, fold.synthetic[draw(labels[fold.synthetic], counts, course.inputs.seed, number)])
+            for fold in course.folds
+        ]
+        scores.append(course.score(course.of_generated(course.generated, None, fewer)))
+    return {"synthetic": float(np.mean(scores))}
 
 
-def _draw(labels: Labels, counts: dict[str, int], seed: int, draw: int) -> Rows:
-    """Random training rows, ``counts`` a class (all where there are fewer): the prefix of one seeded order a
-    draw.
-
-    A larger budget of the same draw contains the smaller one.
-    """
-    chosen = []
-    for name, count in counts.items():
-        rows = np.flatnonzero(labels == name)
-        order = np.random.default_rng(seed_from("draw", seed, draw, name)).permutation(len(rows))
-        chosen.append(rows[order[:count]])
-    return np.sort(np.concatenate(chosen))
-
-
-def _budget(
-    budget: int, draws: int, classes: Sequence[str], reference: _Labelled, generated: _Labelled, train: _Labelled,
-    folds: Sequence[_Fold], seed: int, regularisation: float,
-) -> list[_Pair]:  # fmt: skip
-    """Answers of real alone and of real plus synthetic at ``budget`` real images a class, a pair for each draw."""
-    pairs = []
-    for draw in range(draws):
-        real = train.take(_draw(train.labels, dict.fromkeys(classes, budget), seed, draw))
-        probe = LinearProbe(real.features, real.labels, regularisation)
-        both = _out_of_fold(reference, generated, folds, real, regularisation)
-        pairs.append(_Pair(probe.predict(reference.features), both))
-    return pairs
-
-
-def _budget_row(budget: int, truth: Labels, pairs: Sequence[_Pair]) -> dict[str, Any]:
-    """Weighted F1, mean over the draws."""
-    alone, both = (float(np.mean([weighted_f1(truth, pair[side]) for pair in pairs])) for side in (0, 1))
-    return {"labels_per_class": budget, "real": alone, "real_plus_synthetic": both, "gain": both - alone}
+def _fewest(course: _Course) -> str:
+    fewest = min(int(np.sum(course.train.labels == c)) for c in course.classes)
+    return f"the training split has {fewest} images of its rarest class"
 
 
 def _intervals(
-    truth: Labels, alone: Labels, pairs: Sequence[_Pair], reference: FeatureSet
+    truth: Labels, answers: dict[str, Labels], pairs: Sequence[_Pair], reference: FeatureSet
 ) -> dict[str, Interval | str]:
     """Over the patients that are tested on; the classifiers as they are."""
     units = unit_codes(reference)
     lack = too_few_units(units)
     if lack:
-        return dict.fromkeys(("synthetic_weighted_f1", "augmentation_gain"), lack)
+        return dict.fromkeys((*answers, "augmentation_gain"), lack)
     found: dict[str, Interval | str] = {
-        "synthetic_weighted_f1": unit_interval(weighted_f1_without(truth, alone, units), units, (0.0, 1.0))
+        name: unit_interval(weighted_f1_without(truth, each, units), units, (0.0, 1.0))
+        for name, each in answers.items()
     }
     if pairs:
         before, after = (average([weighted_f1_without(truth, pair[side], units) for pair in pairs]) for side in (0, 1))
@@ -258,14 +261,12 @@ def _intervals(
     return found
 
 
-def _contributions(
-    inputs: ScoreInputs, reference: _Labelled, generated: _Labelled, folds: Sequence[_Fold], penalty: float,
-    answers: Labels,
-) -> Contributions | str:  # fmt: skip
+def _contributions(course: _Course, answers: Labels) -> Contributions | str:
     """Classifiers trained anew without each block of patients, which counts the noise of the training images too.
 
     Blocks lie within folds, so a fold's own blocks leave its classifier as it is."""
-    of = _cut_within(inputs["reference"], folds)
+    inputs, truth = course.inputs, course.reference.labels
+    of = cut_within(inputs["reference"], course.folds)
     lack = too_few_for_pairs(of.units)
     if lack:
         return lack
@@ -274,25 +275,14 @@ def _contributions(
     synthetic_rows = rows[[row_of[sample] for sample in inputs["generated"].ids]]
     number = int(rows.max()) + 1
     changed = np.tile(answers, (number, 1))
-    for fold in folds:
-        taught = generated.take(fold.synthetic)
+    for fold in course.folds:
+        taught = course.generated.take(fold.synthetic)
         blocks = synthetic_rows[fold.synthetic]
         for block in np.unique(blocks).tolist():
             left = taught.take(np.flatnonzero(blocks != block))
             if len(np.unique(left.labels)) < len(np.unique(taught.labels)):
                 return "No paired difference: without some block of patients a class has no training images."
-            probe = LinearProbe(left.features, left.labels, penalty)
-            changed[block, fold.test] = probe.predict(reference.features[fold.test])
-    without = [weighted_f1(reference.labels[rows != b], changed[b, rows != b]) for b in range(number)]
-    return of_blocks(LeaveOneOut(weighted_f1(reference.labels, answers), np.asarray(without)), of)
-
-
-def _cut_within(reference: FeatureSet, folds: Sequence[_Fold]) -> Cut:
-    """Whole patients in two blocks a fold."""
-    units = unit_codes(reference)
-    block_of_unit = np.zeros(int(units.max()) + 1, np.int64)
-    for number, fold in enumerate(folds):
-        mine, positions = np.unique(units[fold.test], return_inverse=True)
-        sizes = units_of(positions, len(positions)).sizes
-        block_of_unit[mine] = BLOCKS_A_FOLD * number + assign_blocks(sizes, min(BLOCKS_A_FOLD, len(mine)), 0)
-    return cut_of(reference, np.unique(block_of_unit, return_inverse=True)[1].astype(np.int64))
+            again = fit(course.recipe, left, inputs.seed)
+            changed[block, fold.test] = again.predict(course.reference.features[fold.test])
+    without = [weighted_f1(truth[rows != b], changed[b, rows != b]) for b in range(number)]
+    return of_blocks(LeaveOneOut(weighted_f1(truth, answers), np.asarray(without)), of)

@@ -20,7 +20,8 @@ from unipath_bench.encoders.phantom.evaluation import blur, code_of, jpeg, noise
 from unipath_bench.metrics.alignment import cosine_per_pair
 from unipath_bench.metrics.frechet import frechet_distance
 from unipath_bench.metrics.retrieval import recall_at_k
-from unipath_bench.scoring.classifier import LinearProbe, weighted_f1
+from unipath_bench.scoring.answers import weighted_f1
+from unipath_bench.scoring.classifiers.linear import LinearProbe
 from unipath_bench.scoring.control import attribute_control
 from unipath_bench.suites.phantom import CLASSES, PhantomSuite
 from unipath_bench.types import RGBBatch

@@ -169,6 +169,38 @@ def test_weights_that_are_not_safetensors_are_refused(copy: Path) -> None:
     assert "safetensors" in str(DiffusersGenerator(model=copy).missing(Context()))
 
 
+OWN_CODE = """
+from diffusers import StableDiffusionPipeline
+
+
+class OwnPipeline(StableDiffusionPipeline):
+    def __call__(self, prompt, generator=None, height=None, width=None, num_inference_steps=1, output_type="np"):
+        made = super().__call__(
+            prompt, generator=generator, height=height, width=width, num_inference_steps=num_inference_steps,
+            output_type=output_type,
+        )
+        made.images = 1.0 - made.images
+        return made
+"""
+
+
+def test_code_of_its_own_runs_only_where_the_user_trusts_it(copy: Path, tmp_path: Path) -> None:
+    """The peer is the stock pipeline: the code of its own turns every image into its negative."""
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "pipeline.py").write_text(OWN_CODE)
+    generator = DiffusersGenerator(model=copy, steps=2, pipeline_code=code)
+    assert "--trust-remote-code" in str(generator.missing(Context()))
+    with pytest.raises(MissingError):
+        generator.setup(Context())
+    generator.setup(Context(trust_remote_code=True))
+    positive = ready({"unet": copy}).generate(REQUESTS[:1])[0].astype(int)
+    assert np.abs(generator.generate(REQUESTS[:1])[0] - (255 - positive)).max() <= 1
+    before = model_digest(generator)
+    (code / "pipeline.py").write_text(OWN_CODE.replace("1.0 - made", "0.5 * made"))
+    assert model_digest(DiffusersGenerator(model=copy, steps=2, pipeline_code=code)) != before
+
+
 def test_code_that_comes_with_the_weights_is_never_run(copy: Path) -> None:
     marker = copy / "was-run"
     (copy / "unet" / "own_net.py").write_text(f"open({str(marker)!r}, 'w').close()\nclass OwnNet: pass\n")
@@ -221,6 +253,10 @@ def test_an_argument_that_the_pipeline_lacks_is_named(saved: dict[str, Path]) ->
         ({"model": ".", "call_arguments": {"prompt": "x"}}, "sets prompt"),
         ({"model": ".", "lora": "."}, "no .safetensors file"),
         ({"model": ".", "lora": "owner/name"}, "has no revision"),
+        ({"model": ".", "lora": "owner/name@main"}, "a name that can move"),
+        ({"model": ".", "lora": f"owner/name@{COMMIT}", "lora_scale": -1.0}, "lora_scale=-1.0"),
+        ({"model": ".", "lora_scale": 0.5}, "without lora"),
+        ({"model": ".", "pipeline_code": "owner/name"}, "has no revision"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_loaded(arguments: dict[str, object], said: str) -> None:
@@ -355,14 +391,34 @@ def test_lora_without_peft_has_a_remedy(
 ) -> None:
     monkeypatch.setattr("unipath_bench.generators.diffusers.find_spec", lambda name: None)
     generator = DiffusersGenerator(model=saved["unet"], lora=lora_file(tmp_path))
-    assert "pip install peft" in str(generator.missing(Context()))
+    assert "pip install 'unipath-bench[lora]'" in str(generator.missing(Context()))
+    with pytest.raises(MissingError, match="cannot be loaded"):
+        generator.setup(Context())
 
 
-def test_lora_weights_decide_the_image_and_the_digest(saved: dict[str, Path], tmp_path: Path) -> None:
+def test_lora_weights_are_added_by_their_definition_and_decide_the_digest(
+    saved: dict[str, Path], tmp_path: Path
+) -> None:
+    """The peer is the base pipeline with W + scale * B A in its projection (Hu et al. 2021, alpha = rank)."""
     pytest.importorskip("peft", reason="LoRA needs the package peft, which is not installed")
+    from safetensors.torch import load_file, save_file
+
     path = lora_file(tmp_path)
+    base = ready(saved).generate(REQUESTS[:1])[0]
+    for scale in (1.0, 0.25):
+        tuned = ready(saved, lora=path, lora_scale=scale)
+        assert tuned.card.arguments["lora_scale"] == scale
+        merged = Path(shutil.copytree(saved["unet"], tmp_path / f"merged-{scale}"))
+        weights = merged / "unet" / "diffusion_pytorch_model.safetensors"
+        tensors, lora = load_file(weights), load_file(path)
+        name = "mid_block.attentions.0.transformer_blocks.0.attn1.to_v"
+        tensors[f"{name}.weight"] += scale * (lora[f"unet.{name}.lora_B.weight"] @ lora[f"unet.{name}.lora_A.weight"])
+        save_file(tensors, weights, metadata={"format": "pt"})
+        image = tuned.generate(REQUESTS[:1])[0]
+        assert (image != base).any()
+        assert np.abs(image.astype(int) - ready({"unet": merged}).generate(REQUESTS[:1])[0]).max() <= 1
+    assert model_digest(ready(saved, lora=path)) != model_digest(tuned)
     tuned = ready(saved, lora=path)
-    assert (tuned.generate(REQUESTS[:1])[0] != ready(saved).generate(REQUESTS[:1])[0]).any()
     before = model_digest(tuned)
     path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\0")
     assert model_digest(DiffusersGenerator(model=saved["unet"], steps=2, lora=path)) != before

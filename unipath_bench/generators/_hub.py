@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unipath_bench.contracts import Context
 from unipath_bench.digest import digest_file, digest_strings
 from unipath_bench.errors import BenchError, DataError, MissingError, UsageError
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack", "*.h5", "*.onnx*")
 _SAFETENSORS_REMEDY = (
     "Only safetensors weights are loaded. Convert with pipeline.save_pretrained(FOLDER, "
     "safe_serialization=True) "
@@ -97,6 +100,71 @@ def parse_source(argument: str, value: str, revision: str | None) -> Source:
     return HubCommit(value, revision)
 
 
+def parse_pinned(argument: str, value: str) -> Source:
+    """As :func:`parse_source`, for one string: a path that exists, or ``owner/name@commit``."""
+    if Path(value).expanduser().exists():
+        return parse_source(argument, value, None)
+    name, _, commit = value.partition("@")
+    return parse_source(argument, name, commit or None)
+
+
+def is_offline(context: Context) -> bool:
+    """Whether the run, or the hub's own environment variable, forbids the network."""
+    from huggingface_hub import constants
+
+    return context.offline or bool(constants.HF_HUB_OFFLINE)
+
+
+def where(source: HubCommit, context: Context) -> dict[str, Any]:
+    """The arguments by which every loader of the hub finds ``source``."""
+    cache = None if context.cache_dir is None else str(context.cache_dir)
+    return {"revision": source.commit, "local_files_only": is_offline(context), "cache_dir": cache}
+
+
+def local_copy(source: Source, context: Context, what: str, patterns: Sequence[str] | None = None) -> Path:
+    """The folder with the files of ``source`` that match ``patterns`` (None: all but pickles), fetched where they are
+    not at hand and the run is not offline.
+    """
+    if isinstance(source, LocalFiles):
+        return source.path
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(
+            snapshot_download(
+                source.repository, allow_patterns=None if patterns is None else list(patterns),
+                ignore_patterns=list(_PICKLES) if patterns is None else None, **where(source, context),
+            )
+        )  # fmt: skip
+    except (OSError, ValueError) as error:
+        raise explain(error, source, what) from error
+
+
+def unread_code(source: Source) -> str:
+    """The remedy where a repository's own Python code would have to be run, and the user has not said so."""
+    page = source.path if isinstance(source, LocalFiles) else (
+        f"https://huggingface.co/{source.repository}/tree/{source.commit}"
+    )  # fmt: skip
+    return f"{source.name} brings Python code of its own. Read it at {page}, then give --trust-remote-code."
+
+
+def lacking_file(source: Source, file: str, context: Context) -> str | None:
+    """The remedy where one file of ``source`` is not on this machine and may not be fetched."""
+    if isinstance(source, LocalFiles):
+        return None if (source.path / file).is_file() else f"{source.path} holds no {file}: correct the path."
+    if not is_offline(context):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(source.repository, file, cache_dir=context.cache_dir, revision=source.commit)
+    if isinstance(found, str):
+        return None
+    return (
+        f"{source.repository} at {source.commit[:12]} is not in the local cache, and this run is offline. "
+        f"Fetch it once while online: hf download {source.repository} --revision {source.commit}"
+    )
+
+
 def lacking_locally(source: LocalFiles) -> str | None:
     """The remedy where a folder is no saved pipeline with safetensors weights."""
     if not (source.path / "model_index.json").is_file():
@@ -166,9 +234,8 @@ def explain(error: BaseException, source: Source, what: str) -> BenchError:
         return MissingError(f"The {what} {source.name} has no safetensors weights: {error}", _SAFETENSORS_REMEDY)
     return DataError(
         f"The {what} {source.name} cannot be loaded: {type(error).__name__}: {error}",
-        "Check that diffusers loads it: DiffusionPipeline.from_pretrained(...). Repositories with their own "
-        "Python code "
-        "are refused: write an adapter for them.",
+        "Check that diffusers loads it: DiffusionPipeline.from_pretrained(...). A repository's own Python code runs "
+        "only with --model-arg remote_code=true and --trust-remote-code, once you have read it.",
     )
 
 

@@ -4,12 +4,14 @@ module:attribute.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unipath_bench.confidential import refuse_secrets
 from unipath_bench.contracts import Generator
 from unipath_bench.digest import digest
 from unipath_bench.errors import BenchError, UsageError
@@ -19,6 +21,9 @@ from unipath_bench.registry import load_attribute, suggest
 from unipath_bench.resources import data_folder
 from unipath_bench.schema.base import load_yaml, validate
 from unipath_bench.schema.cards import GeneratorCard
+
+AS_GIVEN = "as given"
+"""The ``revision`` of a card whose user states it among the arguments: the built generator's own is taken."""
 
 _DESCRIPTIVE = {"title", "notes", "published", "url", "citation"}
 
@@ -55,11 +60,12 @@ def load_generator(
     if path is not None:
         card = _read_card(path)
         given = {**card.arguments, **given}
-        target, named = GENERATORS.get(card.adapter), card.adapter
+        target, named = _declared(card.adapter, path), card.adapter
     elif ":" in spec:
         target, named = load_attribute(spec), spec
     else:
         target, named = GENERATORS.get(spec), spec
+    refuse_secrets(given, f"{spec}:")
     generator = build(target, named, given)
     final = _final_card(generator.card, card, given)
     if overrides:
@@ -73,6 +79,19 @@ def load_generator(
                 "Make `card` a plain attribute of the generator's class.",
             ) from error
     return generator
+
+
+def _declared(adapter: str, path: Path) -> Any:
+    """The adapter that a card names. Of code that is not registered only a Generator class is taken: a card is data
+    that others wrote, and any function with any arguments would be code."""
+    target = GENERATORS.get(adapter)
+    is_generator = isinstance(target, Generator) or (inspect.isclass(target) and issubclass(target, Generator))
+    if ":" in adapter and not is_generator:
+        raise UsageError(
+            f"{path}: the adapter {adapter!r} is no Generator class, and a card has no other code called.",
+            f"Name the class, register the function as an entry point, or say --model {adapter} yourself.",
+        )
+    return target
 
 
 def find_card(name: str) -> GeneratorCard:
@@ -180,6 +199,8 @@ def _final_card(built: GeneratorCard, written: GeneratorCard | None, arguments: 
         silent = {
             name: getattr(built, name) for name in GeneratorCard.model_fields if name not in written.model_fields_set
         }
+        if written.revision == AS_GIVEN:
+            silent["revision"] = built.revision
         card = written.model_copy(update=silent)
     plain = {name: _plain(value) for name, value in {**built.arguments, **arguments}.items()}
     return card.model_copy(update={"arguments": plain})

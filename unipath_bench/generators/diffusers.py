@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,17 +17,20 @@ from unipath_bench.generators._hub import (
     HubCommit,
     LocalFiles,
     Source,
-    explain,
+    is_offline,
     lacking_in_cache,
     lacking_locally,
+    parse_pinned,
     parse_source,
+    unread_code,
 )
+from unipath_bench.generators._pipelines import DTYPES, add_lora, load_pipeline, to_uint8
 from unipath_bench.registry import suggest
 from unipath_bench.schema.cards import GeneratorCard
 from unipath_bench.types import RGBImage
 
 _RESERVED = ("prompt", "generator", "output_type", "num_images_per_prompt", "return_dict")
-_LORA_REMEDY = "LoRA weights need the package peft: pip install peft"
+_LORA_REMEDY = "LoRA weights need the package peft: pip install 'unipath-bench[lora]' (or: pip install peft)"
 
 
 class DiffusersGenerator(Generator):
@@ -39,16 +41,17 @@ class DiffusersGenerator(Generator):
     default of 1 an image cannot depend on its neighbours; a larger one is faster on a GPU, but rounding may
     then depend on the neighbours, as may the text of a pipeline that pads prompts to the longest. Safety
     checkers and invisible watermarks are switched off, since they would alter tissue. Weights are safetensors
-    only and a repository's own code is never run.
+    only. A repository's own code runs with ``remote_code`` (it lies with the weights) or ``pipeline_code`` (a folder or
+    ``owner/name@commit`` with ``pipeline.py``), and only where the run trusts it.
 
     ``model``: folder, or ``owner/name`` with ``revision`` the full commit. ``lora``: safetensors file, or
-    ``owner/name@commit``. ``steps``, ``guidance``, ``negative_prompt``: the pipeline's own defaults where
-    None. ``height``, ``width``: output size in pixels, the suite's where None. ``dtype``: ``auto`` is
-    bfloat16 on CUDA and float32 elsewhere. ``call_arguments``: further keyword arguments of the pipeline's
-    call.
+    ``owner/name@commit``; ``lora_scale`` multiplies its weights. ``steps``, ``guidance``, ``negative_prompt``:
+    the pipeline's own defaults where None. ``height``, ``width``: output size in pixels, the suite's where
+    None. ``dtype``: ``auto`` is bfloat16 on CUDA and float32 elsewhere. ``call_arguments``: further keyword
+    arguments of the pipeline's call.
     """
 
-    incidental: ClassVar[frozenset[str]] = frozenset({"model", "revision", "lora"})
+    incidental: ClassVar[frozenset[str]] = frozenset({"model", "revision", "lora", "pipeline_code"})
 
     card = GeneratorCard(
         name="diffusers",
@@ -64,6 +67,7 @@ class DiffusersGenerator(Generator):
         model: str | Path,
         revision: str | None = None,
         lora: str | Path | None = None,
+        lora_scale: float = 1.0,
         steps: int | None = None,
         guidance: float | None = None,
         height: int | None = None,
@@ -72,10 +76,17 @@ class DiffusersGenerator(Generator):
         micro_batch: int = 1,
         negative_prompt: str | None = None,
         call_arguments: Mapping[str, Any] | None = None,
+        remote_code: bool = False,
+        pipeline_code: str | Path | None = None,
     ) -> None:
         self.source = parse_source("model", str(model), revision)
         self.lora = None if lora is None else _parse_lora(str(lora))
-        self.dtype = choice("diffusers", "dtype", dtype, ("auto", "float32", "float16", "bfloat16"))
+        self.lora_scale = number("diffusers", "lora_scale", lora_scale, 0.0)
+        if self.lora is None and self.lora_scale != 1.0:
+            raise UsageError("lora_scale is given for the diffusers model without lora.", "Give lora too, or neither.")
+        self.code = None if pipeline_code is None else parse_pinned("pipeline_code", str(pipeline_code))
+        self.remote_code = remote_code or self.code is not None
+        self.dtype = choice("diffusers", "dtype", dtype, DTYPES)
         self.micro_batch = integer("diffusers", "micro_batch", micro_batch, 1)
         if (height is None) != (width is None):
             raise UsageError("Only one of height and width is given for the diffusers model.", "Give both, or neither.")
@@ -95,6 +106,8 @@ class DiffusersGenerator(Generator):
             "model": str(model), "revision": revision, "lora": None if lora is None else str(lora),
             "steps": steps, "guidance": guidance, "height": height, "width": width, "dtype": dtype,
             "micro_batch": micro_batch, "negative_prompt": negative_prompt, "call_arguments": self.call_arguments,
+            "lora_scale": None if self.lora is None else self.lora_scale, "remote_code": self.remote_code or None,
+            "pipeline_code": None if pipeline_code is None else str(pipeline_code),
         }  # fmt: skip
         self.card = type(self).card.model_copy(
             update={
@@ -111,19 +124,19 @@ class DiffusersGenerator(Generator):
         self._parameters: Mapping[str, inspect.Parameter] = {}
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """The Hub commit, or the digest of the local files' bytes; the same for LoRA weights."""
-        facts: dict[str, Any] = {"model": self.source.fingerprint()}
-        if self.lora is not None:
-            facts["lora"] = self.lora.fingerprint()
-        return facts
+        """The Hub commit, or the digest of the local files' bytes; the same for LoRA weights and pipeline code."""
+        parts = {"model": self.source, "lora": self.lora, "pipeline_code": self.code}
+        return {name: source.fingerprint() for name, source in parts.items() if source is not None}
 
     def missing(self, context: Context) -> str | None:
         """What is lacking before loading; needs neither torch nor diffusers, and no network."""
         if self.lora is not None and find_spec("peft") is None:
             return _LORA_REMEDY
+        if self.remote_code and not context.trust_remote_code:
+            return unread_code(self.code or self.source)
         if isinstance(self.source, LocalFiles):
             return lacking_locally(self.source)
-        return lacking_in_cache(self.source, context.cache_dir) if _offline(context) else None
+        return lacking_in_cache(self.source, context.cache_dir) if is_offline(context) else None
 
     def setup(self, context: Context) -> None:
         """Load the pipeline onto ``context.device``; downloads it unless offline or cached.
@@ -134,14 +147,11 @@ class DiffusersGenerator(Generator):
         remedy = self.missing(context)
         if remedy is not None:
             raise MissingError(f"The model {self.source.name} cannot be loaded.", remedy)
-        pipeline = _load(self.source, context, self.dtype)
+        pipeline = load_pipeline(self.source, context, self.dtype, remote_code=self.remote_code, code=self.code)
         self._parameters = inspect.signature(pipeline.__call__).parameters
         self._check_parameters(type(pipeline).__name__)
         if self.lora is not None:
-            _add_lora(pipeline, self.lora, context)
-        if getattr(pipeline, "watermark", None) is not None:
-            pipeline.watermark = None
-        pipeline.set_progress_bar_config(disable=True)
+            add_lora(pipeline, self.lora, self.lora_scale, context)
         self._pipeline = pipeline.to(context.device)
 
     def generate(self, requests: Sequence[Request]) -> Sequence[RGBImage]:
@@ -173,7 +183,7 @@ class DiffusersGenerator(Generator):
                 f"The pipeline returned {len(values)} images for {len(padded)} prompts.",
                 "Only pipelines that return one image a prompt are supported.",
             )
-        return [_to_uint8(image, request) for image, request in zip(values, requests, strict=False)]
+        return [to_uint8(image, request) for image, request in zip(values, requests, strict=False)]
 
     def _check_parameters(self, pipeline: str) -> None:
         taken = [n for n, p in self._parameters.items() if p.kind is not inspect.Parameter.VAR_KEYWORD]
@@ -199,80 +209,8 @@ class DiffusersGenerator(Generator):
                 raise UsageError(f"{pipeline} takes no argument {name!r}.", suggest(name, sorted(taken), "argument"))
 
 
-def _locate_index(source: Source, context: Context) -> Path:
-    """The pipeline's ``model_index.json``, fetched first: a Hub that refuses is known before torch is imported."""
-    if isinstance(source, LocalFiles):
-        return source.path / "model_index.json"
-    from huggingface_hub import hf_hub_download
-
-    try:
-        return Path(hf_hub_download(source.repository, "model_index.json", **_where(source, context)))
-    except (OSError, ValueError) as error:
-        raise explain(error, source, "model") from error
-
-
-def _where(source: HubCommit, context: Context) -> dict[str, Any]:
-    cache = None if context.cache_dir is None else str(context.cache_dir)
-    return {"revision": source.commit, "local_files_only": _offline(context), "cache_dir": cache}
-
-
-def _load(source: Source, context: Context, dtype: str) -> Any:
-    index = _locate_index(source, context)
-    import torch
-    from diffusers import DiffusionPipeline
-
-    if dtype == "auto":
-        dtype = "bfloat16" if context.device.startswith("cuda") else "float32"
-    name, where = str(index.parent), {}
-    if isinstance(source, HubCommit):
-        name, where = source.repository, _where(source, context)
-    off = _without_safety_checker(index)
-    try:
-        return DiffusionPipeline.from_pretrained(
-            name, dtype=getattr(torch, dtype), use_safetensors=True, **where, **off
-        )
-    except (OSError, ValueError, ImportError, AttributeError, TypeError, KeyError) as error:
-        raise explain(error, source, "model") from error
-
-
-def _without_safety_checker(index: Path) -> dict[str, Any]:
-    entries = json.loads(index.read_text(encoding="utf-8"))
-    off = {"safety_checker": None, "requires_safety_checker": False}
-    return {name: value for name, value in off.items() if name in entries}
-
-
-def _add_lora(pipeline: Any, lora: Source, context: Context) -> None:
-    if not hasattr(pipeline, "load_lora_weights"):
-        raise UsageError(f"{type(pipeline).__name__} takes no LoRA weights.", "Leave lora out.")
-    try:
-        if isinstance(lora, HubCommit):
-            pipeline.load_lora_weights(lora.repository, use_safetensors=True, **_where(lora, context))
-        else:
-            pipeline.load_lora_weights(str(lora.path.parent), weight_name=lora.path.name, use_safetensors=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise explain(error, lora, "LoRA") from error
-
-
 def _parse_lora(value: str) -> Source:
-    path, _, commit = value.partition("@")
-    source = parse_source("lora", value if Path(value).expanduser().exists() else path, commit or None)
+    source = parse_pinned("lora", value)
     if isinstance(source, LocalFiles) and source.path.suffix != ".safetensors":
         raise UsageError(f"lora={value} is no .safetensors file.", "Name the safetensors file itself.")
     return source
-
-
-def _offline(context: Context) -> bool:
-    from huggingface_hub import constants
-
-    return context.offline or bool(constants.HF_HUB_OFFLINE)
-
-
-def _to_uint8(image: np.ndarray[Any, Any], request: Request) -> RGBImage:
-    if image.dtype == np.uint8:
-        return image
-    if not np.isfinite(image).all():
-        raise GeneratorError(
-            f"The pipeline returned NaN or infinite pixels for {request.sample_id} (replicate {request.replicate}).",
-            "Half precision often is the reason: give --model-arg dtype=float32.",
-        )
-    return np.clip(np.rint(image * 255.0), 0, 255).astype(np.uint8)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
@@ -15,6 +14,7 @@ from unipath_bench.errors import DataError, GeneratorError
 from unipath_bench.generators._arguments import integer, number, slug
 from unipath_bench.images import decode_png, image_size
 from unipath_bench.schema.cards import GeneratorCard
+from unipath_bench.schema.parsing import parse_json
 from unipath_bench.types import RGBImage
 
 
@@ -130,8 +130,8 @@ def _png_of(reply: Reply) -> bytes:
     if kind != "application/json":
         raise ValueError(f"the content type {kind or '(none)'}; wanted image/png or application/json")
     try:
-        document = json.loads(reply.body)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        document = parse_json(reply.body)
+    except ValueError as error:
         raise ValueError(f"JSON that cannot be read: {error}") from error
     encoded = document.get("image") if isinstance(document, dict) else None
     if not isinstance(encoded, str):

@@ -1,0 +1,41 @@
+"""A tiny board on the phantom, runs for it, and the archives that they hand in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import forging
+import pytest
+import yaml
+from entrants import SUITE
+
+from unipath_bench.leaderboard.submission.writing import build_archive
+from unipath_bench.pipeline.plan import Options, make_plan
+from unipath_bench.pipeline.run import RunFolder, run
+
+TASKS = ("kernel-distance", "image-to-image-recall", "clip-score", "memorisation")
+
+
+@pytest.fixture(scope="session")
+def arena(tmp_path_factory: pytest.TempPathFactory) -> forging.Arena:
+    """Where the submissions of this session are made, checked and kept."""
+    root = tmp_path_factory.mktemp("arena")
+    made: dict[str, RunFolder] = {}
+
+    def compete(name: str) -> RunFolder:
+        if name not in made:
+            options = Options(model=f"entrants:{name}", suite="phantom", suite_arguments=SUITE, tasks=TASKS, n=32)
+            made[name] = run(make_plan(options), root / "out")
+        return made[name]
+
+    def submit(name: str) -> Path:
+        path = root / f"{name}.zip"
+        if not path.exists():
+            build_archive(compete(name).path, path, "MIT; images CC0")
+        return path
+
+    board = root / "boards" / "tiny"
+    (board / "entries").mkdir(parents=True)
+    rules = forging.board_of(compete("Honest").load_record())
+    (board / "board.yaml").write_text(yaml.safe_dump(rules.model_dump(mode="json")))
+    return forging.Arena(root, board, compete, submit)

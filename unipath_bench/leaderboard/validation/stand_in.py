@@ -1,0 +1,193 @@
+"""A submission's run, planned anew from the board's suite and the archive's data: the submitter's code stays out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from unipath_bench.contracts import Context, Generator, Request
+from unipath_bench.digest import digest
+from unipath_bench.errors import BenchError, DataError, UsageError
+from unipath_bench.leaderboard.submission.layout import Samples
+from unipath_bench.pipeline.embed import EmbedStage
+from unipath_bench.pipeline.feature_sets import FeatureSets
+from unipath_bench.pipeline.plan import Options, Plan, PlannedTask, encoder_digest, make_plan
+from unipath_bench.pipeline.progress import Progress
+from unipath_bench.pipeline.score import score_tasks
+from unipath_bench.pipeline.store import FeatureRow, Store, positions
+from unipath_bench.registries import ENCODERS
+from unipath_bench.schema.board import Board
+from unipath_bench.schema.cards import GeneratorCard
+from unipath_bench.schema.record import RunRecord, TaskScore
+from unipath_bench.scoring.catalogue import load_tasks
+
+
+class StandIn(Generator):
+    """Stands in a plan where the generator was; it generates nothing."""
+
+    def __init__(self, card: GeneratorCard, answers_paraphrases: bool) -> None:
+        self.card = card
+        self.answers_paraphrases = answers_paraphrases  # type: ignore[misc]
+
+    def missing(self, context: Context) -> str | None:
+        """Nothing: it is never set up."""
+        return None
+
+    def generate(self, requests: Sequence[Request]) -> list[np.ndarray[Any, np.dtype[np.uint8]]]:
+        """Refuses: a validation generates nothing."""
+        raise UsageError("A submission is checked without its generator.", "Use --regenerate to run the adapter.")
+
+
+def stand_in(plain: Mapping[str, Any], answers_paraphrases: bool) -> StandIn:
+    """A :class:`StandIn` for the card in ``plain``."""
+    return StandIn(GeneratorCard.model_validate(plain), answers_paraphrases)
+
+
+@dataclass(frozen=True)
+class Replanned:
+    """The plan of a submission on this machine."""
+
+    plan: Plan
+    lacking: Mapping[str, str]
+    """Why a recorded score cannot be computed here, by key."""
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of the images that the run asked for."""
+        return self.plan.height, self.plan.width
+
+
+def replan(board: Board, record: RunRecord, identity: str, *, data: str | None, offline: bool) -> Replanned:
+    """Plan the run again: the board's suite, and the record's tasks and encoders as far as they are registered here.
+
+    ``identity`` takes the place of the model's digest, so that nothing in a store is taken for another submission's.
+    Raises a :class:`BenchError` where the suite cannot be loaded.
+    """
+    known = load_tasks()
+    named = {task.rpartition("@")[0].partition("[")[0] for task in record.plan.tasks}
+    roles = {role: names for role, names in record.plan.roles.items() if all(name in ENCODERS for name in names)}
+    tasks = tuple(n for n in sorted(named) if n in known and known[n].suites in ("any", board.kind))
+    if not tasks:
+        raise UsageError("None of the record's tasks is installed here.", "Install the version that it was made with.")
+    options = Options(
+        model=f"{__name__}:stand_in",
+        model_arguments={
+            "plain": record.plan.model.model_dump(mode="json"),
+            "answers_paraphrases": record.plan.counts.get("variants", 0) > 0,
+        },
+        suite=board.suite,
+        data=data,
+        suite_arguments=board.suite_arguments,
+        tasks=tasks,
+        n=board.n,
+        seeds=board.seeds,
+        encoders=tuple(f"{role}={name}" for role, names in roles.items() for name in names),
+        offline=offline,
+    )
+    plan = make_plan(options)
+    generator = StandIn(record.plan.model, record.plan.counts.get("variants", 0) > 0)
+    plan = replace(plan, generator=generator, model_digest=digest(["submission", identity]))
+    lacking = _lacking(plan, record)
+    runnable = tuple(task for task in plan.tasks if task.key not in lacking and _computed(record, task.key))
+    return Replanned(replace(plan, tasks=runnable), lacking)
+
+
+def fill_store(
+    plan: Plan, store: Store, samples: Samples, features: Mapping[tuple[str, str], npt.NDArray[np.float32]]
+) -> None:
+    """Put a submission's features where the plan's own would lie, so that they are scored and not computed.
+
+    Raises :class:`DataError` where the archive lacks features that a recorded score was computed from.
+    """
+    stage = EmbedStage(plan, store)
+    for source in stage.sources():
+        if source.set_name not in ("generated", "variants"):
+            continue
+        for name in stage.encoders_for(source.set_name):
+            encoder = encoder_digest(plan.encoders[name].card)
+            matrix, rows = features.get((encoder[:16], source.family)), samples.families.get(source.family)
+            if matrix is None or rows is None or not len(matrix) == len(rows) == len(source.keys):
+                raise DataError(
+                    f"The archive lacks the features of {source.family} in {name}, which the record's scores are of.",
+                    "Only what `unipath-bench submit` writes is taken.",
+                )
+            family = stage.family(source, name)
+            content = [FeatureRow(*row) for row in zip(source.keys, rows.pixels, matrix, strict=True)]
+            for position, part in positions(len(content)):
+                family.put(position, content[part])
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """What this machine makes of a submission's features."""
+
+    scores: Mapping[str, TaskScore]
+    real_pixels: Mapping[str, frozenset[str]]
+    """Pixel digests of the suite's images by set: reference, heldout, train."""
+
+
+def recompute(plan: Plan, store: Store, progress: Progress) -> Recomputed:
+    """Every runnable score from the features in the store; real images are embedded where it lacks them."""
+    stage = EmbedStage(plan, store)
+    units = list(stage.units())
+    progress.start("Embed", sum(unit.rows for unit in units))
+    for unit in units:
+        stage.complete(unit)
+        progress.advance(unit.rows)
+    progress.finish()
+    scores = score_tasks(plan, store, FeatureSets(plan, stage), (), progress)
+    return Recomputed({score.key: score for score in scores}, _real_pixels(stage))
+
+
+def _real_pixels(stage: EmbedStage) -> dict[str, frozenset[str]]:
+    found = {}
+    for source in stage.sources():
+        encoders = stage.encoders_for(source.set_name)
+        if source.set_name in ("generated", "variants") or not encoders:
+            continue
+        family = stage.family(source, encoders[0])
+        found[source.set_name] = frozenset(
+            row.pixel_digest
+            for position, part in positions(len(source.keys))
+            for row in family.read(family.path(position, source.keys[part]))
+        )
+    return found
+
+
+def open_store(folder: Path) -> Store:
+    """The store that a validation works in; made where it is not there."""
+    store = Store(folder)
+    store.prepare()
+    return store
+
+
+def _computed(record: RunRecord, key: str) -> bool:
+    return any(score.key == key and score.status == "computed" for score in record.scores)
+
+
+def _lacking(plan: Plan, record: RunRecord) -> dict[str, str]:
+    planned: dict[str, PlannedTask] = {task.key: task for task in plan.tasks}
+    lacking: dict[str, str] = {}
+    for score in record.scores:
+        if score.status != "computed":
+            continue
+        task = planned.get(score.key)
+        if task is None:
+            lacking[score.key] = "its task or encoder is not installed here"
+        elif task.obstacle is not None:
+            lacking[score.key] = " ".join(task.obstacle)
+        elif task.spec.version != score.version:
+            lacking[score.key] = f"version {task.spec.version} is installed here, and it was scored by {score.version}"
+        elif task.encoder is not None and encoder_digest(plan.encoders[task.encoder].card) != score.encoder_digest:
+            lacking[score.key] = f"the encoder {task.encoder} installed here has other weights"
+    return lacking
+
+
+def reason_of(error: BenchError) -> str:
+    """An error as one line of a table."""
+    return " ".join(f"{error.message} {error.remedy}".split())

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
+from unipath_bench.console import Console
 from unipath_bench.errors import EXIT_BUG, EXIT_DONE, BenchError
 
 EPILOG = (

@@ -8,11 +8,11 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
-from rich.console import Console
 
 from unipath_bench.cli import options as opt
+from unipath_bench.console import Console
 from unipath_bench.errors import UsageError
+from unipath_bench.schema.parsing import parse_yaml
 
 if TYPE_CHECKING:
     from unipath_bench.pipeline.plan import Plan
@@ -95,8 +95,8 @@ def parse_levels(items: list[str] | None) -> dict[str, tuple[float, ...]]:
         if not separator or name in found:
             raise UsageError(f"--levels {item!r} is not of the form DEFECT=[A,B,...], once a defect.", remedy)
         try:
-            value = yaml.safe_load(text if text.startswith("[") else f"[{text}]")
-        except yaml.YAMLError as error:
+            value = parse_yaml(text if text.startswith("[") else f"[{text}]")
+        except ValueError as error:
             raise UsageError(f"--levels {item!r}: not a list of numbers.", remedy) from error
         if not isinstance(value, list) or not all(
             isinstance(x, int | float) and not isinstance(x, bool) for x in value

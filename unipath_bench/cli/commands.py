@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from unipath_bench.cli import audit, data, encoders, evaluate, gate, inspection, merging, training, understanding, views
+from unipath_bench.cli import (
+    audit,
+    data,
+    encoders,
+    evaluate,
+    gate,
+    importing,
+    inspection,
+    leaderboard,
+    merging,
+    site,
+    training,
+    understanding,
+    views,
+)
 
-_EVALUATE, _READ, _LOOK, _MAKE = "Evaluate", "Read results", "Look around", "Make"
+_EVALUATE, _READ, _SHARE, _LOOK, _MAKE = "Evaluate", "Read results", "Share results", "Look around", "Make"
 
 
 def attach(app: typer.Typer) -> None:
@@ -23,6 +37,10 @@ def attach(app: typer.Typer) -> None:
     app.command(rich_help_panel=_READ)(views.compare)
     app.command(rich_help_panel=_READ)(gate.gate)
     app.command(rich_help_panel=_READ)(views.ui)
+    app.command("import", rich_help_panel=_READ)(importing.import_)
+    app.command(rich_help_panel=_SHARE)(leaderboard.submit)
+    leaderboard.app.command()(site.build)
+    app.add_typer(leaderboard.app, name="leaderboard", rich_help_panel=_SHARE)
     app.command("list", rich_help_panel=_LOOK)(inspection.list_)
     app.command(rich_help_panel=_LOOK)(inspection.show)
     app.add_typer(data.app, name="data", rich_help_panel=_LOOK)

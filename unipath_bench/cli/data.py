@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from unipath_bench.cli import options as opt
+from unipath_bench.console import Console
 from unipath_bench.errors import EXIT_BAD_DATA
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
-from rich.console import Console
 from rich.table import Table
 
 from unipath_bench.cli import options as opt
+from unipath_bench.console import Console
 from unipath_bench.errors import DataError
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from unipath_bench.cli import options as opt
+from unipath_bench.console import Console
 
 if TYPE_CHECKING:
     from unipath_bench.pipeline.executors import Execution
+    from unipath_bench.pipeline.place import Place
     from unipath_bench.pipeline.plan import Plan
 
 
@@ -39,8 +40,9 @@ def run(
     shard: opt.Shard = None,
     offline: opt.Offline = False,
     trust_remote_code: opt.TrustRemoteCode = False,
-    out: opt.Out = opt.DEFAULT_OUT,
+    out: opt.OutPlace = str(opt.DEFAULT_OUT),
     tracking_uri: opt.TrackingUri = None,
+    experiment: opt.Experiment = opt.DEFAULT_EXPERIMENT,
     as_json: opt.AsJson = False,
 ) -> None:
     """Evaluate a generator: generate, embed, score, record.
@@ -67,15 +69,17 @@ def run(
     planned.require_chosen()
 
     from unipath_bench.pipeline.executors import Execution
+    from unipath_bench.pipeline.place import Place
 
+    place = Place.parse(out)
     execution = Execution(opt.parse_executor(executor), workers, batch_size, timeout, address)
     if shard is not None:
-        _carry_out_share(planned, out, execution, shard)
+        _carry_out_share(planned, place, execution, shard)
     else:
-        carry_out_and_show(planned, out, execution, tracking_uri, as_json)
+        carry_out_and_show(planned, place, execution, tracking_uri, as_json, experiment)
 
 
-def _carry_out_share(planned: Plan, out: Path, execution: Execution, shard: str) -> None:
+def _carry_out_share(planned: Plan, place: Place, execution: Execution, shard: str) -> None:
     from unipath_bench.cli.drawing import RichProgress
     from unipath_bench.pipeline.merge import note_share
     from unipath_bench.pipeline.run import run_share
@@ -83,31 +87,41 @@ def _carry_out_share(planned: Plan, out: Path, execution: Execution, shard: str)
 
     share = Share(*opt.parse_shard(shard))
     with RichProgress(Console(stderr=True)) as progress:
-        run_share(planned, out, share, progress=progress, execution=execution)
-    note_share(planned, out, share)
+        run_share(planned, place, share, progress=progress, execution=execution)
+    note_share(planned, place.folder, share)
+    then = f"unipath-bench merge {place}" if place.url is None else "the same command without --shard"
     Console().print(
-        f"Part {share.number} of {share.of} is complete in {out}. When all are: unipath-bench merge {out}",
+        f"Part {share.number} of {share.of} is complete in {place}. When all are: {then}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
 
 
-def carry_out_and_show(planned: Plan, out: Path, execution: Execution, tracking_uri: str | None, as_json: bool) -> None:
-    """Run a plan with progress, publish it and print its summary, or its record as JSON."""
+def carry_out_and_show(
+    planned: Plan, place: Place, execution: Execution, tracking_uri: str | None, as_json: bool,
+    experiment: str = opt.DEFAULT_EXPERIMENT,
+) -> None:  # fmt: skip
+    """Run a plan with progress, in MLflow from its beginning, and print its summary, or its record as JSON."""
     from unipath_bench.cli.drawing import RichProgress
     from unipath_bench.pipeline.run import run as carry_out
-    from unipath_bench.publish import publish
+    from unipath_bench.publish import publish, tracked
     from unipath_bench.terminal import print_summary
 
-    with RichProgress(Console(stderr=True)) as progress:
-        folder = carry_out(planned, out, progress=progress, execution=execution)
-        publish(folder, tracking_uri=tracking_uri or default_tracking_uri(out), progress=progress)
+    uri = tracking_uri or default_tracking_uri(place.folder)
+    with (
+        RichProgress(Console(stderr=True)) as progress,
+        tracked(planned, place.folder, tracking_uri=uri, experiment=experiment) as mlflow_run,
+    ):
+        folder = carry_out(planned, place, progress=progress, execution=execution)
+        publish(folder, tracking_uri=uri, experiment=experiment, progress=progress, mlflow_run=mlflow_run)
+        place.publish(folder.path)
     if as_json:
         sys.stdout.write(folder.record.read_text(encoding="utf-8"))
         return
     console = Console()
     print_summary(folder.load_record(), console)
     console.print(f"Record  {folder.record}\nReport  {folder.report}", highlight=False, soft_wrap=True)
-    console.print(f"MLflow  unipath-bench ui --out {out}", highlight=False, soft_wrap=True)
+    where = f"{uri}, experiment {experiment}" if tracking_uri else f"unipath-bench ui --out {place.folder}"
+    console.print(f"MLflow  {where}", highlight=False, soft_wrap=True)
 
 
 def plan(
@@ -126,9 +140,15 @@ def plan(
     offline: opt.Offline = False,
     trust_remote_code: opt.TrustRemoteCode = False,
     out: opt.Out = opt.DEFAULT_OUT,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe", help="Generate and embed eight images to estimate time, memory and disk space. Stores nothing."
+        ),
+    ] = False,
     as_json: opt.AsJson = False,
 ) -> None:
-    """Show what a run would do: counts, cost, and what is missing. Computes nothing."""
+    """Show what a run would do: counts, cost, and what is missing. Computes nothing, unless told to --probe."""
     from unipath_bench.cli.planning import plan_as_json, print_plan
     from unipath_bench.pipeline.estimate import estimate
 
@@ -137,10 +157,17 @@ def plan(
         trust_remote_code,
     )  # fmt: skip
     cost = estimate(planned, out)
+    probed = None
+    if probe:
+        from unipath_bench.pipeline import probe as probing
+
+        planned.require_chosen()
+        found = probing.probe(planned, cost)
+        probed = found, probing.forecast(planned, cost, found, out)
     if as_json:
-        sys.stdout.write(plan_as_json(planned, cost))
+        sys.stdout.write(plan_as_json(planned, cost, probed))
     else:
-        print_plan(planned, cost, Console())
+        print_plan(planned, cost, Console(), probed)
 
 
 def prompts(

@@ -8,9 +8,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rich.console import Console
 from rich.table import Table
 
+from unipath_bench.console import Console
 from unipath_bench.errors import MissingError
 from unipath_bench.schema.base import Document
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from unipath_bench.cli import options as opt
+from unipath_bench.console import Console
 
 
 def merge(
@@ -19,7 +19,9 @@ def merge(
         Path | None,
         typer.Option("--out", "-o", metavar="DIR", help="Where to unite them; default: the first folder."),
     ] = None,
+    trust_remote_code: opt.TrustRemoteCode = False,
     tracking_uri: opt.TrackingUri = None,
+    experiment: opt.Experiment = opt.DEFAULT_EXPERIMENT,
     as_json: opt.AsJson = False,
 ) -> None:
     """Unite the parts of a run that was shared out, and score it: the record of an undivided run.
@@ -36,11 +38,12 @@ def merge(
     from unipath_bench.pipeline.executors import Execution
     from unipath_bench.pipeline.merge import merge as unite
     from unipath_bench.pipeline.merge import require_complete
+    from unipath_bench.pipeline.place import Place
     from unipath_bench.pipeline.plan import make_plan
 
     target = out or folders[0]
-    merged = unite(folders, target)
+    merged = unite(folders, target, trust_remote_code=trust_remote_code)
     Console(stderr=True).print(f"{merged.copied} files brought to {target}.", highlight=False)
     plan = make_plan(merged.options)
     require_complete(plan, target)
-    carry_out_and_show(plan, target, Execution(), tracking_uri, as_json)
+    carry_out_and_show(plan, Place(target), Execution(), tracking_uri, as_json, experiment)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
-import yaml
 
+from unipath_bench.confidential import refuse_secrets
 from unipath_bench.errors import UsageError
+from unipath_bench.schema.parsing import parse_yaml
 
 ExecutorKind = Literal["local", "processes", "ray"]
 DEFAULT_OUT = Path("unipath-bench-runs")
@@ -108,11 +109,22 @@ Out = Annotated[
     Path,
     typer.Option("--out", "-o", metavar="DIR", help="Store, records and reports.", rich_help_panel=_OUTPUT),
 ]
+OutPlace = Annotated[
+    str,
+    typer.Option("--out", "-o", metavar="DIR|URL", help="Store, records and reports: a folder, or an address such as "
+                 "s3://bucket/prefix.", rich_help_panel=_OUTPUT),
+]  # fmt: skip
 TrackingUri = Annotated[
     str | None,
-    typer.Option("--tracking-uri", metavar="URI", help="MLflow; default: SQLite in the output folder.",
+    typer.Option("--tracking-uri", metavar="URI", envvar="MLFLOW_TRACKING_URI", help="MLflow; default: SQLite in the "
+                 "output folder.", rich_help_panel=_OUTPUT),
+]  # fmt: skip
+Experiment = Annotated[
+    str,
+    typer.Option("--experiment", metavar="NAME", envvar="MLFLOW_EXPERIMENT_NAME", help="MLflow's experiment.",
                  rich_help_panel=_OUTPUT),
 ]  # fmt: skip
+DEFAULT_EXPERIMENT = "unipath-bench"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.", rich_help_panel=_OUTPUT)]
 
 
@@ -156,9 +168,10 @@ def parse_arguments(items: list[str] | None, option: str) -> dict[str, Any]:
         if key in arguments:
             raise UsageError(f"{option} names {key!r} twice.", "Give each argument once.")
         try:
-            arguments[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise UsageError(f"{option} {item!r}: the value is not valid YAML.", "Quote it.") from error
+            arguments[key] = parse_yaml(value)
+        except ValueError as error:
+            raise UsageError(f"{option} {key}: the value is not valid YAML.", "Quote it.") from error
+    refuse_secrets(arguments, option)
     return arguments
 
 

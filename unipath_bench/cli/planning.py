@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
-from rich.console import Console
 from rich.table import Table
 
+from unipath_bench.console import Console
 from unipath_bench.pipeline.estimate import Estimate
 from unipath_bench.pipeline.plan import Plan
+from unipath_bench.pipeline.probe import Forecast, Probe
+
+HOW_TO_PROBE = "Time and memory: add --probe to measure them on eight images."
+
+Probed = tuple[Probe, Forecast]
 
 
-def print_plan(plan: Plan, cost: Estimate, console: Console) -> None:
+def print_plan(plan: Plan, cost: Estimate, console: Console, probed: Probed | None = None) -> None:
     """Tasks, sets and cost, and what is missing with the remedy."""
     card, suite = plan.generator.card, plan.suite.card
     console.print(
@@ -33,8 +39,13 @@ def print_plan(plan: Plan, cost: Estimate, console: Console) -> None:
     console.print(f"To generate: {cost.to_generate} ({cost.generated} are in the store)")
     for encoder, count in cost.to_embed.items():
         console.print(f"To embed in {encoder}: {count} ({cost.embedded[encoder]} are in the store)")
-    space = f"Disk: about {cost.disk_needed / 2**20:.0f} MiB needed, {cost.disk_free / 2**20:.0f} MiB free"
-    console.print(space if cost.disk_needed < cost.disk_free else f"[bold red]{space}[/]")
+    needed = probed[1].disk_needed if probed else cost.disk_needed
+    space = f"Disk: about {needed / 2**20:.0f} MiB needed, {cost.disk_free / 2**20:.0f} MiB free"
+    console.print(space if needed < cost.disk_free else f"[bold red]{space}[/]")
+    if probed:
+        _print_forecast(*probed, console)
+    else:
+        console.print(HOW_TO_PROBE)
     missing = [task for task in plan.tasks if task.obstacle is not None]
     if missing:
         console.print("\n[bold]What is missing[/]")
@@ -43,8 +54,31 @@ def print_plan(plan: Plan, cost: Estimate, console: Console) -> None:
                 console.print(f"  {task.key}: {task.obstacle[0]} {task.obstacle[1]}", markup=False, highlight=False)
 
 
-def plan_as_json(plan: Plan, cost: Estimate) -> str:
-    """The plan for programs."""
+def _print_forecast(probe: Probe, forecast: Forecast, console: Console) -> None:
+    stages = ", ".join(f"{name} {duration(seconds)}" for name, seconds in forecast.seconds.items() if seconds)
+    console.print(
+        f"Time: about {duration(forecast.total_seconds)}" + (f" ({stages})" if stages else "") + ", and then the scores"
+    )
+    console.print(f"Memory: about {forecast.memory_mib:.0f} MiB")
+    if forecast.device_memory_mib is not None:
+        console.print(f"Memory of the device: about {forecast.device_memory_mib:.0f} MiB")
+    console.print(f"Measured on {probe.images} images, the first calls included; nothing of it was stored.")
+
+
+def duration(seconds: float) -> str:
+    """Two figures that matter: '0.4 s', '12 s', '3 min 20 s', '5 h 10 min'."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def plan_as_json(plan: Plan, cost: Estimate, probed: Probed | None = None) -> str:
+    """The plan for programs; ``probe`` and ``forecast`` are null where nothing was probed."""
     document = {
         "plan": plan.record().model_dump(mode="json"),
         "tasks": [
@@ -58,5 +92,7 @@ def plan_as_json(plan: Plan, cost: Estimate) -> str:
             "to_generate": cost.to_generate, "to_embed": cost.to_embed, "disk_needed_bytes": cost.disk_needed,
             "disk_free_bytes": cost.disk_free,
         },
+        "probe": asdict(probed[0]) if probed else None,
+        "forecast": {**asdict(probed[1]), "total_seconds": probed[1].total_seconds} if probed else None,
     }  # fmt: skip
     return json.dumps(document, indent=2) + "\n"

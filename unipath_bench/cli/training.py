@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from unipath_bench.console import Console
 
 if TYPE_CHECKING:
     from unipath_bench.encoders.phantom.cards import TrainingCard

@@ -7,10 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from unipath_bench.cli import options as opt
+from unipath_bench.console import Console
 
 if TYPE_CHECKING:
     from unipath_bench.understanding.record import SubsetScore, UnderstandingRecord

@@ -12,6 +12,7 @@ from unipath_bench.errors import BenchError, UsageError
 from unipath_bench.pipeline.files import write_text
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.store import Store
+from unipath_bench.schema.parsing import parse_json
 
 DEFAULT = 8
 
@@ -38,7 +39,7 @@ class BatchSize:
         if not self._memory.exists():
             return DEFAULT
         try:
-            size = json.loads(self._memory.read_text(encoding="utf-8"))["size"]
+            size = parse_json(self._memory.read_bytes())["size"]
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{self._memory} is not a batch size: {error}", "Delete this file.") from error
         if not isinstance(size, int) or size < 1:

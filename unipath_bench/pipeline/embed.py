@@ -67,7 +67,7 @@ class EmbedStage:
         source = self._sources[unit.family]
         keys = source.keys[rows_of(unit.position)]
         encoders = self.encoders_for(source.set_name)
-        return [n for n in encoders if not self.family(source, n).path(unit.position, keys).exists()]
+        return [n for n in encoders if not self.family(source, n).has(unit.position, keys)]
 
     def sources(self) -> list[Source]:
         """Every set of images of the plan, generated and real."""

@@ -1,12 +1,13 @@
-"""What a plan will cost, given what the store holds already."""
+"""What a plan still needs, given what the store holds already: images, batches and disk space."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from unipath_bench.pipeline.batch_size import BatchSize
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.requests import request_key
@@ -29,27 +30,46 @@ class Estimate:
     """Bytes."""
     disk_free: int
     """Bytes."""
+    batches: int
+    """Calls of the generator."""
+    batch_size: int
+    micro_batches: dict[str, int]
+    """Calls by encoder."""
+    to_read: dict[str, int]
+    """Stored images to decode, by set: real ones by the suite, generated ones from their shards."""
+    feature_bytes: int
+    """Part of ``disk_needed``."""
 
 
 def estimate(plan: Plan, out: Path) -> Estimate:
     """Count what is lacking; reads the store's file names and keys, computes nothing."""
     store = Store(out / "store")
-    to_generate = generated = 0
+    batch_size = BatchSize(store, plan).size
+    to_generate = generated = batches = 0
     for name, requests in plan.generated.items():
         keys = [request_key(plan.model_digest, r) for r in requests]
-        have = _present(store.samples(plan.model_digest, name), keys)
-        generated += have
-        to_generate += len(keys) - have
+        for lacking, rows in _lacking(store.samples(plan.model_digest, name), keys):
+            to_generate += lacking
+            generated += rows - lacking
+            batches += -(-lacking // batch_size)
     stage = EmbedStage(plan, store)
     to_embed: dict[str, int] = {}
     embedded: dict[str, int] = {}
+    micro_batches: dict[str, int] = {}
+    to_read: dict[str, int] = {}
     feature_bytes = 0
     for source in stage.sources():
+        shards = set()
         for encoder in stage.encoders_for(source.set_name):
-            have = _present(stage.family(source, encoder), source.keys)
-            embedded[encoder] = embedded.get(encoder, 0) + have
-            to_embed[encoder] = to_embed.get(encoder, 0) + len(source.keys) - have
-            feature_bytes += (len(source.keys) - have) * plan.encoders[encoder].card.dimension * 4
+            card = plan.encoders[encoder].card
+            for position, (lacking, rows) in enumerate(_lacking(stage.family(source, encoder), source.keys)):
+                embedded[encoder] = embedded.get(encoder, 0) + rows - lacking
+                to_embed[encoder] = to_embed.get(encoder, 0) + lacking
+                micro_batches[encoder] = micro_batches.get(encoder, 0) - (-lacking // card.micro_batch)
+                feature_bytes += lacking * card.dimension * 4
+                if lacking:
+                    shards.add((position, rows))
+        to_read[source.set_name] = to_read.get(source.set_name, 0) + sum(rows for _, rows in shards)
     pixels = to_generate * plan.height * plan.width
     return Estimate(
         to_generate,
@@ -58,11 +78,19 @@ def estimate(plan: Plan, out: Path) -> Estimate:
         embedded,
         int(pixels * PNG_BYTES_A_PIXEL) + feature_bytes,
         _free(out),
+        batches,
+        batch_size,
+        micro_batches,
+        to_read,
+        feature_bytes,
     )
 
 
-def _present(family: Family[SampleRow] | Family[FeatureRow], keys: Sequence[str]) -> int:
-    return sum(len(family.find(position, keys[rows])) for position, rows in positions(len(keys)))
+def _lacking(family: Family[SampleRow] | Family[FeatureRow], keys: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Of each shard: rows that are lacking, and all rows."""
+    for position, rows in positions(len(keys)):
+        wanted = keys[rows]
+        yield len(wanted) - len(family.find(position, wanted)), len(wanted)
 
 
 def _free(path: Path) -> int:

@@ -40,12 +40,12 @@ class GenerateStage:
     def lacks(self, unit: Unit) -> bool:
         """Whether the store does not have it yet."""
         family, _, keys = self._resolve(unit)
-        return not family.path(unit.position, keys).exists()
+        return not family.has(unit.position, keys)
 
     def complete(self, unit: Unit) -> int:
         """Generate what the unit lacks and store it; returns how many images that took."""
         family, requests, keys = self._resolve(unit)
-        if family.path(unit.position, keys).exists():
+        if family.has(unit.position, keys):
             return 0
         return self._fill(family, unit.position, requests, keys)
 

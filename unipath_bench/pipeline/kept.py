@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from unipath_bench.errors import DataError
 from unipath_bench.keeping import Kept
 from unipath_bench.pipeline.files import write_atomically
+from unipath_bench.schema.parsing import parse_json
 
 
 class KeptFiles:
@@ -28,8 +29,8 @@ class KeptFiles:
         try:
             with safe_open(path, framework="numpy") as file:
                 arrays = {name: np.asarray(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
-                return Kept(json.loads(file.metadata()["settings"]), arrays)
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+                return Kept(parse_json(file.metadata()["settings"]), arrays)
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, MemoryError) as error:
             raise DataError(
                 f"The classifier {path} is damaged ({type(error).__name__}: {error}).",
                 "Delete this file and run the same command again: only this classifier is trained anew.",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 
+from unipath_bench.contracts import Generator, ImageEncoder, Suite, TextEncoder
 from unipath_bench.digest import digest, digest_file
 from unipath_bench.errors import DataError, UsageError, listed
 from unipath_bench.pipeline.embed import EmbedStage
@@ -19,6 +22,7 @@ from unipath_bench.pipeline.generate import GenerateStage
 from unipath_bench.pipeline.plan import Options, Plan
 from unipath_bench.pipeline.store import Store
 from unipath_bench.pipeline.work import Share
+from unipath_bench.registry import is_file, load_attribute
 from unipath_bench.schema.base import Document, parse_json
 
 _CARRIED = ("samples", "features", "suites")
@@ -28,8 +32,8 @@ class ShareNote(Document):
     """``shares/*.json``: what a share did, so that all shares of one run are known to be there."""
 
     run: str = Field(description="Digest of the plan and the packages: equal among the shares of one run.")
-    number: int
-    of: int
+    number: int = Field(ge=1)
+    of: int = Field(ge=1, le=100_000)
     options: dict[str, Any] = Field(description="What the user asked for.")
 
 
@@ -51,9 +55,12 @@ def note_share(plan: Plan, out: Path, share: Share) -> Path:
     return path
 
 
-def merge(folders: Sequence[Path], out: Path) -> Merged:
+def merge(folders: Sequence[Path], out: Path, *, trust_remote_code: bool = False) -> Merged:
     """Bring the shards of every share into ``out`` (which may be one of the folders) and give the run's options.
 
+    The options come from the folders. So that a folder of somebody else's cannot run code by them, the code that they
+    name must be a Generator, Suite or encoder class, links are not followed, and ``trust_remote_code`` must be given
+    here again.
     Raises :class:`~unipath_bench.errors.UsageError` where the shares are of different runs or some are lacking, and
     :class:`~unipath_bench.errors.DataError` where two folders hold one shard with different content.
     """
@@ -71,6 +78,7 @@ def merge(folders: Sequence[Path], out: Path) -> Merged:
             f"Of {notes[0].of} shares, these are lacking: {', '.join(map(str, absent))}.",
             "Carry them out, or name their folders too.",
         )
+    options = _options(notes[0].options, trust_remote_code)
     target = Store(out / "store")
     target.prepare()
     copied = 0
@@ -79,7 +87,7 @@ def merge(folders: Sequence[Path], out: Path) -> Merged:
         source.prepare()
         if source.root.resolve() != target.root.resolve():
             copied += sum(_bring(path, source, target) for kind in _CARRIED for path in _files(source.root / kind))
-    return Merged(_options(notes[0].options), copied)
+    return Merged(options, copied)
 
 
 def require_complete(plan: Plan, out: Path) -> None:
@@ -96,7 +104,15 @@ def require_complete(plan: Plan, out: Path) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.suffix != ".damaged")
+    found = []
+    for place, _, names in os.walk(folder, followlinks=False):
+        for name in names:
+            path = Path(place, name)
+            if path.is_symlink():
+                raise DataError(f"{path} is a link; a store holds files.", "Copy the file in its place, or remove it.")
+            if not name.startswith(".") and path.suffix != ".damaged":
+                found.append(path)
+    return sorted(found)
 
 
 def _bring(path: Path, source: Store, target: Store) -> bool:
@@ -116,6 +132,32 @@ def _bring(path: Path, source: Store, target: Store) -> bool:
     return False
 
 
-def _options(values: dict[str, Any]) -> Options:
-    lists = {name: tuple(values[name]) for name in ("tiers", "tasks", "encoders")}
-    return Options(**{**values, **lists})
+def _options(values: dict[str, Any], trust_remote_code: bool) -> Options:
+    try:
+        options = TypeAdapter(Options).validate_python(values)
+    except ValidationError as error:
+        raise DataError(
+            f"The options of these shares cannot be read: {error.errors()[0]['msg']}.",
+            "Carry out the shares again with this version of unipath-bench.",
+        ) from error
+    if options.trust_remote_code and not trust_remote_code:
+        raise UsageError(
+            "These shares were made with --trust-remote-code, which a folder cannot ask for by itself.",
+            "Add --trust-remote-code, if you would run that code.",
+        )
+    encoders = [spec.partition("=")[2] or spec for spec in options.encoders]
+    classes: tuple[tuple[str, tuple[type, ...]], ...] = (
+        (options.model, (Generator,)),
+        (options.suite, (Suite,)),
+        *((e, (ImageEncoder, TextEncoder)) for e in encoders),
+    )
+    for spec, kind in classes:
+        if ":" in spec and not is_file(spec):
+            target = load_attribute(spec)
+            if not (isinstance(target, kind) or (inspect.isclass(target) and issubclass(target, kind))):
+                raise UsageError(
+                    f"These shares name {spec!r}, which is no class of a generator, suite or encoder: a folder cannot "
+                    "have other code called.",
+                    "Name a class when making shares, or copy the stores into one yourself and `run` there.",
+                )
+    return options

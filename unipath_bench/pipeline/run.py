@@ -22,13 +22,14 @@ from unipath_bench.pipeline.feature_sets import FeatureSets
 from unipath_bench.pipeline.files import storage_error, write_text
 from unipath_bench.pipeline.generate import GenerateStage
 from unipath_bench.pipeline.lock import locked
+from unipath_bench.pipeline.place import Place
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.progress import Progress, Silent
 from unipath_bench.pipeline.score import score_tasks
 from unipath_bench.pipeline.store import Family, FeatureRow, SampleRow, Store, content_digest, positions
 from unipath_bench.pipeline.work import Share, StageName
 from unipath_bench.schema.base import parse_json
-from unipath_bench.schema.record import RunRecord, Shard, Timing
+from unipath_bench.schema.record import PlanRecord, RunRecord, Shard, Timing
 from unipath_bench.suites.verify import verify_by_loading
 
 
@@ -55,13 +56,31 @@ class RunFolder:
         return load_record(self.path)
 
 
+@dataclass(frozen=True)
+class Identity:
+    """By what a run is known before it begins and ever after."""
+
+    run_id: str
+    name: str
+    plan: PlanRecord
+    framework_version: str
+
+
+def identify(plan: Plan) -> Identity:
+    """The run's identity: its id is a digest of the plan and of the packages that it is carried out with."""
+    record, versions = plan.record(), package_versions()
+    run_id = digest([record.model_dump(mode="json"), versions])
+    name = f"{record.model.name}-{record.suite.name}-n{record.n}x{record.seeds}-{run_id[:8]}"
+    return Identity(run_id, name, record, versions["unipath-bench"])
+
+
 def load_record(path: Path) -> RunRecord:
     """Read a run's record from its folder or from the JSON file itself."""
     return parse_json(RunRecord, path / "record.json" if path.is_dir() else path)
 
 
 def run(
-    plan: Plan, out: Path, *, batch_size: int | None = None, progress: Progress | None = None,
+    plan: Plan, out: Path | Place, *, batch_size: int | None = None, progress: Progress | None = None,
     execution: Execution | None = None,
 ) -> RunFolder:  # fmt: skip
     """Carry out a plan: verify the suite, generate, embed, score, and write the record and its exhibits.
@@ -72,12 +91,13 @@ def run(
     and the remedy; finished shards survive it.
     """
     plan.require_chosen()
-    with locked(out):
-        return _Run(plan, out, execution or Execution(batch_size=batch_size), progress or Silent()).carry_out()
+    place = _place(out)
+    with locked(place.folder):
+        return _Run(plan, place, execution or Execution(batch_size=batch_size), progress or Silent()).carry_out()
 
 
 def run_share(
-    plan: Plan, out: Path, share: Share, *, progress: Progress | None = None, execution: Execution | None = None
+    plan: Plan, out: Path | Place, share: Share, *, progress: Progress | None = None, execution: Execution | None = None
 ) -> None:
     """Generate and embed one of several parts of a plan, for another command to score.
 
@@ -85,20 +105,25 @@ def run_share(
     :func:`run` does.
     """
     plan.require_chosen()
-    with locked(out, f"{share.number}-of-{share.of}"):
-        _Run(plan, out, execution or Execution(), progress or Silent(), share).complete_store()
+    place = _place(out)
+    with locked(place.folder, f"{share.number}-of-{share.of}"):
+        _Run(plan, place, execution or Execution(), progress or Silent(), share).complete_store()
+
+
+def _place(out: Path | Place) -> Place:
+    return out if isinstance(out, Place) else Place(out)
 
 
 class _Run:
     def __init__(
-        self, plan: Plan, out: Path, execution: Execution, progress: Progress, share: Share | None = None
+        self, plan: Plan, place: Place, execution: Execution, progress: Progress, share: Share | None = None
     ) -> None:
         self.plan = plan
-        self.out = out
+        self.place = place
         self.show = progress
         self.execution = execution
         self.share = share
-        self.store = Store(out / "store")
+        self.store = place.store()
         self.clock = _Clock()
         self.embed = EmbedStage(plan, self.store)
         self.repaired: list[str] = []
@@ -143,6 +168,7 @@ class _Run:
             self.done["embed"] += done.embedded
             self.show.advance(done.unit.rows)
         self.show.finish()
+        self.store.refresh()
         lost = sum(hands.lacks(unit) for unit in lacking)
         if lost:
             raise LostUnits(lost, len(lacking))
@@ -151,7 +177,7 @@ class _Run:
         name = self.store.relative(damage.path)
         if name in self.repaired:
             raise damage
-        place = damage.set_aside()
+        place = self.store.set_aside(damage)
         self.repaired.append(name)
         self.show.note(f"{damage.message} It is set aside as {place.name}; what it held is computed anew.")
 
@@ -159,20 +185,18 @@ class _Run:
         plan = self.plan
         shards = tuple(_shards(plan, self.store, self.embed))
         scores = score_tasks(plan, self.store, FeatureSets(plan, self.embed), shards, self.show)
-        plan_record = plan.record()
-        run_id = digest([plan_record.model_dump(mode="json"), package_versions()])
-        name = f"{plan.generator.card.name}-{plan.suite.card.name}-n{plan_record.n}x{plan_record.seeds}-{run_id[:8]}"
+        identity = identify(plan)
         record = RunRecord(
-            framework_version=package_versions()["unipath-bench"],
-            run_id=run_id,
-            name=name,
-            plan=plan_record,
+            framework_version=identity.framework_version,
+            run_id=identity.run_id,
+            name=identity.name,
+            plan=identity.plan,
             scores=tuple(scores),
             shards=shards,
             environment=describe_environment(plan.options.device),
             timing=self.clock.timing(self.done, self.repaired),
         )
-        folder = RunFolder(self.out / "runs" / name)
+        folder = RunFolder(self.place.folder / "runs" / identity.name)
         _save(gather_exhibits(plan, self.store, record), folder.exhibits)
         write_text(folder.record, record.model_dump_json(indent=2) + "\n")
         return folder

@@ -25,9 +25,11 @@ from safetensors.numpy import save_file
 
 from unipath_bench.digest import digest_strings
 from unipath_bench.errors import UsageError
+from unipath_bench.pipeline.bucket import Bucket
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.files import write_atomically, write_text
 from unipath_bench.pipeline.kept import KeptFiles
+from unipath_bench.schema.parsing import parse_json
 from unipath_bench.types import Features
 
 SHARD_ROWS = 32
@@ -73,8 +75,9 @@ class Family(ABC, Generic[RowT]):
     kind: ClassVar[Literal["samples", "features"]]
     suffix: ClassVar[str]
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, bucket: Bucket | None = None) -> None:
         self.folder = folder
+        self.bucket = bucket
 
     def path(self, position: int, keys: Sequence[str]) -> Path:
         """File of the shard at ``position`` (0, 1, ...) with exactly these row keys."""
@@ -83,12 +86,15 @@ class Family(ABC, Generic[RowT]):
     def find(self, position: int, keys: Sequence[str]) -> dict[str, RowT]:
         """Rows that are there already, by key; the whole shard if it is complete, else what other shards of the
         position hold."""
-        whole = self.path(position, keys)
-        if whole.exists():
-            return {row.key: row for row in self.read(whole)}
+        if self.has(position, keys):
+            return {row.key: row for row in self.read(self.path(position, keys))}
         wanted = set(keys)
         found: dict[str, RowT] = {}
-        for path in sorted(self.folder.glob(f"{position:06d}-*{self.suffix}")):
+        pattern = f"{position:06d}-*{self.suffix}"
+        there = set(self.folder.glob(pattern))
+        if self.bucket is not None:
+            there |= set(self.bucket.glob(self.folder, pattern))
+        for path in sorted(there):
             found.update({row.key: row for row in self.read(path) if row.key in wanted})
         return found
 
@@ -97,11 +103,24 @@ class Family(ABC, Generic[RowT]):
         path = self.path(position, [row.key for row in rows])
         if not path.exists():
             write_atomically(path, lambda target: self.write(target, rows))
+        if self.bucket is not None and not self.bucket.has(path):
+            self.bucket.push(path)
         return path
 
-    @abstractmethod
+    def has(self, position: int, keys: Sequence[str]) -> bool:
+        """Whether the shard with exactly these row keys is there."""
+        path = self.path(position, keys)
+        return path.exists() or (self.bucket is not None and self.bucket.has(path))
+
     def read(self, path: Path) -> list[RowT]:
-        """All rows of one file. Raises :class:`DataError` naming the file where it is damaged."""
+        """All rows of one file. Raises :class:`DamagedShard` naming the file where it is damaged."""
+        if self.bucket is not None:
+            self.bucket.fetch(path)
+        return self.rows(path)
+
+    @abstractmethod
+    def rows(self, path: Path) -> list[RowT]:
+        """All rows of one file of this machine."""
 
     @abstractmethod
     def write(self, path: Path, rows: Sequence[RowT]) -> None:
@@ -129,12 +148,17 @@ class SampleFamily(Family[SampleRow]):
     kind = "samples"
     suffix = ".parquet"
 
-    def read(self, path: Path) -> list[SampleRow]:
+    def rows(self, path: Path) -> list[SampleRow]:
         try:
-            table = pq.read_table(path, memory_map=True, page_checksum_verification=True)
-            rows = table.to_pylist()
-        except (pa.ArrowInvalid, OSError) as error:
+            with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
+                problem = _sample_problem(file.schema_arrow, file.metadata.num_rows)
+                rows = [] if problem else file.read().to_pylist()
+        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
             raise DamagedShard(path, f"{type(error).__name__}: {error}") from error
+        if any(None in (*r.values(), r["image"] and r["image"]["bytes"]) for r in rows):
+            problem = "a cell is empty"
+        if problem:
+            raise DamagedShard(path, problem)
         return [
             SampleRow(
                 key=r["key"], sample_id=r["sample_id"], replicate=r["replicate"], prompt=r["prompt"], seed=r["seed"],
@@ -162,23 +186,34 @@ class SampleFamily(Family[SampleRow]):
         pq.write_table(table, path, compression="none", use_dictionary=False, write_page_checksum=True)
 
 
+def _sample_problem(schema: pa.Schema, rows: int) -> str:
+    """What keeps a file from being a shard of samples, before its rows are read; empty: nothing."""
+    if not schema.equals(_SAMPLES, check_metadata=False):
+        return "its columns are not those of samples"
+    return f"it claims {rows:,} rows, and a shard has at most {SHARD_ROWS}" if rows > SHARD_ROWS else ""
+
+
 class FeatureFamily(Family[FeatureRow]):
     """Features as one float32 array a shard (safetensors), with the keys and pixel digests of its rows."""
 
     kind = "features"
     suffix = ".safetensors"
 
-    def read(self, path: Path) -> list[FeatureRow]:
+    def rows(self, path: Path) -> list[FeatureRow]:
         try:
             with safe_open(path, framework="numpy") as file:
                 matrix = file.get_tensor("features")
-                shard = json.loads(file.metadata()["shard"])
-                rows, recorded = shard["rows"], shard["sha256"]
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+                shard = parse_json(file.metadata()["shard"])
+                keys, recorded = [[str(key), str(pixels)] for key, pixels in shard["rows"]], shard["sha256"]
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, MemoryError) as error:
             raise DamagedShard(path, f"{type(error).__name__}: {error}") from error
-        if recorded != _sum(matrix, rows):
+        if matrix.dtype != np.float32 or matrix.ndim != 2 or len(matrix) != len(keys):
+            raise DamagedShard(path, f"{matrix.dtype} of shape {matrix.shape} for {len(keys)} rows")
+        if recorded != _sum(matrix, keys):
             raise DamagedShard(path, "its features differ from their digest")
-        return [FeatureRow(key, pixels, vector) for (key, pixels), vector in zip(rows, matrix, strict=True)]
+        if not np.isfinite(matrix).all():
+            raise DamagedShard(path, "it holds features that are not finite")
+        return [FeatureRow(key, pixels, vector) for (key, pixels), vector in zip(keys, matrix, strict=True)]
 
     def write(self, path: Path, rows: Sequence[FeatureRow]) -> None:
         matrix = np.stack([r.vector for r in rows]).astype(np.float32)
@@ -211,8 +246,30 @@ class Store:
     """The store's folder: ``samples/``, ``features/``, ``classifiers/`` and ``scores/``, and marks of suites that have
     been verified."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, bucket: Bucket | None = None) -> None:
         self.root = root
+        self.bucket = bucket
+
+    @classmethod
+    def open(cls, root: Path, url: str | None) -> Store:
+        """A store in a folder of this machine, or in object storage with that folder before it."""
+        return cls(root, None if url is None else Bucket(url, root))
+
+    @property
+    def url(self) -> str | None:
+        """Of the bucket."""
+        return None if self.bucket is None else self.bucket.url
+
+    def refresh(self) -> None:
+        """See what other machines have put into the bucket."""
+        if self.bucket is not None:
+            self.bucket.refresh()
+
+    def set_aside(self, damage: DamagedShard) -> Path:
+        """Put a damaged file out of the way; returns its new place on this machine."""
+        if self.bucket is not None:
+            self.bucket.drop(damage.path)
+        return damage.set_aside()
 
     def prepare(self) -> None:
         """Mark a new store with the version of its layout.
@@ -220,12 +277,16 @@ class Store:
         Raises :class:`~unipath_bench.errors.UsageError` for a store of another version.
         """
         mark = self.root / "version.json"
+        if self.bucket is not None:
+            self.bucket.fetch(mark)
         if not self.root.exists() or not any(self.root.iterdir()):
             write_text(mark, json.dumps({"store": STORE_VERSION}) + "\n")
         try:
-            version = json.loads(mark.read_text(encoding="utf-8"))["store"] if mark.exists() else 1
+            version = parse_json(mark.read_bytes())["store"] if mark.exists() else 1
         except (ValueError, KeyError, TypeError) as error:
             raise DamagedShard(mark, f"{type(error).__name__}: {error}") from error
+        if self.bucket is not None and not self.bucket.has(mark):
+            self.bucket.push(mark)
         if version != STORE_VERSION:
             raise UsageError(
                 f"{self.root} is a store of layout {version}; this version of unipath-bench reads layout "
@@ -235,11 +296,11 @@ class Store:
 
     def samples(self, model_digest: str, family: str) -> SampleFamily:
         """Images of one generator; ``family`` is e.g. ``seed-0``."""
-        return SampleFamily(self.root / "samples" / model_digest[:16] / family)
+        return SampleFamily(self.root / "samples" / model_digest[:16] / family, self.bucket)
 
     def features(self, encoder_digest: str, source: str, family: str) -> FeatureFamily:
         """Features in one encoder of one source (a generator's or a suite's digest) and one of its families."""
-        return FeatureFamily(self.root / "features" / encoder_digest[:16] / source[:16] / family)
+        return FeatureFamily(self.root / "features" / encoder_digest[:16] / source[:16] / family, self.bucket)
 
     def score(self, key: str) -> Path:
         """File of one task's score; ``key`` is a digest of all that decides it."""

@@ -52,10 +52,10 @@ def build_executor(execution: Execution, plan: Plan, store: Store, embed: EmbedS
         from unipath_bench.pipeline.executors.processes import Processes
 
         devices = _devices(plan.options.device, execution.workers)
-        return Processes(plan.options, store.root, devices, execution.batch_size, execution.timeout)
+        return Processes(plan.options, store, devices, execution.batch_size, execution.timeout)
     from unipath_bench.pipeline.executors.ray import RayData
 
-    return RayData(plan.options, store.root, execution.workers or 2, execution.batch_size, execution.address)
+    return RayData(plan.options, store, execution.workers or 2, execution.batch_size, execution.address)
 
 
 def _devices(device: str, workers: int | None) -> list[str]:

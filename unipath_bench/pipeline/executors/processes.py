@@ -53,11 +53,11 @@ class Processes:
     """
 
     def __init__(
-        self, options: Options, root: Path, devices: Sequence[str], batch_size: int | None = None,
+        self, options: Options, store: Store, devices: Sequence[str], batch_size: int | None = None,
         timeout: float | None = None,
     ) -> None:  # fmt: skip
         self._options = options
-        self._root = root
+        self._address = store.root, store.url
         self._batch_size = batch_size
         self._timeout = timeout
         self._context = multiprocessing.get_context("spawn")
@@ -110,7 +110,7 @@ class Processes:
             ours, theirs = self._context.Pipe()
             options = replace(self._options, device=device.partition("#")[0])
             process = self._context.Process(
-                target=_serve, args=(theirs, options, self._root, self._batch_size), daemon=True
+                target=_serve, args=(theirs, options, self._address, self._batch_size), daemon=True
             )
             process.start()
             theirs.close()
@@ -167,11 +167,11 @@ class Processes:
                 )
 
 
-def _serve(pipe: Connection, options: Options, root: Path, batch_size: int | None) -> None:
+def _serve(pipe: Connection, options: Options, address: tuple[Path, str | None], batch_size: int | None) -> None:
     """A worker process: units in, :class:`Done`, signs of life and errors out. None asks for what is still held."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        plan, store = make_plan(options), Store(root)
+        plan, store = make_plan(options), Store.open(*address)
         worker = Worker(GenerateStage(plan, store, batch_size, watch=pipe.send), EmbedStage(plan, store))
         while True:
             for done in worker.complete_all(_units(pipe)):

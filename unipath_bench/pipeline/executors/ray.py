@@ -29,7 +29,7 @@ class RayData:
     """
 
     def __init__(
-        self, options: Options, root: Path, workers: int, batch_size: int | None = None, address: str | None = None
+        self, options: Options, store: Store, workers: int, batch_size: int | None = None, address: str | None = None
     ) -> None:
         try:
             import ray
@@ -37,7 +37,7 @@ class RayData:
             raise MissingError("Ray is not installed.", 'Run: pip install "unipath-bench[ray]"') from error
         self._ray: Any = ray
         self._options = options
-        self._root = root.absolute()
+        self._address = store.root.absolute(), store.url
         self._workers = workers
         self._batch_size = batch_size
         self._started = not ray.is_initialized()
@@ -60,7 +60,7 @@ class RayData:
         rows = ray.data.from_items([asdict(unit) for unit in units], override_num_blocks=len(units))
         done = rows.map_batches(
             _Actor,
-            fn_constructor_args=(self._options, self._root, self._batch_size, list(sys.path)),
+            fn_constructor_args=(self._options, self._address, self._batch_size, list(sys.path)),
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(size=min(self._workers, len(units))),
             num_cpus=1,
@@ -85,12 +85,14 @@ class RayData:
 class _Actor:
     """A worker in Ray's hands. What the work raised is an answer too, so that Ray does not try it again."""
 
-    def __init__(self, options: Options, root: Path, batch_size: int | None, path: list[str]) -> None:
+    def __init__(
+        self, options: Options, address: tuple[Path, str | None], batch_size: int | None, path: list[str]
+    ) -> None:
         sys.path[:] = path
         import ray
 
         device = "cuda" if ray.get_gpu_ids() else options.device
-        plan, store = make_plan(replace(options, device=device)), Store(root)
+        plan, store = make_plan(replace(options, device=device)), Store.open(*address)
         self._worker = Worker(GenerateStage(plan, store, batch_size), EmbedStage(plan, store))
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,138 @@
+"""``plan --probe``: eight images foretell a run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import probe_adapters
+import pytest
+import torch
+
+from unipath_bench.cli.app import invoke
+from unipath_bench.cli.planning import HOW_TO_PROBE, duration
+from unipath_bench.errors import GeneratorError
+from unipath_bench.pipeline.estimate import estimate
+from unipath_bench.pipeline.plan import Options, Plan, make_plan
+from unipath_bench.pipeline.probe import Forecast, Probe, forecast, probe
+from unipath_bench.pipeline.run import run
+
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def options(small_tiles: Path) -> Options:
+    return Options(
+        model="probe_adapters:Ticking", suite="folder", data=str(small_tiles), tasks=("frechet-distance",), n=20,
+        seeds=2, encoders=("probe_adapters:TickingEncoder",),
+    )  # fmt: skip
+
+
+def probed(plan: Plan, out: Path) -> tuple[Probe, Forecast]:
+    cost = estimate(plan, out)
+    found = probe(plan, cost, lambda: probe_adapters.NOW[0])
+    return found, forecast(plan, cost, found, out)
+
+
+def micro_batches(counts: list[int]) -> int:
+    """Calls of four images at most, in shards of 32."""
+    shards = [min(32, count - start) for count in counts for start in range(0, count, 32)]
+    return sum(-(-rows // 4) for rows in shards)
+
+
+def test_the_forecast_is_the_closed_form(options: Options, tmp_path: Path) -> None:
+    plan = make_plan(options)
+    found, foretold = probed(plan, tmp_path)
+    assert (found.images, found.generator.setup, found.generator.seconds) == (8, 10.0, 3.0)
+    # Twenty prompts a seed in batches of eight: three batches, twice.
+    assert foretold.seconds["generate"] == 10 + 2 * 3 * 3.0
+    calls = micro_batches([20, 20, *(len(samples) for samples in plan.real.values())])
+    assert foretold.seconds["embed"] == pytest.approx(5 + 0.5 * calls)
+    assert foretold.total_seconds == pytest.approx(sum(foretold.seconds.values()))
+    # Three numbers an image, in float32 and in float64.
+    images = 40 + sum(len(samples) for samples in plan.real.values())
+    assert (foretold.memory_mib - found.memory_mib) * 2**20 == pytest.approx(images * 3 * 12)
+    assert foretold.device_memory_mib is None
+    assert not any(tmp_path.iterdir())
+
+
+def test_what_is_in_the_store_costs_nothing_more(options: Options, tmp_path: Path) -> None:
+    run(make_plan(replace(options, n=8)), tmp_path)
+    _, foretold = probed(make_plan(options), tmp_path)
+    # Twelve of twenty are lacking a seed: two batches, twice.
+    assert foretold.seconds["generate"] == 10 + 2 * 2 * 3.0
+    assert foretold.seconds["verify"] == 0.0
+    run(make_plan(options), tmp_path)
+    found, foretold = probed(make_plan(options), tmp_path)
+    assert (found.generator, found.encoders) == (None, {})
+    assert (foretold.total_seconds, foretold.disk_needed) == (0.0, 0)
+
+
+def test_a_real_run_takes_what_was_foretold(small_tiles: Path, tmp_path: Path, capsys: Output) -> None:
+    nap = 0.5
+    arguments = [
+        "--model", "probe_adapters:Sleeping", "--model-arg", f"nap={nap}", "--suite", "folder", "--data",
+        str(small_tiles), "--tasks", "frechet-distance", "--out", str(tmp_path), "--json",
+    ]  # fmt: skip
+    assert invoke(["plan", "--probe", *arguments]) == 0
+    document = json.loads(capsys.readouterr().out)
+    foretold = document["forecast"]
+    assert document["probe"]["images"] == 8
+    assert invoke(["run", *arguments]) == 0
+    record = json.loads(capsys.readouterr().out)
+    # Forty prompts: a shard of 32 in four batches, one of eight in one.
+    for took in (5 * nap, record["timing"]["seconds"]["generate"]):
+        assert took / 2 < foretold["seconds"]["generate"] < took * 2
+    kept = [f for part in ("samples", "features") for f in (tmp_path / "store" / part).rglob("*") if f.is_file()]
+    assert sum(f.stat().st_size for f in kept) == pytest.approx(foretold["disk_needed"], rel=0.25)
+
+
+def test_a_cuda_device_is_asked_for_its_peak(options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", asked.append)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: asked.append(device) or 3 * 2**30)
+    _, foretold = probed(make_plan(replace(options, device="cuda:1")), tmp_path)
+    assert foretold.device_memory_mib == 3072
+    assert asked == ["cuda:1", "cuda:1"]
+
+
+def test_the_terminal_says_so(small_tiles: Path, tmp_path: Path, capsys: Output) -> None:
+    arguments = [
+        "plan",
+        "--model",
+        "probe_adapters:Ticking",
+        "--suite",
+        "folder",
+        "--data",
+        str(small_tiles),
+        "--n",
+        "9",
+    ]
+    arguments += ["--tasks", "frechet-distance", "--out", str(tmp_path)]
+    assert invoke(arguments) == 0
+    assert HOW_TO_PROBE in capsys.readouterr().out
+    assert invoke([*arguments, "--probe"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert HOW_TO_PROBE not in text
+    assert "Time: about" in text
+    assert "Memory: about" in text
+    assert "nothing of it was stored" in text
+
+
+def test_a_faulty_generator_is_named(small_tiles: Path, tmp_path: Path) -> None:
+    plan = make_plan(
+        Options(model="adapters:Faulty", model_arguments={"fault": "raises"}, suite="folder", data=str(small_tiles),
+                tasks=("frechet-distance",))
+    )  # fmt: skip
+    with pytest.raises(GeneratorError, match="the cat stepped on the cable"):
+        probed(plan, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (12.4, "12 s"), (200, "3 min 20 s"), (18_600, "5 h 10 min")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

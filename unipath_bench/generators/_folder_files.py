@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from unipath_bench.contracts import Request
 from unipath_bench.errors import DataError, UsageError, listed
 from unipath_bench.images import image_size
+from unipath_bench.spreadsheets import unshield
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 MANIFESTS = ("manifest.csv", "metadata.csv")
@@ -120,7 +121,8 @@ def _read_manifest(path: Path, files: Sequence[str]) -> dict[tuple[str, int], li
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
             columns = list(reader.fieldnames or [])
-            table = list(reader)
+            table = [{name: unshield(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+                     for row in reader]  # fmt: skip
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text (byte {error.start}).", "Save it as UTF-8.") from error
     except csv.Error as error:

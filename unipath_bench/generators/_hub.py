@@ -131,7 +131,7 @@ def local_copy(source: Source, context: Context, what: str, patterns: Sequence[s
 
     try:
         return Path(
-            snapshot_download(
+            snapshot_download(  # nosec B615  # where() gives the revision
                 source.repository, allow_patterns=None if patterns is None else list(patterns),
                 ignore_patterns=list(_PICKLES) if patterns is None else None, **where(source, context),
             )

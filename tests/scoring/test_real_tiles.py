@@ -15,6 +15,7 @@ from unipath_bench.digest import pixel_digest
 from unipath_bench.registries import METRICS
 from unipath_bench.scoring.anchors import derangement
 from unipath_bench.scoring.catalogue import load_tasks
+from unipath_bench.scoring.control import attribute_control
 from unipath_bench.scoring.evaluate import TaskOutcome, evaluate
 
 TASKS = load_tasks()
@@ -154,3 +155,18 @@ def test_held_out_tiles_teach_a_classifier(tiles: ScoreInputs) -> None:
     # As many real tiles, but of other regions of the slides: near the ceiling, which is itself from some fifty regions.
     assert headline.percent_of_range == pytest.approx(100, abs=40)
     assert outcome.values["augmentation_gain"].value > 0
+
+
+@pytest.mark.parametrize("kind", ["linear", "knn", "head"])
+def test_every_classifier_reads_real_tiles_of_unseen_patients(kind: str, tiles: ScoreInputs) -> None:
+    # Held-out tiles answer the prompts. Eighteen numbers of colour and texture do not tell four diagnoses surely.
+    found = attribute_control(tiles, classifier=kind)
+    table, chance = found.details["attributes"]["label"], found.anchors["weighted_f1"][0]
+    assert table["real_weighted_f1"] > chance + 0.15
+    assert found.values["weighted_f1"] > chance + 0.2
+    calibration = table["calibration"]
+    assert sum(row["images"] for row in calibration["reliability"]) == TILES["test"]
+    assert max(table["ece"], calibration["ece_with_temperature"]) < 0.25
+    # Colours of no tissue tell nothing of the prompt: at the chance of the same answers.
+    noise = attribute_control(tiles.replaced(generated=_noise(tiles)), classifier=kind)
+    assert noise.values["weighted_f1"] == pytest.approx(noise.anchors["weighted_f1"][0], abs=0.1)

@@ -30,7 +30,11 @@ from unipath_bench.pipeline.store import Family, FeatureRow, SampleRow, Store, c
 from unipath_bench.pipeline.work import Share, StageName
 from unipath_bench.schema.base import parse_json
 from unipath_bench.schema.record import PlanRecord, RunRecord, Shard, Timing
+from unipath_bench.suites.table_suite import slug
 from unipath_bench.suites.verify import verify_by_loading
+
+_LONGEST_NAME = 80
+"""Letters of a model's or a suite's name in the name of a run's folder."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,8 @@ def identify(plan: Plan) -> Identity:
     """The run's identity: its id is a digest of the plan and of the packages that it is carried out with."""
     record, versions = plan.record(), package_versions()
     run_id = digest([record.model_dump(mode="json"), versions])
-    name = f"{record.model.name}-{record.suite.name}-n{record.n}x{record.seeds}-{run_id[:8]}"
+    names = "-".join(slug(card.name)[:_LONGEST_NAME] for card in (record.model, record.suite))
+    name = f"{names}-n{record.n}x{record.seeds}-{run_id[:8]}"
     return Identity(run_id, name, record, versions["unipath-bench"])
 
 

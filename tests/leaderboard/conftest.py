@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import entrants
 import forging
 import pytest
 import yaml
@@ -24,7 +25,8 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> forging.Arena:
 
     def compete(name: str) -> RunFolder:
         if name not in made:
-            options = Options(model=f"entrants:{name}", suite="phantom", suite_arguments=SUITE, tasks=TASKS, n=32)
+            model = f"entrants:{name}" if hasattr(entrants, name) else name
+            options = Options(model=model, suite="phantom", suite_arguments=SUITE, tasks=TASKS, n=32)
             made[name] = run(make_plan(options), root / "out")
         return made[name]
 

@@ -12,15 +12,18 @@ import numpy as np
 import pytest
 import yaml
 from forging import Arena
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.numpy import load
 
 from unipath_bench.digest import pixel_digest
-from unipath_bench.errors import DataError, UsageError
+from unipath_bench.errors import BenchError, DataError, UsageError
 from unipath_bench.images import decode_png, read_image
-from unipath_bench.leaderboard import load_entries
+from unipath_bench.leaderboard import load_entries, rank_board
 from unipath_bench.leaderboard.entries import add_entry, card_text, draw_samples, hold_entry, read_card
 from unipath_bench.leaderboard.fetching import fetch_archive
 from unipath_bench.leaderboard.fingerprints import compare_fingerprints
+from unipath_bench.leaderboard.submission.contents import read_manifest
 from unipath_bench.leaderboard.submission.layout import (
     ENCLOSED_IMAGES,
     Manifest,
@@ -33,6 +36,7 @@ from unipath_bench.leaderboard.submission.layout import (
 from unipath_bench.leaderboard.submission.provenance import describe_adapter, source_digest, source_files
 from unipath_bench.leaderboard.submission.reading import read_members
 from unipath_bench.leaderboard.submission.writing import build_archive
+from unipath_bench.leaderboard.validation.digests import check_manifest
 from unipath_bench.schema.cards import GeneratorCard
 
 
@@ -210,3 +214,51 @@ def test_a_suite_that_is_not_at_hand_leaves_scores_unchecked(arena: Arena, tmp_p
     assert report.verdict == "incomplete"
     unchecked = {check.name: check.detail for check in report.checks if check.status == "could not check"}
     assert "the suite is not at hand" in unchecked["scores recomputed"]
+
+
+def test_a_baseline_that_is_shown_the_real_images_is_taken_and_not_ranked(arena: Arena, tmp_path: Path) -> None:
+    """The memoriser hands out training images; it says so, and no board ranks it."""
+    board = tmp_path / "tiny"
+    shutil.copytree(arena.board, board)
+    for name in ("Honest", "memoriser"):
+        outcome = arena.check(arena.submit(name), board)
+        assert [check for check in outcome.report.checks if check.status != "passed"] == []
+        add_entry(board, outcome, name=name.lower(), title=None, submitter="A", archive=f"{name}.zip")
+    rows = rank_board(board).rows
+    assert [(row.name, row.rank) for row in rows] == [("honest", 1), ("memoriser", None)]
+    assert rows[1].reasons == ("an oracle: it is shown the suite's real images",)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_flipped_or_lost_byte_goes_unnoticed(arena: Arena, tmp_path: Path, data: st.DataObject) -> None:
+    """What is read either equals what was written, or is refused by the container, the manifest or the documents."""
+    whole = arena.submit("Honest").read_bytes()
+    names = [b"PK\x01\x02", b"PK\x05\x06", b"PK\x03\x04", b'"sha256"']
+    near = data.draw(st.sampled_from([0, *(whole.rindex(name) for name in names), len(whole) // 2]))
+    place = min(len(whole) - 1, near + data.draw(st.integers(0, 80)))
+    changed = bytearray(whole)
+    if data.draw(st.booleans()):
+        changed[place] ^= data.draw(st.integers(1, 255))
+    else:
+        del changed[place : place + data.draw(st.integers(1, 40))]
+    path = tmp_path / "changed.zip"
+    path.write_bytes(changed)
+    try:
+        members = read_members(path)
+        manifest = read_manifest(members)
+    except BenchError:
+        return
+    assert members == read_members(arena.submit("Honest")) or check_manifest(manifest, members).status == "failed"
+
+
+@pytest.mark.parametrize("name", ["seed-x", "../seed-0", "seed-0\n", "wording", "seed-00"])
+def test_a_family_of_another_name_is_refused(arena: Arena, name: str) -> None:
+    def rename(members: forging.Members) -> None:
+        samples = json.loads(members["samples.json"])
+        samples["families"][name] = samples["families"].pop("seed-0")
+        members["samples.json"] = json.dumps(samples).encode()
+        forging.seal(members)
+
+    report = arena.check(arena.forged("family", rename)).report
+    assert next(check for check in report.checks if check.name == "documents").status == "failed"

@@ -18,6 +18,7 @@ import pytest
 import yaml
 from forging import Arena, Members
 
+from unipath_bench.cli.app import invoke
 from unipath_bench.digest import pixel_digest
 from unipath_bench.images import decode_png
 from unipath_bench.leaderboard.entries import add_entry
@@ -346,3 +347,17 @@ def test_images_that_the_adapter_does_not_make(arena: Arena) -> None:
     )
     last = arena.check(honest, regenerate=3).report.checks[-1]
     assert (last.name, last.status) == ("regenerated", "could not check")
+
+
+def test_the_command_exits_4_with_the_table(arena: Arena, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["leaderboard", "validate", "--board", str(arena.board), "--cache", str(arena.root / "cache")]
+    assert invoke([*command, str(arena.submit("Thief"))]) == 4
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "memorisation failed" in shown
+    assert "Refused." in shown
+    assert invoke([*command, str(arena.submit("Honest")), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == "accepted"
+    assert invoke([*command, "nowhere.zip"]) == 2
+    add = ["leaderboard", "add", str(arena.submit("Thief")), "--board", str(arena.board), "--submitter", "A"]
+    assert invoke([*add, "--cache", str(arena.root / "cache")]) == 4
+    assert list((arena.board / "entries").iterdir()) == []

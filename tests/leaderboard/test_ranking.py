@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from unipath_bench.cli.app import invoke
 from unipath_bench.comparison.pairs import find_pairs
 from unipath_bench.errors import UsageError
 from unipath_bench.leaderboard import rank_board, rank_entries
@@ -167,3 +168,24 @@ def test_a_board_and_its_entries_are_read_from_their_folder(tmp_path: Path) -> N
     (folder / "entries" / "good").rename(folder / "entries" / "excellent")
     with pytest.raises(UsageError, match="'good' in a folder called 'excellent'"):
         rank_board(folder)
+
+
+def test_the_command_prints_ranks_ties_and_reasons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    entries = [of_level("good", 0.7), made_up.with_plan(of_level("small", 0.7), n=64)]
+    board = made_up.board_for(entries[0].record)
+    folder = tmp_path / board.name
+    for each in entries:
+        place = folder / "entries" / each.entry.name
+        place.mkdir(parents=True)
+        (place / "entry.json").write_text(each.entry.model_dump_json())
+        (place / "record.json").write_text(each.record.model_dump_json())
+    (folder / "board.yaml").write_text(yaml.safe_dump(json.loads(board.model_dump_json())))
+    assert invoke(["leaderboard", "rank", str(folder)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "1 good" in shown
+    assert "n = 64 prompts" in shown
+    assert "Holm" in shown
+    assert invoke(["leaderboard", "rank", str(folder), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [(row["name"], row["rank"]) for row in rows] == [("good", 1), ("small", None)]
+    assert invoke(["leaderboard", "rank", "nowhere"]) == 2

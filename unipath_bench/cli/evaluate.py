@@ -188,6 +188,7 @@ def prompts(
     """
     from unipath_bench.generators.folder import expected_file_name
     from unipath_bench.pipeline.plan import Options, plan_requests
+    from unipath_bench.spreadsheets import shielded_row
 
     _stay_offline(offline)
     chosen = Options(
@@ -208,10 +209,10 @@ def prompts(
     stream = sys.stdout if str(file) == "-" else file.open("w", encoding="utf-8", newline="")
     with stream:
         writer = csv.writer(stream)
-        writer.writerow(columns)
+        writer.writerow(shielded_row(columns))
         for r in requests:
             head = [expected_file_name(r), r.sample_id, r.replicate, r.prompt, r.seed, r.width, r.height]
-            writer.writerow([*head, *r.labels.values()])
+            writer.writerow(shielded_row([*head, *r.labels.values()]))
     Console(stderr=True).print(f"{len(requests)} requests written to {file}.", highlight=False)
 
 

@@ -73,6 +73,9 @@ def load_board(folder: Path) -> Board:
 
 def load_entry(folder: Path) -> Submitted:
     """An entry from its folder; raises :class:`UsageError` for what is lacking or not valid."""
+    for name in (ENTRY, RECORD, CARD, FINGERPRINTS):
+        if (folder / name).is_symlink():
+            raise UsageError(f"{folder / name} is a symbolic link.", "Put the file itself there.")
     entry = parse_json(Entry, folder / ENTRY)
     if entry.name != folder.name:
         raise UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from unipath_bench.errors import DataError, MissingError, UsageError
@@ -78,15 +79,19 @@ def _from_web(address: str, size: int, to: Path) -> Path:
         with (
             httpx.Client(follow_redirects=True, max_redirects=5, timeout=SECONDS) as client,
             client.stream("GET", address) as answer,
-            to.open("wb") as stream,
         ):
             answer.raise_for_status()
-            read = 0
-            for chunk in answer.iter_bytes():
-                read += len(chunk)
-                if read > size:
-                    raise DataError(f"{address} has more than the {size:,} bytes that its entry says.", "Correct one.")
-                stream.write(chunk)
+            _write(answer.iter_bytes(), size, to, address)
     except httpx.HTTPError as error:
         raise MissingError(f"{address} cannot be fetched: {error}", "Check the address; try again later.") from error
     return to
+
+
+def _write(chunks: Iterator[bytes], size: int, to: Path, address: str) -> None:
+    read = 0
+    with to.open("wb") as stream:
+        for chunk in chunks:
+            read += len(chunk)
+            if read > size:
+                raise DataError(f"{address} has more than the {size:,} bytes that its entry says.", "Correct one.")
+            stream.write(chunk)

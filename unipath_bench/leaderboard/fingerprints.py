@@ -1,4 +1,4 @@
-"""What the repository keeps of an entry's images, to know them again under another name: about 40 bytes an image.
+"""What the repository keeps of an entry's images, to know them again under another name: about 60 bytes an image.
 
 Pixel digests find equal images; a *sketch*, eight random projections of each image's features, finds nearly equal ones
 (coded anew, resized, with a little noise), in whatever order they come.

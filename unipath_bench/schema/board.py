@@ -95,7 +95,7 @@ class Standing(Document):
     licence: str
     submitted_on: str
     rank: int | None = Field(default=None, description="By the first headline metric; shared within a group.")
-    tied_with: tuple[str, ...] = Field(default=(), description="Entries that share the rank.")
+    tied_with: tuple[str, ...] = Field(default=(), description="Entries that it can't be told apart from.")
     eligible: bool
     stale: bool = False
     reasons: tuple[str, ...] = Field(default=(), description="Why it is not ranked.")

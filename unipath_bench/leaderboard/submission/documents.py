@@ -42,5 +42,7 @@ def _problem(value: Any, depth: int) -> str:
         return f"is nested more than {MAX_DEPTH} deep"
     if isinstance(value, float) and not math.isfinite(value):
         return "holds a number beyond float64"
+    if isinstance(value, int) and abs(value) >= 1 << 63:
+        return "holds a whole number of more than 63 bits"
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return next((problem for each in inner if (problem := _problem(each, depth + 1))), "")

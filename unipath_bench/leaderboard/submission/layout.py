@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -35,9 +35,9 @@ MAX_BYTES = 1 << 30
 """Largest archive, 1 GiB."""
 MAX_MEMBERS = 1024
 MAX_NAME = 100
-MAX_DOCUMENT = 64 << 20
-"""Largest JSON member, 64 MiB."""
-MAX_PIXELS = 16_000_000
+MAX_DOCUMENT = 32 << 20
+"""Largest JSON member, 32 MiB."""
+MAX_PIXELS = 1 << 22
 """Largest enclosed image."""
 
 ENCLOSED_IMAGES = 64
@@ -87,7 +87,7 @@ class SampleFamily(Document):
 class Samples(Document):
     """Every generated image by family."""
 
-    families: dict[str, SampleFamily]
+    families: dict[Annotated[str, Field(pattern=rf"^{FAMILY}$")], SampleFamily]
 
 
 def family_order(name: str) -> tuple[str, int]:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from unipath_bench.contracts import Context, Generator
 from unipath_bench.digest import pixel_digest, seed_from
-from unipath_bench.errors import BenchError
+from unipath_bench.errors import BenchError, MissingError
 from unipath_bench.generated import validate_generated
 from unipath_bench.generators.cards import load_generator, model_digest
-from unipath_bench.leaderboard.submission.layout import Samples, draw, image_name
+from unipath_bench.leaderboard.submission.contents import Documents
+from unipath_bench.leaderboard.submission.layout import draw, image_name
+from unipath_bench.leaderboard.submission.provenance import describe_adapter
 from unipath_bench.leaderboard.validation.checks import Check, judged, unknown
 from unipath_bench.leaderboard.validation.images import embed
 from unipath_bench.leaderboard.validation.stand_in import reason_of
 from unipath_bench.pipeline.generate import call_generator
 from unipath_bench.pipeline.plan import Plan, encoder_digest
 from unipath_bench.registries import GENERATORS
-from unipath_bench.schema.record import PlanRecord, RunRecord
+from unipath_bench.schema.record import PlanRecord
 from unipath_bench.types import RGBImage
 
 GREY_LEVELS = 2.0
@@ -33,8 +34,7 @@ NAME = "regenerated"
 
 def check_regenerated(
     plan: Plan,
-    record: RunRecord,
-    samples: Samples,
+    documents: Documents,
     features: Mapping[tuple[str, str], npt.NDArray[np.float32]],
     images: Mapping[tuple[str, int], RGBImage],
     count: int,
@@ -45,6 +45,7 @@ def check_regenerated(
 
     The adapter is ``model``, or the registered generator that the card names; a card cannot name a module or a file.
     """
+    record, samples = documents.record, documents.samples
     spec = model or trusted_name(record.plan)
     if spec is None:
         return unknown(NAME, f"the adapter {record.plan.model_spec!r} is not registered here; name it with --model")
@@ -69,7 +70,11 @@ def check_regenerated(
             problems.append(f"{image_name(family, row)}: {problem}")
         else:
             near += 1
-    return judged(NAME, problems, f"{equal} of {len(chosen)} equal" + (f", {near} within tolerance" if near else ""))
+    detail = f"{equal} of {len(chosen)} equal" + (f", {near} within tolerance" if near else "")
+    named = record.plan.model_copy(update={"model_spec": spec})
+    if describe_adapter(named).source_sha256 != documents.manifest.adapter.source_sha256:
+        detail += "; the adapter's source here is not what was submitted"
+    return judged(NAME, problems, detail)
 
 
 def trusted_name(plan: PlanRecord) -> str | None:
@@ -85,8 +90,8 @@ def _generate(generator: Generator, plan: Plan, chosen: list[tuple[str, int]]) -
     context = Context(plan.options.device, plan.options.offline, None, suite)
     remedy = generator.missing(context)
     if remedy is not None:
-        raise BenchError(f"The generator {generator.card.name!r} cannot be loaded.", remedy)
-    generator.setup(replace(context))
+        raise MissingError(f"The generator {generator.card.name!r} cannot be loaded.", remedy)
+    generator.setup(context)
     requests = [plan.generated[family][row] for family, row in chosen]
     return validate_generated(call_generator(generator, requests), requests)
 

@@ -54,7 +54,7 @@ def _check(
 
 def differing(recorded: TaskScore, found: TaskScore) -> Iterator[str]:
     """In what a recorded score differs from the one computed here, its details apart."""
-    for what in ("status", "version", "n", "dimension", "encoder_digest", "tier", "coupled"):
+    for what in ("status", "version", "title", "n", "dimension", "encoder_digest", "tier", "coupled"):
         mine, theirs = getattr(found, what), getattr(recorded, what)
         if mine != theirs:
             yield f"{what} {theirs}, computed here {mine}"
@@ -68,7 +68,7 @@ def differing(recorded: TaskScore, found: TaskScore) -> Iterator[str]:
 
 def _value_problems(recorded: Value, found: Value) -> Iterator[str]:
     slack = TOLERANCE * _scale(found) + 1e-9
-    for what in ("title", "direction", "headline", "unit"):
+    for what in ("title", "direction", "headline", "unit", "floor_source", "ceiling_source"):
         if getattr(recorded, what) != getattr(found, what):
             yield f"{what} {getattr(recorded, what)!r}, computed here {getattr(found, what)!r}"
     pairs: dict[str, tuple[float | None, float | None]] = {
@@ -77,12 +77,14 @@ def _value_problems(recorded: Value, found: Value) -> Iterator[str]:
     if (recorded.interval is None) != (found.interval is None):
         yield "its interval is recorded or computed here alone"
     elif recorded.interval is not None and found.interval is not None:
-        if recorded.interval.kind != found.interval.kind:
-            yield f"a {recorded.interval.kind} interval, computed here {found.interval.kind}"
+        for what in ("kind", "level", "units", "method"):
+            theirs, mine = getattr(recorded.interval, what), getattr(found.interval, what)
+            if theirs != mine:
+                yield f"interval {what} {theirs}, computed here {mine}"
         pairs |= _interval_pairs(recorded.interval, found.interval)
-    for what, (theirs, mine) in pairs.items():
-        if (theirs is None) != (mine is None) or abs((theirs or 0.0) - (mine or 0.0)) > slack:
-            yield f"{what} {_show(theirs)}, computed here {_show(mine)}"
+    for what, (before, after) in pairs.items():
+        if (before is None) != (after is None) or abs((before or 0.0) - (after or 0.0)) > slack:
+            yield f"{what} {_show(before)}, computed here {_show(after)}"
     yield from _contribution_problems(recorded.contributions, found.contributions, slack)
 
 

@@ -177,8 +177,8 @@ class _Validation:
             self._compare(documents, features)
         if replanned is not None and self.request.regenerate:
             check = check_regenerated(
-                replanned.plan, documents.record, documents.samples, features, decoded, self.request.regenerate,
-                self.request.model, self._identity,
+                replanned.plan, documents, features, decoded, self.request.regenerate, self.request.model,
+                self._identity,
             )  # fmt: skip
             self.checks.append(check)
 
@@ -213,6 +213,9 @@ class _Validation:
             except BenchError as error:
                 self.checks.append(unknown("scores recomputed", reason_of(error)))
                 found = None
+            except (ValueError, ArithmeticError) as error:  # features that no images have
+                self.checks.append(failed("scores recomputed", f"no score can be computed of these features: {error}"))
+                found = None
         if found is None:
             self.checks.append(rules.check_memorisation(self.board, record, recomputed=False))
             return
@@ -223,7 +226,9 @@ class _Validation:
 
     def _compare(self, documents: Documents, features: Features) -> None:
         """With the entries that the board has."""
-        encoders = sorted({encoder for encoder, family in features if family == "seed-0"})
+        answers = {family for family in documents.samples.families if family.startswith("seed-")}
+        there = {encoder for encoder, _ in features}
+        encoders = sorted(e for e in there if all((e, family) in features for family in answers))
         if self.board is None or self.folder is None:
             self.checks.append(unknown("earlier entries", rules.NO_BOARD))
             return

@@ -1,17 +1,44 @@
-"""The views of a finished run: the HTML report beside the record, and the run in MLflow."""
+"""The views of a run: the HTML report beside the record, and the run in MLflow."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from unipath_bench.exhibits import Exhibits
 from unipath_bench.pipeline.files import storage_error
+from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.progress import Progress, Silent
-from unipath_bench.pipeline.run import RunFolder
+from unipath_bench.pipeline.run import RunFolder, identify
 from unipath_bench.report import write_report
 from unipath_bench.scoring.catalogue import load_tasks
-from unipath_bench.tracking import log_run
+from unipath_bench.tracking import EXPERIMENT, Evaluation, log_run, track
+from unipath_bench.tracking.client import database_file
 
 
-def publish(folder: RunFolder, *, tracking_uri: str, progress: Progress | None = None) -> str:
+@contextmanager
+def tracked(plan: Plan, out: Path, *, tracking_uri: str, experiment: str = EXPERIMENT) -> Iterator[str]:
+    """Open the MLflow run of a plan while the block carries it out; yields the id for :func:`publish`.
+
+    See :func:`~unipath_bench.tracking.track` for what becomes of it when the block ends early.
+    """
+    file = database_file(tracking_uri)
+    if file is not None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(error, file) from error
+    found = identify(plan)
+    evaluation = Evaluation(found.run_id, found.name, found.plan, found.framework_version)
+    with track(evaluation, out, tracking_uri=tracking_uri, experiment=experiment) as run:
+        yield run
+
+
+def publish(
+    folder: RunFolder, *, tracking_uri: str, experiment: str = EXPERIMENT, progress: Progress | None = None,
+    mlflow_run: str | None = None,
+) -> str:  # fmt: skip
     """Write the report and log the run; returns the MLflow run id. The same evaluation keeps its MLflow run."""
     show = progress or Silent()
     show.start("Publish", 2)
@@ -21,7 +48,9 @@ def publish(folder: RunFolder, *, tracking_uri: str, progress: Progress | None =
     except OSError as error:
         raise storage_error(error, folder.report) from error
     show.advance(1)
-    run_id = log_run(record, folder.path, tracking_uri=tracking_uri, tasks=tasks)
+    run = log_run(
+        record, folder.path, tracking_uri=tracking_uri, experiment=experiment, tasks=tasks, mlflow_run=mlflow_run
+    )
     show.advance(1)
     show.finish()
-    return run_id
+    return run

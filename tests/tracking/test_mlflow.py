@@ -22,8 +22,8 @@ from unipath_bench.exhibits import sample_grid
 from unipath_bench.report import write_report
 from unipath_bench.schema.record import RunRecord
 from unipath_bench.tracking import log_run
+from unipath_bench.tracking.client import artifact_location
 from unipath_bench.tracking.entries import RUN_ID, attributes_csv, metrics, parameters
-from unipath_bench.tracking.mlflow import artifact_location
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -64,7 +64,7 @@ def test_one_run_an_evaluation_and_the_same_again(logged: SimpleNamespace) -> No
     assert {run.info.run_id for run in runs} == set(logged.ids)
     assert {run.info.run_name for run in runs} == {record.name for record in logged.records}
     assert {run.info.status for run in runs} == {"FINISHED"}
-    history = logged.client.get_metric_history(logged.ids[0], "headline/frechet-distance.texture")
+    history = logged.client.get_metric_history(logged.ids[0], "tier1/frechet-distance.texture")
     assert [entry.value for entry in history] == [41.2]
 
 
@@ -72,17 +72,17 @@ def test_every_number_is_a_metric(logged: SimpleNamespace) -> None:
     held = logged.client.get_run(logged.ids[0]).data.metrics
     record: RunRecord = logged.records[0]
     assert held == metrics(record)
-    assert held["tier1/frechet-distance.texture.frechet_distance"] == 41.2
-    assert held["headline/frechet-distance.texture"] == 41.2
+    assert held["value/frechet-distance.texture.frechet_distance"] == 41.2
+    assert held["tier1/frechet-distance.texture"] == 41.2
     assert held["scale/frechet-distance.texture.frechet_distance.floor"] == 22.5
     assert held["scale/frechet-distance.texture.frechet_distance.ceiling"] == 484.0
     # (484 - 41.2) / (484 - 22.5) of the scale
     assert held["position/frechet-distance.texture"] == pytest.approx(100 * 442.8 / 461.5)
-    assert held["headline/third-party-colour"] == 3.1
+    assert held["tier4/third-party-colour"] == 3.1
     assert not [key for key in held if "virchow2" in key or "plip" in key]  # not computed: no number
     values = [v for s in record.scores for v in s.values.values()]
-    assert sum(key.startswith("tier") for key in held) == len(values)
-    assert sum(key.startswith("headline/") for key in held) == sum(v.headline for v in values)
+    assert sum(key.startswith("value/") for key in held) == len(values)
+    assert sum(key.startswith("tier") for key in held) == sum(v.headline for v in values)
 
 
 def test_parameters_and_tags(logged: SimpleNamespace) -> None:
@@ -165,7 +165,7 @@ def test_a_changed_number_becomes_the_run_s_newest(logged: SimpleNamespace) -> N
     timing = record.timing.model_copy(update={"finished_at": "2026-01-06T10:00:00+00:00"})
     changed = record.model_copy(update={"scores": (score, *record.scores[1:]), "timing": timing})
     assert log_run(changed, logged.root / "none", tracking_uri=logged.uri, tasks={}, experiment="other") == run
-    assert logged.client.get_run(run).data.metrics["headline/frechet-distance.texture"] == 12.5
+    assert logged.client.get_run(run).data.metrics["tier1/frechet-distance.texture"] == 12.5
 
 
 def test_the_environment_and_the_loggers_are_as_before(
@@ -183,12 +183,68 @@ def test_a_tracking_uri_that_mlflow_refuses_is_the_user_s_to_mend(uri: str, tmp_
     with pytest.raises(UsageError, match=r"did not take the run") as caught:
         log_run(made_up.record(), tmp_path, tracking_uri=uri, tasks={})
     assert "--tracking-uri" in caught.value.remedy
+    assert "unipath-bench import" in caught.value.remedy
 
 
 def test_names_that_mlflow_would_refuse_are_made_legal() -> None:
     odd = made_up.score("odd", 1, "Odd", {"a/b@1": made_up.value(1.0, "x", "lower")}, encoder="module:Class")
     keys = metrics(made_up.record(some=[odd]))
-    assert keys == {"headline/odd.module_Class": 1.0, "tier1/odd.module_Class.a_b_1": 1.0}
+    assert keys == {"tier1/odd.module_Class": 1.0, "value/odd.module_Class.a_b_1": 1.0}
+
+
+def test_a_place_beyond_the_scale_is_held_at_its_end() -> None:
+    # -3 lies below the bad end 0, 7 above the good end 5; 1 lies a fifth of the way
+    values = {"below": -3.0, "above": 7.0, "within": 1.0}
+    scores = [
+        made_up.score(name, 2, name, {"v": made_up.value(x, "", "higher", (0.0, 5.0))}) for name, x in values.items()
+    ]
+    keys = metrics(made_up.record(some=scores))
+    places = {key: keys[key] for key in keys if key.startswith("position/")}
+    assert places == {
+        "position/below.texture": 0.0,
+        "position/above.texture": 100.0,
+        "position/within.texture": pytest.approx(20.0),
+    }
+    assert keys["tier2/below.texture"] == -3.0
+
+
+def test_a_model_s_arguments_are_parameters_numbers_as_numbers() -> None:
+    record = made_up.record()
+    arguments = {"strength": 0.5, "steps": 30, "mode": "blur", "sizes": [1, 2], "on": True}
+    model = record.plan.model.model_copy(update={"arguments": arguments})
+    plan = record.plan.model_copy(update={"model": model, "suite_arguments": {"fold": 3}})
+    found = parameters(record.model_copy(update={"plan": plan}), {})
+    assert {key: text for key, text in found.items() if "argument" in key} == {
+        "model.argument.strength": "0.5",
+        "model.argument.steps": "30",
+        "model.argument.mode": "blur",
+        "model.argument.sizes": "[1, 2]",
+        "model.argument.on": "True",
+        "suite.argument.fold": "3",
+    }
+
+
+def test_a_data_set_that_another_run_brings_at_the_same_time_is_brought_again(
+    logged: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    refusals = [MlflowException("UNIQUE constraint failed: datasets.name")] * 2
+    bring = MlflowClient.log_inputs
+
+    def refused(self: Any, run_id: str, **more: Any) -> None:
+        if refusals:
+            raise refusals.pop()
+        bring(self, run_id, **more)
+
+    monkeypatch.setattr(MlflowClient, "log_inputs", refused)
+    record = made_up.record("crowded")
+    run = log_run(record, logged.root / "none", tracking_uri=logged.uri, tasks={}, experiment="other")
+    assert len(logged.client.get_run(run).inputs.dataset_inputs) == 1
+    refusals += [MlflowException("no")] * 10
+    with pytest.raises(UsageError, match="did not take the run: no"):
+        log_run(made_up.record("fifth"), logged.root / "none", tracking_uri=logged.uri, tasks={}, experiment="other")
 
 
 def test_no_attributes_no_table() -> None:

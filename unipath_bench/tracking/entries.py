@@ -9,21 +9,25 @@ import re
 from collections.abc import Mapping
 
 from unipath_bench.reading import attribute_control, memorisation, run_notes
-from unipath_bench.schema.record import RunRecord, TaskScore
+from unipath_bench.schema.record import PlanRecord, RunRecord, TaskScore
 from unipath_bench.schema.task import TaskSpec
+from unipath_bench.spreadsheets import shielded_row
 
 RUN_ID = "unipath_bench.run_id"
 """The tag by which a run is found again."""
+STATE, ATTEMPTS = "unipath_bench.state", "unipath_bench.attempts"
+"""``running``, ``complete``, or how it ended early; and how often it was begun."""
 _LONGEST_PARAMETER = 500
 
 
 def metrics(record: RunRecord) -> dict[str, float]:
     """Every number of the record by key.
 
-    ``headline/TASK.ENCODER`` holds each task's headline value and ``position/TASK.ENCODER`` where it lies on its scale
-    (0 bad end, 100 good end): these line up in MLflow's compare view. ``tierT/TASK.ENCODER.VALUE`` holds every value,
-    ``scale/TASK.ENCODER.VALUE.floor`` and ``.ceiling`` the ends, ``interval/TASK.ENCODER.VALUE.low``, ``.high`` and
-    ``.estimate`` what the sample says. MLflow draws one section a prefix.
+    ``tierT/TASK.ENCODER`` holds each task's headline value and ``position/TASK.ENCODER`` where it lies on its scale
+    (0 bad end, 100 good end; held there where it lies beyond, so that all axes are alike): these line up in MLflow's
+    compare view. ``value/TASK.ENCODER.VALUE`` holds every value, ``scale/TASK.ENCODER.VALUE.floor`` and ``.ceiling``
+    the ends, ``interval/TASK.ENCODER.VALUE.low``, ``.high`` and ``.estimate`` what the sample says. MLflow draws one
+    section a prefix.
     """
     headline: dict[str, float] = {}
     position: dict[str, float] = {}
@@ -34,7 +38,7 @@ def metrics(record: RunRecord) -> dict[str, float]:
         stem = _stem(score)
         for name, value in score.values.items():
             key = _legal(f"{stem}.{name}")
-            every[f"tier{score.tier}/{key}"] = value.value
+            every[f"value/{key}"] = value.value
             if value.floor is not None:
                 ends[f"scale/{key}.floor"] = value.floor
             if value.ceiling is not None:
@@ -43,35 +47,47 @@ def metrics(record: RunRecord) -> dict[str, float]:
                 figures = {"low": value.interval.low, "high": value.interval.high, "estimate": value.interval.estimate}
                 limits.update({f"interval/{key}.{end}": x for end, x in figures.items() if x is not None})
             if value.headline:
-                headline[f"headline/{stem}"] = value.value
+                headline[f"tier{score.tier}/{stem}"] = value.value
                 if value.percent_of_range is not None:
-                    position[f"position/{stem}"] = value.percent_of_range
+                    position[f"position/{stem}"] = min(max(value.percent_of_range, 0.0), 100.0)
     return {**headline, **position, **every, **ends, **limits}
 
 
 def parameters(record: RunRecord, tasks: Mapping[str, TaskSpec]) -> dict[str, str]:
-    """What was asked for: model, suite, counts, encoders with their revisions, task versions with their metrics."""
-    plan = record.plan
+    """What was asked for: :func:`plan_parameters`, the device, and task versions with their metrics."""
+    found = {"device": record.environment.device}
+    for score in record.scores:
+        spec = tasks.get(score.task)
+        found[f"task.{score.task}"] = f"version {score.version}" + (f", metric {spec.metric}" if spec else "")
+    return {**plan_parameters(record.plan, record.framework_version), **_clipped(found)}
+
+
+def plan_parameters(plan: PlanRecord, framework: str) -> dict[str, str]:
+    """What is known before the run begins: model, suite, counts, encoders with their revisions.
+
+    ``model.argument.NAME`` holds each argument of the model and ``suite.argument.NAME`` of the suite; a number stands
+    as a number, an axis of MLflow's parallel coordinates, which begin with the first parameters that differ.
+    """
     found = {
         "model": plan.model.name,
         "model.revision": plan.model.revision,
         "model.digest": plan.model_digest,
+        "model.licence": plan.model.licence,
         "suite": plan.suite.name,
         "suite.revision": plan.suite_revision,
         "n": str(plan.n),
         "seeds": str(plan.seeds),
+        "images": str(plan.counts.get("generated", plan.n * plan.seeds)),
         "tiers": ",".join(map(str, plan.tiers)),
-        "framework": record.framework_version,
-        "device": record.environment.device,
+        "framework": framework,
     }
+    found.update({f"model.argument.{name}": _scalar(value) for name, value in plan.model.arguments.items()})
+    found.update({f"suite.argument.{name}": _scalar(value) for name, value in plan.suite_arguments.items()})
     found.update({f"role.{role}": ",".join(names) for role, names in plan.roles.items()})
     found.update(
         {f"encoder.{name}": f"{card.revision} ({card.dimension} dimensions)" for name, card in plan.encoders.items()}
     )
-    for score in record.scores:
-        spec = tasks.get(score.task)
-        found[f"task.{score.task}"] = f"version {score.version}" + (f", metric {spec.metric}" if spec else "")
-    return {_legal(name): text[:_LONGEST_PARAMETER] for name, text in found.items()}
+    return _clipped(found)
 
 
 def tags(record: RunRecord) -> dict[str, str]:
@@ -79,14 +95,22 @@ def tags(record: RunRecord) -> dict[str, str]:
     coupled = [score.key for score in record.scores if score.coupled]
     absent = [score.key for score in record.scores if score.status == "not computed"]
     return {
-        RUN_ID: record.run_id,
-        "unipath_bench.kind": record.plan.suite.kind,
-        "unipath_bench.tiers": ",".join(map(str, record.plan.tiers)),
-        "unipath_bench.oracle": _yes(record.plan.model.oracle),
+        **plan_tags(record.run_id, record.plan),
+        STATE: "complete",
         "unipath_bench.memorisation": _audit(record),
         "unipath_bench.coupled": ", ".join(coupled) or "none",
         "unipath_bench.not_computed": ", ".join(absent) or "none",
         "mlflow.note.content": _description(record),
+    }
+
+
+def plan_tags(run_id: str, plan: PlanRecord) -> dict[str, str]:
+    """What to filter by before the run has ended."""
+    return {
+        RUN_ID: run_id,
+        "unipath_bench.kind": plan.suite.kind,
+        "unipath_bench.tiers": ",".join(map(str, plan.tiers)),
+        "unipath_bench.oracle": _yes(plan.model.oracle),
         "mlflow.source.name": "unipath-bench",
         "mlflow.source.type": "LOCAL",
     }
@@ -114,7 +138,7 @@ def attributes_csv(record: RunRecord) -> str:
             figures = (row.weighted_f1, row.real_weighted_f1, row.percent_of_real, row.chance, row.ece)
             if not rows:
                 writer.writerow(columns)
-            writer.writerow([score.task, score.encoder, name, " | ".join(row.classes), *figures])
+            writer.writerow(shielded_row([score.task, score.encoder, name, " | ".join(row.classes), *figures]))
             rows += 1
     return stream.getvalue()
 
@@ -126,6 +150,14 @@ def _stem(score: TaskScore) -> str:
 def _legal(key: str) -> str:
     """``key`` in the characters that MLflow allows in names, without those that it gives a meaning."""
     return re.sub(r"[^\w.\- ]", "_", key, flags=re.ASCII)
+
+
+def _scalar(value: object) -> str:
+    return str(value) if isinstance(value, str | int | float) else json.dumps(value, sort_keys=True, default=str)
+
+
+def _clipped(found: Mapping[str, str]) -> dict[str, str]:
+    return {_legal(name): text[:_LONGEST_PARAMETER] for name, text in found.items()}
 
 
 def _yes(flag: bool) -> str:

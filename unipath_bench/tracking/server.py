@@ -6,15 +6,14 @@ import os
 import re
 import signal
 import socket
-import subprocess
+import subprocess  # nosec B404
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
+from unipath_bench.confidential import without_credentials
 from unipath_bench.errors import MissingError, UsageError
-from unipath_bench.tracking.mlflow import artifact_location
+from unipath_bench.tracking.client import artifact_location
+from unipath_bench.tracking.signals import stoppable
 
 HOST = "127.0.0.1"
 
@@ -26,11 +25,11 @@ def serve(tracking_uri: str, port: int = 5000) -> None:
     :class:`~unipath_bench.errors.MissingError` where MLflow does not start.
     """
     if re.match(r"https?://", tracking_uri):
-        raise UsageError(f"{tracking_uri} is a server already.", "Open it in a browser.")
+        raise UsageError(f"{without_credentials(tracking_uri)} is a server already.", "Open it in a browser.")
     _require_free(port)
     print(f"MLflow: http://{HOST}:{port}   (Ctrl-C ends it)", file=sys.stderr, flush=True)
-    with _stoppable():
-        process = subprocess.Popen(server_command(tracking_uri, port), env=server_environment(), start_new_session=True)
+    with stoppable():
+        process = subprocess.Popen(server_command(tracking_uri, port), env=server_environment(), start_new_session=True)  # nosec B603
         try:
             code = process.wait()
         except KeyboardInterrupt:
@@ -39,20 +38,6 @@ def serve(tracking_uri: str, port: int = 5000) -> None:
             return
     if code:
         raise MissingError(f"MLflow's server ended with code {code}.", "Its own message is above; try another --port.")
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """A polite kill (SIGTERM) counts as Ctrl-C, so that the server never outlives this process."""
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def server_command(tracking_uri: str, port: int) -> list[str]:

@@ -70,7 +70,7 @@ LANGUAGE: dict[str, Any] = {
 }
 """Qwen2_5_VLConfig of Qwen2.5-VL-7B."""
 
-SEMANTIC_TOKENS: dict[str, Any] = {"n_query": 64, "hidden_size": 3584, "query_token_id": 151665}
+SEMANTIC_TOKENS: dict[str, Any] = {"n_query": 64, "hidden_size": 3584, "query_token_id": 151665}  # nosec B105
 PROTOTYPES: dict[str, Any] = {"feature_size": 1536, "hidden_size": 3584}
 INTERNAL_ENCODERS = ("conch", "uni2-h")
 LICENCE = "CC-BY-NC-ND-4.0"

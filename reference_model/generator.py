@@ -135,7 +135,7 @@ class UniPathGenerator(Generator):
             return
         from transformers import AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(self.folder / "tokenizer", local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(self.folder / "tokenizer", local_files_only=True)  # nosec B615
         prompts = sorted({request.prompt for request in requests})
         lengths = [len(ids) for ids in tokenizer(prompts, add_special_tokens=False)["input_ids"]] if prompts else []
         limit = int(index["max_text_tokens"])

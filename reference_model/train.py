@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from rich.console import Console
-
 from reference_model.training.config import TrainingConfig, read_config
 from unipath_bench import BenchError, UsageError
 from unipath_bench.cli.drawing import RichProgress
+from unipath_bench.console import Console
 from unipath_bench.pipeline.progress import Silent
 
 CONFIGS = Path(__file__).parent / "configs"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +12,18 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from unipath_bench.confidential import is_secret_query, without_credentials, without_secrets
 from unipath_bench.contracts import Context
 from unipath_bench.errors import GeneratorError, MissingError, UsageError
+from unipath_bench.schema.parsing import parse_json
 
 LONGEST_WAIT = 60.0
 _REDIRECTS = 3
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_QUOTED = 200
+"""Characters of an answer that a message quotes."""
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class Endpoint:
             try:
                 reply = self._follow(self._client, body)
             except httpx.TransportError as error:
-                failure = f"{type(error).__name__}: {error}"
+                failure = self.hidden(f"{type(error).__name__}: {error}")
             else:
                 if reply.status == 200:
                     return reply
@@ -111,11 +117,18 @@ class Endpoint:
             reply = self._send(client, url, body)
             if reply.status not in (301, 302, 303, 307, 308):
                 return reply
-            target = url.join(reply.headers.get("location", ""))
+            try:
+                target = url.join(reply.headers.get("location", ""))
+            except (httpx.InvalidURL, ValueError) as error:
+                raise GeneratorError(
+                    f"The endpoint {self.url} redirects to what is no URL: {self.hidden(str(error))}.",
+                    "Give the final URL.",
+                ) from error
             same_host = (target.scheme, target.host, target.port) == (url.scheme, url.host, url.port)
             if reply.status not in (307, 308) or not same_host:
+                shown = self.hidden(without_credentials(str(target)))
                 raise GeneratorError(
-                    f"The endpoint {self.url} redirects to {target} (HTTP {reply.status}).",
+                    f"The endpoint {self.url} redirects to {shown} (HTTP {reply.status}).",
                     "Redirects are not followed to other hosts, nor where they drop the request's body: "
                     "give the final URL.",
                 )
@@ -126,7 +139,7 @@ class Endpoint:
         deadline = time.monotonic() + self.timeout
         with client.stream("POST", url, json=body) as response:
             announced = response.headers.get("content-length", "0")
-            parts, size = [], int(announced) if announced.isdigit() else 0
+            parts, size = [], int(announced) if _NUMBER.fullmatch(announced) else 0
             if size <= self.max_bytes:
                 size = 0
                 for part in response.iter_raw():
@@ -144,10 +157,12 @@ class Endpoint:
             return Reply(response.status_code, response.headers, b"".join(parts))
 
     def _describe(self, reply: Reply) -> str:
-        text = reply.body[:200].decode("utf-8", "replace").strip()
-        for secret in self._secrets:
-            text = text.replace(secret, "[hidden]")
+        text = self.hidden(reply.body.decode("utf-8", "replace"))[:_QUOTED].strip()
         return f"HTTP {reply.status} {text}".strip()
+
+    def hidden(self, text: str) -> str:
+        """``text`` without the headers' values, should the endpoint repeat them."""
+        return without_secrets(text, self._secrets)
 
 
 def _checked_url(url: str) -> httpx.URL:
@@ -162,6 +177,12 @@ def _checked_url(url: str) -> httpx.URL:
             "The endpoint's url carries a user name or password, which would be recorded.",
             "Put the token in an environment variable and name that with --model-arg headers_env=NAME.",
         )
+    secret = next((name for name in parsed.params if is_secret_query(name)), None)
+    if secret is not None:
+        raise UsageError(
+            f"The endpoint's url has the query parameter {secret!r}, which looks like a secret and would be recorded.",
+            "Put the token in an environment variable and name that with --model-arg headers_env=NAME.",
+        )
     return parsed
 
 
@@ -169,12 +190,21 @@ def _read_headers(variable: str | None) -> dict[str, str]:
     if variable is None:
         return {}
     value = os.environ[variable].strip()
-    if not value.startswith("{"):
-        return {"Authorization": f"Bearer {value}"}
+    headers = _parsed_headers(value, variable) if value.startswith("{") else {"Authorization": f"Bearer {value}"}
+    for name, text in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not (text.isascii() and text.isprintable()):
+            raise UsageError(
+                f"{variable} holds what cannot be a header: a line break, or a letter beyond ASCII.", "Correct it."
+            )
+    return headers
+
+
+def _parsed_headers(value: str, variable: str) -> dict[str, str]:
     try:
-        headers = json.loads(value)
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{variable} begins with a brace but is no JSON object.", "Correct its quotes.") from error
+        headers = parse_json(value)
+    except ValueError:
+        # Not chained: the parser's error holds the text.
+        raise UsageError(f"{variable} begins with a brace but is no JSON object.", "Correct its quotes.") from None
     if not all(isinstance(v, str) for v in headers.values()):
         raise UsageError(f"{variable} has a header that is no string.", "Give a JSON object of strings.")
     return dict(headers)
@@ -183,12 +213,11 @@ def _read_headers(variable: str | None) -> dict[str, str]:
 def _retry_after(headers: httpx.Headers) -> float | None:
     """Seconds to wait, from a number or a date (RFC 9110, 10.2.3); None where absent or unreadable."""
     value = headers.get("retry-after", "").strip()
-    if value.isdigit():
+    if _NUMBER.fullmatch(value):
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

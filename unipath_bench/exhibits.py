@@ -8,17 +8,50 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from pydantic import ValidationError
 
 from unipath_bench.errors import DataError, UsageError
+from unipath_bench.images import read_image
+from unipath_bench.schema.base import Document, read_json
 from unipath_bench.types import RGBImage
 
 INDEX = "index.json"
 _VERSION = 1
+_REPEAT = "Give a finished run's folder; repeat the run if it is."
+_ANEW = "Repeat the run: it writes the file anew."
 _INK, _PAPER, _RULE = (32, 36, 42), (255, 255, 255), (0, 114, 178)
+
+
+class _SampleEntry(Document):
+    """A :class:`ShownSample` in the index, by the names of its files."""
+
+    sample_id: str
+    prompt: str
+    labels: dict[str, str]
+    real: str | None
+    generated: tuple[str, ...]
+
+
+class _PairEntry(Document):
+    """A :class:`NeighbourPair` in the index."""
+
+    sample_id: str
+    replicate: int
+    train_id: str
+    distance: float
+    copied: bool
+    generated: str
+    train: str
+
+
+class _Index(Document):
+    version: Literal[1]
+    samples: tuple[_SampleEntry, ...]
+    neighbours: tuple[_PairEntry, ...]
 
 
 @dataclass(frozen=True)
@@ -85,21 +118,17 @@ class Exhibits:
         """Read what :meth:`save` wrote. Raises :class:`~unipath_bench.errors.UsageError` where there is no index,
         :class:`~unipath_bench.errors.DataError` naming a file that cannot be read."""
         path = folder / INDEX
+        value = read_json(path, _REPEAT)
         try:
-            index = json.loads(path.read_text(encoding="utf-8"))
-            return cls(
-                samples=[_read_sample(entry, folder) for entry in index["samples"]],
-                neighbours=[_read_pair(entry, folder) for entry in index["neighbours"]],
-            )
-        except FileNotFoundError as error:
-            missing = Path(error.filename)
-            raise UsageError(
-                f"{missing}: no such file.", "Give a finished run's folder; repeat the run if it is."
-            ) from error
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise DataError(
-                f"{path} is not an index of exhibits: {error}", "Repeat the run: it writes the file anew."
-            ) from error
+            index = _Index.model_validate(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise DataError(f"{path} is not an index of exhibits: {place}: {first['msg']}.", _ANEW) from error
+        return cls(
+            samples=[_read_sample(entry, folder) for entry in index.samples],
+            neighbours=[_read_pair(entry, folder) for entry in index.neighbours],
+        )
 
 
 def _write_sample(sample: ShownSample, number: int, folder: Path) -> dict[str, Any]:
@@ -113,13 +142,13 @@ def _write_sample(sample: ShownSample, number: int, folder: Path) -> dict[str, A
     }
 
 
-def _read_sample(entry: Mapping[str, Any], folder: Path) -> ShownSample:
+def _read_sample(entry: _SampleEntry, folder: Path) -> ShownSample:
     return ShownSample(
-        sample_id=entry["sample_id"],
-        prompt=entry["prompt"],
-        labels=dict(entry["labels"]),
-        real=None if entry["real"] is None else _read_image(folder, entry["real"]),
-        generated=[_read_image(folder, name) for name in entry["generated"]],
+        sample_id=entry.sample_id,
+        prompt=entry.prompt,
+        labels=entry.labels,
+        real=None if entry.real is None else _read_image(folder, entry.real),
+        generated=[_read_image(folder, name) for name in entry.generated],
     )
 
 
@@ -136,15 +165,15 @@ def _write_pair(pair: NeighbourPair, number: int, folder: Path) -> dict[str, Any
     }
 
 
-def _read_pair(entry: Mapping[str, Any], folder: Path) -> NeighbourPair:
+def _read_pair(entry: _PairEntry, folder: Path) -> NeighbourPair:
     return NeighbourPair(
-        generated=_read_image(folder, entry["generated"]),
-        train=_read_image(folder, entry["train"]),
-        sample_id=entry["sample_id"],
-        replicate=entry["replicate"],
-        train_id=entry["train_id"],
-        distance=entry["distance"],
-        copied=entry["copied"],
+        generated=_read_image(folder, entry.generated),
+        train=_read_image(folder, entry.train),
+        sample_id=entry.sample_id,
+        replicate=entry.replicate,
+        train_id=entry.train_id,
+        distance=entry.distance,
+        copied=entry.copied,
     )
 
 
@@ -155,13 +184,11 @@ def _write_image(image: RGBImage, folder: Path, name: str) -> str:
 
 def _read_image(folder: Path, name: str) -> RGBImage:
     path = folder / Path(name).name
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"), dtype=np.uint8)
-    except FileNotFoundError:
-        raise
-    except (OSError, SyntaxError) as error:
-        raise DataError(f"{path} cannot be read: {error}", "Repeat the run: it writes the file anew.") from error
+    if not path.exists():
+        raise UsageError(f"{path}: no such file.", _REPEAT)
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DataError(f"{path} is a link that leads out of its folder.", _ANEW)
+    return read_image(path)
 
 
 def _remove(folder: Path) -> None:

@@ -50,7 +50,7 @@ _FLATTEN = "Paste it on the background that you mean (white for brightfield slid
 _PROFILE = "Convert it to sRGB with its own colour profile and save it as 8-bit RGB."
 _SPLIT = "Save the one frame or page that you mean as an 8-bit RGB image of its own."
 
-_ORIENTATION = 274
+_ORIENTATION, _TILE_WIDTH, _TILE_LENGTH = 274, 322, 323
 _ORIENTATIONS = {
     2: "mirrored left to right", 3: "turned by 180 degrees", 4: "mirrored top to bottom", 5: "transposed",
     6: "turned by 90 degrees clockwise", 7: "transposed across the other diagonal",
@@ -87,6 +87,15 @@ def image_size(source: Path | bytes) -> tuple[int, int] | None:
             return image.height, image.width
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, *_DECODING_ERRORS):
         return None
+
+
+def refuse_bomb(height: int, width: int, name: str, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise :class:`DataError` where an image of this size is beyond the limit: to be asked before it is decoded."""
+    if height * width > max_pixels:
+        raise DataError(
+            f"{name} has {width} x {height} pixels, more than the limit of {max_pixels / 1e6:g} million.",
+            "Cut it into tiles.",
+        )
 
 
 def encode_png(image: RGBImage) -> bytes:
@@ -184,12 +193,7 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
 
 def _refuse_what_is_not_rgb(image: Image.Image, data: bytes, name: str, max_pixels: int) -> None:
     kind = image.format or "image"
-    pixels = image.width * image.height
-    if pixels > max_pixels:
-        raise DataError(
-            f"{name} has {image.width} x {image.height} pixels, more than the limit of {max_pixels / 1e6:g} million.",
-            "Cut it into tiles.",
-        )
+    refuse_bomb(image.height, image.width, name, max_pixels)
     try:
         depth, colours = _depth_and_colours(image, data)
         frames = getattr(image, "n_frames", 1)
@@ -203,6 +207,12 @@ def _refuse_what_is_not_rgb(image: Image.Image, data: bytes, name: str, max_pixe
     if (depth, colours) != (8, "RGB"):
         article = "an" if description.startswith("8") else "a"
         raise DataError(f"{name} is {article} {description}; 8-bit RGB is needed.", _remedy(depth, colours))
+    tile = _largest_tile(image)
+    if tile > max_pixels:
+        raise DataError(
+            f"{name} is stored in tiles of {tile / 1e6:g} million pixels, more than the limit of {max_pixels / 1e6:g}.",
+            "Save it anew as a plain 8-bit RGB file.",
+        )
     if "transparency" in image.info:
         raise DataError(f"{name} is an {description} with a transparent colour; plain 8-bit RGB is needed.", _FLATTEN)
     if kind not in FORMATS:
@@ -230,6 +240,15 @@ def _depth_and_colours(image: Image.Image, data: bytes) -> tuple[int, str]:
         stored: tuple[int, ...] = image.tag_v2.get(258, (1,))  # type: ignore[attr-defined]
         bits = max(stored) if colours in ("RGB", "greyscale") else bits
     return bits, colours
+
+
+def _largest_tile(image: Image.Image) -> int:
+    """Pixels in one tile or strip of a TIFF file, which are decoded at once however small the image is."""
+    if image.format != "TIFF":
+        return 0
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    sides = [tags.get(tag, 0) for tag in (_TILE_WIDTH, _TILE_LENGTH)]
+    return int(sides[0]) * int(sides[1]) if all(isinstance(side, int) for side in sides) else 0
 
 
 def _remedy(depth: int, colours: str) -> str:

@@ -124,7 +124,7 @@ class PrototypeBank:
 
     @cached_property
     def _text_encoder(self) -> TextEncoder:
-        assert self.card.retrieval is not None
+        assert self.card.retrieval is not None  # nosec B101  # tells the type checker what holds
         encoder = self._given["retrieval"] or reopen_encoder(self.card.retrieval, self._context)
         if not isinstance(encoder, TextEncoder):
             raise MissingError(

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from unipath_bench.cli import options as opt
+from unipath_bench.console import Console
 
 app = typer.Typer(
     help="Curate tiles: quality control, de-duplication, sampling, captions.",

@@ -18,6 +18,7 @@ from unipath_bench import DataError, Sample, Suite, UsageError
 from unipath_bench.digest import canonical_json
 from unipath_bench.images import encode_png
 from unipath_bench.pipeline.files import storage_error
+from unipath_bench.spreadsheets import shielded_row
 from unipath_bench.suites.folder import FolderSuite
 
 Form = Literal["folder", "parquet"]
@@ -69,9 +70,9 @@ def _write_folder(suite: Suite, result: Result, folder: Path) -> None:
             rows.append({"file_name": name, **cells})
         used = [c for c in rows[0] if any(row[c] not in ("", None) for row in rows)]
         with (folder / split / "metadata.csv").open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, used, extrasaction="ignore", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(shielded_row(used))
+            writer.writerows(shielded_row(row[c] for c in used) for row in rows)
 
 
 def _write_parquet(suite: Suite, result: Result, folder: Path) -> None:

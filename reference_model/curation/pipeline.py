@@ -149,7 +149,7 @@ class _Run:
 
     def _encoder_at_hand(self) -> ImageEncoder:
         if self._encoder is None:
-            assert self.options.encoder is not None
+            assert self.options.encoder is not None  # nosec B101  # tells the type checker what holds
             encoder = open_encoder(self.options.encoder, self.context)
             if not isinstance(encoder, ImageEncoder):
                 raise UsageError(f"--encoder {self.options.encoder} reads no images.", "Name an image encoder.")

@@ -91,8 +91,8 @@ class ContextTable:
         return tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
 
     def _prototypes(self, rows: list[int]) -> tuple[Tensor, Tensor]:
-        assert self.found is not None
-        assert self.features is not None
+        assert self.found is not None  # nosec B101  # tells the type checker what holds
+        assert self.features is not None  # nosec B101  # tells the type checker what holds
         found = torch.from_numpy(self.found[rows])
         found = found[:, : max(1, int((found != NOTHING).sum(dim=1).max()))]
         device = next(self.encoder.projector.parameters()).device

@@ -161,7 +161,7 @@ class Training:
                 problem.tokenizer.save_pretrained(folder)
 
             folder = self._stage(problem, config.schedule, save)
-        multimodal = "vision_config" in AutoConfig.from_pretrained(folder).to_dict()
+        multimodal = "vision_config" in AutoConfig.from_pretrained(folder).to_dict()  # nosec B615  # a local folder
         kind = Qwen2_5_VLForConditionalGeneration if multimodal else AutoModelForCausalLM
         model = kind.from_pretrained(folder, dtype=torch.float32)
         # AutoTokenizer would take the tiny model's folder for one of Qwen's own, byte-level, tokenizers.

@@ -11,6 +11,7 @@ from unipath_bench.audit.page import render_page
 from unipath_bench.audit.result import AuditResult
 from unipath_bench.pipeline.files import write_atomically, write_text
 from unipath_bench.schema.base import parse_json
+from unipath_bench.spreadsheets import shield
 from unipath_bench.types import RGBImage
 
 
@@ -46,7 +47,7 @@ def save_audit(result: AuditResult, examples: Mapping[str, Sequence[RGBImage]], 
     """
     folder = AuditFolder(out / "audits" / result.name)
     write_text(folder.result, result.model_dump_json(indent=2) + "\n")
-    write_text(folder.table, result.to_frame().to_csv(index=False))
+    write_text(folder.table, _table(result))
     _write_bytes(folder.map, map_file(result, "png"))
     _write_bytes(folder.map.with_suffix(".svg"), map_file(result, "svg"))
     write_text(folder.page, render_page(result, examples))
@@ -56,6 +57,13 @@ def save_audit(result: AuditResult, examples: Mapping[str, Sequence[RGBImage]], 
 def load_audit(path: Path) -> AuditResult:
     """Read a result back, from its folder or its JSON file."""
     return parse_json(AuditResult, AuditFolder(path).result if path.is_dir() else path)
+
+
+def _table(result: AuditResult) -> str:
+    frame = result.to_frame()
+    texts = frame.select_dtypes(exclude=["number", "bool"]).columns
+    frame[texts] = frame[texts].map(lambda cell: shield(cell) if isinstance(cell, str) else cell)
+    return frame.to_csv(index=False)
 
 
 def _write_bytes(path: Path, data: bytes) -> None:

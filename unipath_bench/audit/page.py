@@ -59,7 +59,7 @@ def render_page(result: AuditResult, examples: Mapping[str, Sequence[RGBImage]])
     return engine.get_template("audit.html.j2").render(
         result=result,
         grid=grid,
-        style=Markup(report + own),
+        style=Markup(report + own),  # nosec B704  # our own style sheet
         map=map_svg(result),
         curves=curve_parts(result),
         blind=_findings(grid, "blind"),

@@ -64,7 +64,7 @@ def render_page(comparison: Comparison, exhibits: Sequence[Exhibits | None]) -> 
     return engine.get_template("compare.html.j2").render(
         comparison=comparison,
         names=names,
-        style=Markup(report + own),
+        style=Markup(report + own),  # nosec B704  # our own style sheet
         level=f"{LEVEL:.0%}",
         tiers=[
             Tier(number, text.name, rows)

@@ -26,7 +26,7 @@ class KeepEncoder(PretrainedJoint):
 
         state = {_renamed(key): value for key, value in read_state(found.weights).items()}
         self.model = self._ready(self._fill(build_network(self.spec), state, {_COUNTER}))
-        self.tokenizer: Any = BertTokenizer.from_pretrained(found.folder, local_files_only=True)
+        self.tokenizer: Any = BertTokenizer.from_pretrained(found.folder, local_files_only=True)  # nosec B615
         self.context_length = int(self.spec.options["context_length"])
 
     def _images(self, pixels: torch.Tensor) -> torch.Tensor:

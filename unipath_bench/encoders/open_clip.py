@@ -41,7 +41,7 @@ class OpenClipEncoder(PretrainedJoint):
             return SimpleTokenizer(context_length=self.context_length)
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(found.folder, local_files_only=True, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(found.folder, local_files_only=True, trust_remote_code=False)  # nosec B615
 
     def _images(self, pixels: torch.Tensor) -> torch.Tensor:
         features: torch.Tensor = self.model.encode_image(pixels, normalize=False)

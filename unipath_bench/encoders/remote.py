@@ -22,7 +22,7 @@ class RemoteCodeEncoder(Pretrained):
         from transformers import AutoModel
 
         with patch.object(constants, "HF_HUB_OFFLINE", True):
-            model = AutoModel.from_pretrained(found.folder, trust_remote_code=True, local_files_only=True)
+            model = AutoModel.from_pretrained(found.folder, trust_remote_code=True, local_files_only=True)  # nosec B615
             method = self.spec.options.get("method")
             if method is not None:
                 model = getattr(model, method)()

@@ -40,7 +40,7 @@ class ClipEncoder(PretrainedJoint):
         from transformers import CLIPTokenizer
 
         self.model = self._ready(load_network(self.spec, found))
-        self.tokenizer: Any = CLIPTokenizer.from_pretrained(found.folder, local_files_only=True)
+        self.tokenizer: Any = CLIPTokenizer.from_pretrained(found.folder, local_files_only=True)  # nosec B615
         self.context_length = int(self.model.config.text_config.max_position_embeddings)
 
     def _images(self, pixels: torch.Tensor) -> torch.Tensor:

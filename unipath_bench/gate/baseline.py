@@ -9,10 +9,9 @@ from typing import Literal
 from pydantic import Field
 
 from unipath_bench.comparison.sides import Side, side_of
-from unipath_bench.errors import UsageError
 from unipath_bench.pipeline.files import write_text
 from unipath_bench.pipeline.run import load_record
-from unipath_bench.schema.base import Document, parse_json
+from unipath_bench.schema.base import Document, parse_json, read_json
 from unipath_bench.schema.record import RunRecord, TaskScore
 
 KIND: Literal["unipath-bench gate baseline"] = "unipath-bench gate baseline"
@@ -65,12 +64,7 @@ def load_side(path: Path) -> Side:
     """
     if path.is_dir():
         return side_of(load_record(path))
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file.", "Give a run's folder or a baseline file.") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UsageError(f"{path} is not JSON: {error}", "Give a run's folder or a baseline file.") from error
+    document = read_json(path, "Give a run's folder or a baseline file.")
     if not isinstance(document, dict) or document.get("kind") != KIND:
         return side_of(load_record(path))
     found = parse_json(Baseline, path)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from unipath_bench.errors import DataError, UsageError, listed
+from unipath_bench.schema.base import read_json
 
 TOLERANCE = 0.25
 """A benchmark may become this much dearer, as a share, before the gate stops it."""
@@ -90,11 +91,9 @@ def read_times(path: Path) -> dict[str, float]:
     Raises :class:`UsageError` for a file that is none, and :class:`DataError` for a time that is no positive number.
     """
     try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
+        document: Any = read_json(path, "Give a file that pytest --benchmark-json wrote.")
         found = {str(entry["name"]): entry["stats"]["min"] for entry in document["benchmarks"]}
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file.", "Give a file that pytest --benchmark-json wrote.") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise UsageError(
             f"{path} is no pytest-benchmark file ({type(error).__name__}: {error}).",
             "Give a file that pytest --benchmark-json wrote.",

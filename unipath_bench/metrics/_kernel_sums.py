@@ -92,7 +92,7 @@ def within_row_sums(x: torch.Tensor, kernel: Kernel, units: np.ndarray | None = 
     rows = x.double()
     n = len(rows)
     codes = torch.arange(n, device=rows.device) if units is None else _codes(units, rows.device)
-    assert codes is not None
+    assert codes is not None  # nosec B101  # tells the type checker what holds
     sums = torch.zeros(n, dtype=torch.float64, device=rows.device)
     memory = block_memory(rows)
     for start in range(0, n, BLOCK_ROWS):

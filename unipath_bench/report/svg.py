@@ -63,10 +63,11 @@ class Canvas:
         """Draw; ``name`` keeps the ids apart from those of other drawings, ``title`` is read out in its place."""
         stream = io.StringIO()
         self.figure.savefig(stream, format="svg", metadata=_NO_METADATA)
-        return Markup(_for_page(stream.getvalue(), name, title))
+        return Markup(_for_page(stream.getvalue(), name, title))  # nosec B704  # matplotlib escapes its texts
 
 
 def _for_page(text: str, name: str, title: str) -> str:
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", name)
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"\bid=\"([^\"]+)\"", rf'id="{name}-\1"', text)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unipath_bench.errors import UsageError, listed
+from unipath_bench.schema import parsing
+
+_LONGEST = 200
+"""Characters of a value that a message quotes."""
 
 
 class Document(BaseModel):
@@ -41,20 +43,20 @@ def _plainly(item: Any, kind: type[Document]) -> str:
     if item["type"] == "extra_forbidden":
         near = get_close_matches(str(item["loc"][-1]), list(kind.model_fields), n=1)
         return "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
-    return f"{item['msg']} (got {item['input']!r})" if item["type"] != "missing" else "required, but absent"
+    if item["type"] == "missing":
+        return "required, but absent"
+    given = repr(item["input"])
+    return f"{item['msg']} (got {given if len(given) <= _LONGEST else given[:_LONGEST] + '...'})"
 
 
 def read_yaml(path: Path) -> Any:
-    """Parse a YAML file with the safe loader; errors name the file, line and column."""
+    """Parse a YAML file with the safe loader and within bounds (:mod:`.parsing`); errors name file, line and column."""
+    raw = _read(path, parsing.MAX_YAML, "Check the path.")
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file.", "Check the path.") from error
+        return parsing.parse_yaml(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text (byte {error.start}).", "Save the file as UTF-8.") from error
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except ValueError as error:
         raise UsageError(f"{path} is not valid YAML: {error}", "Correct the file.") from error
 
 
@@ -65,10 +67,26 @@ def load_yaml(kind: type[DocumentT], path: Path) -> DocumentT:
 
 def parse_json(kind: type[DocumentT], path: Path) -> DocumentT:
     """Read and validate one JSON document; errors name the file and each wrong field."""
+    return validate(kind, read_json(path, "Give a run's folder, or its record.json."), str(path))
+
+
+def read_json(path: Path, remedy: str) -> Any:
+    """Parse a JSON file within bounds (:mod:`.parsing`); :class:`UsageError` with ``remedy`` where it is none."""
+    raw = _read(path, parsing.MAX_JSON, remedy)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        return parsing.parse_json(raw)
+    except ValueError as error:
+        raise UsageError(f"{path} is not JSON: {error}", remedy) from error
+
+
+def _read(path: Path, limit: int, remedy: str) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise UsageError(f"{path} has {size:,} bytes; at most {limit:,} are read.", remedy)
+        with path.open("rb") as stream:
+            return stream.read(limit)
     except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file.", "Give a run's folder, or its record.json.") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UsageError(f"{path} is not JSON: {error}", "Give a run's folder, or its record.json.") from error
-    return validate(kind, value, str(path))
+        raise UsageError(f"{path}: no such file.", remedy) from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}.", remedy) from error

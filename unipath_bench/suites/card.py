@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
+from unipath_bench.confidential import refuse_secrets
 from unipath_bench.contracts import Suite
 from unipath_bench.errors import UsageError
 from unipath_bench.registries import SUITES
@@ -43,6 +44,13 @@ def load_suite(
             raise UsageError(f"{path}: suite: {card.suite} is a card again.", "Name a suite or module:attribute there.")
         spec, given = card.suite, {**card.arguments, **given}
         factory: object = SUITES.get(spec)
+        is_suite = isinstance(factory, Suite) or (inspect.isclass(factory) and issubclass(factory, Suite))
+        if ":" in spec and not is_suite:
+            # A card is data that others wrote: any function with any arguments would be code.
+            raise UsageError(
+                f"{path}: {spec!r} is no Suite class, and a card has no other code called.",
+                f"Name the class, register the function as an entry point, or say --suite {spec} yourself.",
+            )
         if data is None and card.data is not None:
             data = _beside(path, card.data, hub_ids=bool(getattr(factory, "takes_hub_id", False)))
     else:
@@ -58,6 +66,7 @@ def load_suite(
     if offline and "offline" in inspect.signature(factory).parameters:
         given["offline"] = True
     _check_arguments(factory, given, spec)
+    refuse_secrets(given, f"{spec}:")
     suite: object = factory(**given)
     if not isinstance(suite, Suite):
         raise UsageError(f"{spec} returned a {type(suite).__name__}, not a Suite.", "Subclass unipath_bench.Suite.")

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
+from huggingface_hub import constants
+
 from unipath_bench.digest import digest_file
 from unipath_bench.errors import DataError, MissingError, UsageError, listed
 from unipath_bench.images import image_size, read_image
@@ -49,6 +51,7 @@ class HuggingFaceSuite(TableSuite):
         else:
             folder, name = fetch(str(data), revision, files, offline), str(data)
         parts = _open(folder, config, name)
+        self._homes = _homes(folder)
         problems = Problems(name)
         renamed = _rename(list(parts), splits or {}, problems)
         self._parts: list[tuple[Dataset, str]] = []
@@ -77,7 +80,13 @@ class HuggingFaceSuite(TableSuite):
             raise DataError(
                 f"{self._table.samples[index].id} has no image bytes and no path.", "Write the data set again."
             )
-        return Path(path)
+        place = Path(str(path)).resolve()
+        if not any(place.is_relative_to(home) for home in self._homes):
+            raise DataError(
+                f"{self._table.samples[index].id}: its image {path} lies outside the data set.",
+                "Write the data set again with the images in it; do not trust one that somebody else wrote so.",
+            )
+        return place
 
     def _read(self, index: int) -> RGBImage:
         return read_image(self._source_of(index), self._table.samples[index].id)
@@ -111,6 +120,17 @@ def fetch(name: str, revision: str | None, files: Sequence[str] | str | None, of
     return snapshot(name, str(revision), [files] if isinstance(files, str) else files, offline=offline)
 
 
+def _homes(folder: Path) -> tuple[Path, ...]:
+    """Where the image files of a data set may lie: its folder, the hub's files behind it, and unpacked archives."""
+    import datasets
+
+    cache = Path(constants.HF_HUB_CACHE).resolve()
+    place = folder.resolve()
+    behind = [cache / place.relative_to(cache).parts[0]] if place.is_relative_to(cache) and place != cache else []
+    unpacked = [datasets.config.EXTRACTED_DATASETS_PATH, datasets.config.DOWNLOADED_DATASETS_PATH]
+    return (place, *behind, *(Path(str(path)).resolve() for path in unpacked))
+
+
 def _open(folder: Path, config: str | None, name: str) -> dict[str, Dataset]:
     """Data sets by split; the one key is empty where a single data set was saved to disk."""
     try:
@@ -121,7 +141,7 @@ def _open(folder: Path, config: str | None, name: str) -> dict[str, Dataset]:
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
             loaded = datasets.load_from_disk(str(folder))
         else:
-            loaded = datasets.load_dataset(str(folder), config)
+            loaded = datasets.load_dataset(str(folder), config)  # nosec B615  # a local folder
     except (datasets.exceptions.DatasetsError, OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{name} cannot be loaded by Hugging Face datasets: {str(error).strip() or type(error).__name__}",

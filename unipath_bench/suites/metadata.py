@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unipath_bench.schema.parsing import parse_json
+from unipath_bench.spreadsheets import unshield
 from unipath_bench.suites.problems import Problems
 
 NAMES = ("metadata.csv", "metadata.jsonl")
@@ -28,6 +29,9 @@ class Record:
 
 def read_metadata(path: Path, name: str, problems: Problems) -> list[Record]:
     """The rows of a CSV or JSON-lines file, UTF-8 with or without a byte order mark.
+
+    The apostrophe that this project's own tables have before a text that a spreadsheet would run is taken away
+    (:mod:`unipath_bench.spreadsheets`).
 
     What is wrong (encoding, columns, ragged or unreadable rows) goes to ``problems`` under ``name``, every line of it;
     rows that could be read are returned all the same, so that later checks can report too.
@@ -69,7 +73,7 @@ def _read_csv(text: str, name: str, problems: Problems) -> list[Record]:
     if first is None:
         problems.add(f"{name} is empty", "Write a header line with file_name and one row an image.")
         return []
-    header = [column.strip() for column in first[1]]
+    header = [unshield(column).strip() for column in first[1]]
     doubled = sorted(column for column, count in Counter(header).items() if count > 1)
     if "" in header or doubled:
         what = f"columns with one name ({', '.join(doubled)})" if any(doubled) else "a column without a name"
@@ -81,7 +85,7 @@ def _read_csv(text: str, name: str, problems: Problems) -> list[Record]:
     records, ragged = [], []
     for line, cells in rows:
         if len(cells) == len(header):
-            records.append(Record(line, dict(zip(header, cells, strict=True))))
+            records.append(Record(line, dict(zip(header, map(unshield, cells), strict=True))))
         elif cells:
             ragged.append(f"line {line}: {len(cells)} cells, {len(header)} columns")
     problems.add_each(
@@ -110,7 +114,7 @@ def _read_jsonl(text: str, name: str, problems: Problems) -> list[Record]:
         if not line.strip():
             continue
         try:
-            value = json.loads(line, parse_constant=_refuse_constant)
+            value = parse_json(line)
         except ValueError as error:
             bad.append(f"line {number}: {error}")
             continue
@@ -120,7 +124,3 @@ def _read_jsonl(text: str, name: str, problems: Problems) -> list[Record]:
             bad.append(f"line {number}: a {type(value).__name__}, not an object")
     problems.add_each(bad, f"{{n}} lines of {name} are not JSON objects", "Write one JSON object a line, without NaN.")
     return records
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON value")

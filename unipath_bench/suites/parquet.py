@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +23,18 @@ from unipath_bench.types import RGBImage
 
 CACHE_BYTES = 64 * 2**20
 """Encoded images kept in memory; at least the row group in use."""
+
+
+MAX_ROWS = 20_000_000
+"""Rows of a suite; a file of some bytes can claim any number."""
+
+MAX_TEXT = 4 * 2**30
+"""Bytes of the metadata of a row group once unpacked: a small file can hold any number of one long text."""
+
+_BATCH = 1024
+
+READING_ERRORS = (pa.ArrowException, ValueError, MemoryError, OverflowError)
+"""What pyarrow raises on a damaged file, ``OSError`` apart: a text that is not UTF-8 is a ``ValueError``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +145,36 @@ def read_parquet(root: Path, image_column: str | None, problems: Problems) -> tu
                 plain = [f.name for f in schema if not (pa.types.is_nested(f.type) or _is_binary(f.type))]
                 plain += [f.name for f in schema if f.name == "paraphrases" and f.name not in plain]
                 first = len(rows)
+                if len(rows) + parquet.metadata.num_rows > MAX_ROWS:
+                    problems.add(f"{name} claims more rows than the {MAX_ROWS:,} that are read", "Split the data set.")
+                    continue
                 for group in range(parquet.num_row_groups):
-                    records = parquet.read_row_group(group, columns=plain, use_threads=False).to_pylist()
+                    records = _records(parquet, group, plain, name) if plain else []
                     count = parquet.metadata.row_group(group).num_rows
+                    if plain and len(records) != count:
+                        raise pa.ArrowInvalid(f"row group {group} has {len(records)} rows instead of {count}")
                     for row in range(count):
                         number = len(rows) - first
                         key = f"{name.removesuffix('.parquet')}/{number}"
                         rows.append(Row(f"{name} row {number}", key, records[row] if plain else {}, split))
                     images.add(file, column, ((group, row) for row in range(count)))
-        except (pa.ArrowException, OSError) as error:
+        except (*READING_ERRORS, OSError) as error:
             problems.add(f"{name} is not a Parquet file that can be read: {error}", "Write or copy it again.")
     return rows, images
+
+
+def _records(parquet: pq.ParquetFile, group: int, columns: Sequence[str], name: str) -> list[dict[str, Any]]:
+    """The rows of a row group, in batches, so that what a file unpacks to is seen before it fills the memory."""
+    records: list[dict[str, Any]] = []
+    unpacked = 0
+    for batch in parquet.iter_batches(_BATCH, row_groups=[group], columns=list(columns), use_threads=False):
+        unpacked += batch.nbytes
+        if unpacked > MAX_TEXT:
+            raise DataError(
+                f"{name}: the metadata of a row group unpack to over {MAX_TEXT:,} bytes.", "Split the file."
+            )
+        records.extend(batch.to_pylist())
+    return records
 
 
 def name_of(file: Path, root: Path) -> str:
@@ -168,7 +199,7 @@ class _RowGroups:
             try:
                 with pq.ParquetFile(file, memory_map=True) as parquet:
                     column = parquet.read_row_group(group, columns=[name], use_threads=False).column(0)
-            except (pa.ArrowException, OSError) as error:
+            except (*READING_ERRORS, OSError) as error:
                 raise DataError(f"{file} cannot be read: {error}", "Write or copy it again.") from error
             self._kept[key] = column
             while len(self._kept) > 1 and sum(c.nbytes for c in self._kept.values()) > self._limit:

@@ -28,7 +28,7 @@ class Problems:
         """As :meth:`add`, with '{n}' in ``headline`` for the number of ``items``; nothing where there are none."""
         found = list(items)
         if found:
-            self.add(headline.format(n=len(found)), remedy, found)
+            self.add(headline.replace("{n}", str(len(found))), remedy, found)
 
     def raise_if_any(self) -> None:
         """Raise one :class:`DataError` with all that was noted, where anything was."""

@@ -20,7 +20,6 @@ A reserved column is never an attribute, also where it is not the one in use (``
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from typing import Any
 from unipath_bench.contracts import Sample
 from unipath_bench.errors import UsageError
 from unipath_bench.registry import suggest
+from unipath_bench.schema.parsing import parse_json
 from unipath_bench.suites.problems import Problems
 
 TEXT = ("text", "caption", "prompt")
@@ -246,7 +246,7 @@ def _paraphrases(rows: Sequence[Row], problems: Problems) -> list[tuple[str, ...
         value = row.cells.get("paraphrases")
         if isinstance(value, str) and value.lstrip().startswith("["):
             try:
-                value = json.loads(value)
+                value = parse_json(value)
             except ValueError as error:
                 bad.append(f"{row.where}: {error}")
                 value = []

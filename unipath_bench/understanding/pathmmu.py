@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from unipath_bench.digest import digest, digest_file
 from unipath_bench.errors import DataError, MissingError, UsageError, listed
 from unipath_bench.images import read_image
+from unipath_bench.schema.parsing import parse_json
 from unipath_bench.types import RGBImage
 from unipath_bench.understanding.contracts import LETTERS, Question, QuestionSet
 from unipath_bench.understanding.record import QuestionSetCard
@@ -75,8 +75,8 @@ class PathMMU(QuestionSet):
 
 def _questions(path: Path, split: str, subsets: Sequence[str], columns: Sequence[str]) -> Iterable[Question]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        document = parse_json(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise DataError(f"{path} is not JSON: {error}", "Fetch it again.") from error
     if not isinstance(document, dict):
         raise DataError(f"{path} is no object of subsets.", f"Fetch it again: {_PAGE}.")

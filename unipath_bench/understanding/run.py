@@ -14,13 +14,16 @@ from unipath_bench.digest import digest, seed_from
 from unipath_bench.errors import DataError, GeneratorError, MissingError, UsageError
 from unipath_bench.pipeline.environment import describe_environment, package_versions
 from unipath_bench.pipeline.progress import Progress
+from unipath_bench.schema.parsing import parse_json
 from unipath_bench.scoring.features import codes
 from unipath_bench.scoring.uncertainty import share_interval
+from unipath_bench.suites.table_suite import slug
 from unipath_bench.understanding.contracts import INSTRUCTION, LETTERS, Answerer, AskedQuestion, Question, QuestionSet
 from unipath_bench.understanding.record import SubsetScore, UnderstandingRecord
 from unipath_bench.understanding.replies import NoAnswer, read_reply
 
 RECORD, REPLIES = "understanding.json", "replies.jsonl"
+_ASK_ANEW = "Delete the file: its questions are asked anew."
 
 
 def order_of(question: Question, seed: int) -> tuple[int, ...]:
@@ -68,7 +71,7 @@ def evaluate(
         "instruction": INSTRUCTION,
     }  # fmt: skip
     run_id = digest(identity)
-    folder = out / "understanding" / f"{answerer.card.name}-{questions.card.name}-{run_id[:12]}"
+    folder = out / "understanding" / f"{slug(answerer.card.name)}-{slug(questions.card.name)}-{run_id[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     replies = _ask(answerer, questions, chosen, folder / REPLIES, seed, batch_size, context, progress)
@@ -133,19 +136,19 @@ def _kept(path: Path) -> dict[str, str]:
     """The replies of an earlier run; a last line that was cut short is dropped from the file."""
     if not path.is_file():
         return {}
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    if lines and not lines[-1].endswith("\n"):
-        lines.pop()
-        path.write_text("".join(lines), encoding="utf-8")
+    whole, _, cut_short = path.read_bytes().rpartition(b"\n")
+    if cut_short:
+        path.write_bytes(whole + b"\n" if whole else b"")
     replies: dict[str, str] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(whole.split(b"\n") if whole else [], 1):
         try:
-            entry = json.loads(line)
-            replies[entry["id"]] = entry["reply"]
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise DataError(
-                f"{path}, line {number} is no reply.", "Delete the file: its questions are asked anew."
-            ) from (error)
+            entry = parse_json(line)
+            name, reply = entry["id"], entry["reply"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}, line {number} is no reply: {error}.", _ASK_ANEW) from error
+        if not isinstance(name, str) or not isinstance(reply, str):
+            raise DataError(f"{path}, line {number} is no reply.", _ASK_ANEW)
+        replies[name] = reply
     return replies
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from unipath_bench.errors import DataError, UsageError
 from unipath_bench.suites.problems import Problems
-from unipath_bench.suites.public.images import Files
+from unipath_bench.suites.public.images import Files, outside
 from unipath_bench.suites.public.spec import DataSet, Found, Layout
 from unipath_bench.suites.public.tables import read_columns, read_json
 from unipath_bench.suites.public.tree import locate
@@ -52,10 +52,11 @@ class CaptionTable(Layout):
             written = cells[self.columns["split"]][index]
             if written not in self.splits:
                 unknown.append(f"row {index + 1}: {written!r}")
-            if not (folder / name).is_file():
+            if "\0" in name or not (folder / name).is_file():
                 absent.append(name)
             rows.append(Row(f"{self.table} row {index + 1}", name, row, self.splits.get(written)))
             paths.append(folder / name)
+        problems.add_each(outside(folder, seen), f"{self.table} names {{n}} files outside {folder}", "Do not trust it.")
         problems.add_each(unknown, "{n} rows have a split that is not published", f"{', '.join(self.splits)} are.")
         problems.add_each(
             absent, f"{self.table} names {{n}} images that are not there",
@@ -90,6 +91,8 @@ class CaptionBags(Layout):
             if folder is None or not (folder / "captions.json").is_file():
                 raise data_set.missing(f"there is no {part}/captions.json in {root} (parts=[...] reads some alone)")
             images = {path.stem: path for path in sorted((folder / "images").glob("*")) if path.is_file()}
+            led_out = outside(folder, [f"images/{path.name}" for path in images.values()])
+            problems.add_each(led_out, f"{{n}} links lead out of {folder}", "Copy the files in.")
             for key, entry in _objects(folder / "captions.json"):
                 uuid, caption = str(entry.get("uuid", "")), str(entry.get("caption", "")).strip()
                 if not uuid or not caption:
@@ -153,15 +156,24 @@ class QuestionDocument(Layout):
             for part, questions in document[subset].items():
                 if part not in self.splits or (tiny and part == "test"):
                     continue
+                if not isinstance(questions, list):
+                    raise DataError(f"{root / 'data.json'}: {subset}, {part} is no list.", "Copy it again.")
                 for question in questions:
+                    if not isinstance(question, dict) or "img" not in question:
+                        raise DataError(
+                            f"{root / 'data.json'}: {subset}, {part} has a question without 'img'.", "Copy it again."
+                        )
                     name, split = str(question["img"]), self.splits[part]
                     if name in rows:
                         if rows[name].split != split:
                             straddling.append(f"{name}: {rows[name].split}, {split}")
                         continue
-                    if not (root / "images" / name).is_file():
+                    if "\0" in name or not (root / "images" / name).is_file():
                         absent.append(f"{subset}: {name}")
                     rows[name] = Row(f"data.json, {subset}, {part}: {name}", name, {"label": subset}, split)
+        problems.add_each(
+            outside(root / "images", rows), "data.json names {n} files outside images/", "Do not trust it."
+        )
         problems.add_each(
             absent, "{n} images that data.json asks about are not in images/",
             "Most subsets' images come from elsewhere: see the data's page; or leave a subset out: subsets=[...].",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -14,8 +14,14 @@ import numpy as np
 
 from unipath_bench.digest import digest_file
 from unipath_bench.errors import DataError
-from unipath_bench.images import image_size, read_image
+from unipath_bench.images import image_size, read_image, refuse_bomb
 from unipath_bench.types import RGBImage
+
+
+def outside(root: Path, names: Iterable[str]) -> list[str]:
+    """Those of the names of files below ``root`` that lead out of it: by ``..``, as whole paths, or through links."""
+    home = root.resolve()
+    return [name for name in names if "\0" in name or not (root / name).resolve().is_relative_to(home)]
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,15 @@ class Stacks:
 
     def read(self, index: int, name: str) -> RGBImage:
         place = bisect_right(self._starts, index) - 1
-        return _as_image(np.asarray(self._stacks[place].array[index - self._starts[place]]), name)
+        array = self._stacks[place].array
+        refuse_bomb(int(array.shape[1]), int(array.shape[2]), name)
+        if array.shape[3] != 3:
+            raise DataError(f"{name} has {array.shape[3]} channels, not 3.", "Copy the file again from its source.")
+        try:
+            image = np.asarray(array[index - self._starts[place]])
+        except (OSError, ValueError, RuntimeError) as error:
+            raise DataError(f"{name} cannot be read: {error}", "Copy the file again from its source.") from error
+        return _as_image(image, name)
 
     def size(self, index: int) -> tuple[int, int] | None:
         shape = self._stacks[bisect_right(self._starts, index) - 1].array.shape

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +18,9 @@ from unipath_bench.suites.public.spec import DataSet, Found, Layout
 from unipath_bench.suites.public.tables import read_columns
 from unipath_bench.suites.public.tree import locate, only_some, wanted_parts
 from unipath_bench.suites.tabular import Row
+
+_MOST_LABELS = 10_000_000
+"""PatchCamelyon has 327,680; a file of some kilobytes can claim any number."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class PatchCamelyon(Layout):
                 if packed.is_file():
                     raise MissingError(f"{packed} is still packed.", f"gunzip {packed}")
                 raise data_set.missing(f"there is no {file.name} in {root}{hint}")
-        images, labels = _hdf5(files["x"], "x"), np.asarray(_hdf5(files["y"], "y")).reshape(-1)
+        images, labels = _hdf5(files["x"], "x"), _labels(files["y"])
         if images.ndim != 4 or len(images) != len(labels):
             raise DataError(
                 f"{files['x']} holds images of shape {images.shape}, {files['y'].name} {len(labels)} labels.",
@@ -123,9 +127,10 @@ class FoldArrays(Layout):
             if folder is None:
                 raise data_set.missing(f"fold {number} is not in {root}{only_some(roles)}")
             images, types = (_npy(folder / name) for name in ("images.npy", "types.npy"))
-            if images.ndim != 4 or len(images) != len(types):
+            if images.ndim != 4 or types.ndim != 1 or len(images) != len(types):
                 raise DataError(
-                    f"{folder}: images of shape {images.shape} and {len(types)} tissue types.", "Copy them again."
+                    f"{folder}: images of shape {images.shape} and tissue types of shape {types.shape}.",
+                    "Copy them again.",
                 )
             for index, name in enumerate(types):
                 rows.append(Row(f"fold {number} row {index}", f"fold{number}/{index}", {"label": str(name)}, split))
@@ -145,15 +150,32 @@ def _hdf5(file: Path, key: str) -> Any:
     except ModuleNotFoundError as error:
         raise MissingError("HDF5 files need the package 'h5py'.", "pip install h5py") from error
     try:
-        return h5py.File(file, "r")[key]
-    except (OSError, KeyError) as error:
+        opened = h5py.File(file, "r")
+        found = opened[key] if isinstance(opened.get(key, getlink=True), h5py.HardLink) else None
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise DataError(
             f"{file} is not an HDF5 file with {key!r}: {error}", "Copy it again from its source."
         ) from error
+    if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
+        raise DataError(f"{file} does not hold {key!r} itself, as an array.", "Copy it again from its source.")
+    return found
+
+
+def _labels(file: Path) -> np.ndarray[Any, Any]:
+    stored = _hdf5(file, "y")
+    if stored.size > _MOST_LABELS or stored.dtype.kind not in "iu":
+        raise DataError(
+            f"{file} holds an array of shape {stored.shape} and type {stored.dtype}, which are no labels.",
+            "Copy it again from its source.",
+        )
+    try:
+        return np.asarray(stored).reshape(-1)
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{file} cannot be read: {error}", "Copy it again from its source.") from error
 
 
 def _npy(file: Path) -> Any:
     try:
-        return np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+        return np.lib.format.open_memmap(file, mode="r")
+    except (OSError, ValueError, SyntaxError, TypeError, OverflowError, MemoryError, TokenError) as error:
         raise DataError(f"{file} cannot be read: {error}", "Copy it again from its source.") from error

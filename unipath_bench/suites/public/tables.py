@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,10 @@ from pyarrow import csv
 
 from unipath_bench.errors import DataError, UsageError
 from unipath_bench.registry import suggest
+from unipath_bench.schema.parsing import parse_json
 
+_UNREADABLE = (pa.ArrowException, OSError, ValueError)
+"""What pyarrow raises on a file that is no CSV; a text that is not UTF-8 is a ``ValueError``."""
 _AGAIN = "Copy the file again from its source."
 
 
@@ -21,7 +23,7 @@ def column_names(file: Path) -> list[str]:
     try:
         with csv.open_csv(file, parse_options=csv.ParseOptions(newlines_in_values=True)) as reader:
             return [name for name in reader.schema.names if name]
-    except (pa.ArrowException, OSError) as error:
+    except _UNREADABLE as error:
         raise DataError(f"{file} is not a CSV table that can be read: {error}", _AGAIN) from error
 
 
@@ -43,14 +45,14 @@ def read_columns(file: Path, names: Sequence[str]) -> dict[str, list[str]]:
                 include_columns=wanted, column_types={name: pa.string() for name in wanted}
             ),
         )
-    except (pa.ArrowException, OSError) as error:
+        return {name: [value or "" for value in table.column(name).to_pylist()] for name in wanted}
+    except _UNREADABLE as error:
         raise DataError(f"{file} is not a CSV table that can be read: {error}", _AGAIN) from error
-    return {name: [value or "" for value in table.column(name).to_pylist()] for name in wanted}
 
 
 def read_json(file: Path) -> Any:
     """A UTF-8 JSON document; raises :class:`DataError` with the place of what is wrong."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return parse_json(file.read_bytes())
     except (OSError, ValueError) as error:
         raise DataError(f"{file} is not JSON that can be read: {error}", _AGAIN) from error

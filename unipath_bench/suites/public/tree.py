@@ -140,11 +140,19 @@ def locate(root: Path, name: str) -> Path | None:
 def image_files(folder: Path, problems: Problems) -> Iterator[Path]:
     """Image files below ``folder`` in the order of their names; hidden ones and ``__MACOSX`` are left out."""
     linked: list[str] = []
+    home = folder.resolve()
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
         linked += [str(Path(place, f)) for f in folders if Path(place, f).is_symlink()]
         for file in sorted(files):
             path = Path(place, file)
             if not file.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES | OTHER_IMAGE_SUFFIXES:
-                yield path
-    problems.add_each(linked, "{n} folders are links", "Copy the folders in: cp -rL FOLDER COPY follows the links.")
+                if path.is_symlink() and not path.resolve().is_relative_to(home):
+                    linked.append(str(path))
+                else:
+                    yield path
+    problems.add_each(
+        linked,
+        "{n} folders are links, or files that lead out of the folder",
+        "Copy the folders in: cp -rL FOLDER COPY follows the links.",
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -14,6 +13,7 @@ from unipath_bench.contracts import Context
 from unipath_bench.endpoint import LONGEST_WAIT, Endpoint
 from unipath_bench.errors import GeneratorError
 from unipath_bench.generators._arguments import integer, number, slug
+from unipath_bench.schema.parsing import parse_json
 from unipath_bench.understanding.contracts import Answerer, AskedQuestion
 from unipath_bench.understanding.record import AnswererCard
 
@@ -81,11 +81,11 @@ class OpenAIAnswerer(Answerer):
         }  # fmt: skip
         reply = self.endpoint.post(body, f"the question {question.id}")
         try:
-            content = json.loads(reply.body)["choices"][0]["message"]["content"]
-        except (UnicodeDecodeError, json.JSONDecodeError, KeyError, IndexError, TypeError) as error:
+            content = parse_json(reply.body)["choices"][0]["message"]["content"]
+        except (ValueError, KeyError, IndexError, TypeError) as error:
             raise GeneratorError(
                 f"The answer of {self.endpoint.url} to the question {question.id} has no choices[0].message.content.",
                 "The endpoint must answer in the form of OpenAI's chat completions.",
             ) from error
         # A model that only reasons, or is filtered, has no content: that is a reply without an answer.
-        return content if isinstance(content, str) else ""
+        return self.endpoint.hidden(content) if isinstance(content, str) else ""

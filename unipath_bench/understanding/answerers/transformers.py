@@ -72,10 +72,10 @@ class TransformersAnswerer(Answerer):
             dtype = "bfloat16" if device.type == "cuda" else "float32"
         place, options = _place(self.source)
         try:
-            processor = AutoProcessor.from_pretrained(
+            processor = AutoProcessor.from_pretrained(  # nosec B615  # revision is given
                 place, local_files_only=True, trust_remote_code=False, cache_dir=context.cache_dir, **options
             )
-            model = AutoModelForImageTextToText.from_pretrained(
+            model = AutoModelForImageTextToText.from_pretrained(  # nosec B615  # revision is given
                 place, local_files_only=True, trust_remote_code=False, use_safetensors=True,
                 cache_dir=context.cache_dir, dtype=getattr(torch, dtype), **options,
             )  # fmt: skip

@@ -43,10 +43,15 @@ class Exercises:
         self.keys = key_tokens(attributes, language)
 
     def telling(self, caption: Caption) -> Exercise:
-        """Each token of the turn that asks for the bundle, and of the bundle, is to be told from those before it."""
+        """After the turn that asks for the bundle, each token of the bundle is to be told from those before it."""
         chat = self.language.chat_ids(self.turns.config.system, self.turns.expansion_turn(caption.text))
-        ids = [*chat, *self.language.text_ids(caption.bundle), self._end]
-        return Exercise(ids[:-1], ids[1:])
+        answer = [*self.language.text_ids(caption.bundle), self._end]
+        return Exercise([*chat, *answer[:-1]], [*[IGNORED] * (len(chat) - 1), *answer])
+
+    def going_on(self, text: str) -> Exercise:
+        """Each token of the turn that holds a text is to be told from those before it: where nothing is labelled."""
+        ids = self.language.chat_ids(self.turns.config.system, self.turns.expansion_turn(text))
+        return Exercise(ids, [*ids[1:], self._end])
 
     def naming(
         self, description: Sequence[int], stated: Mapping[str, str], order: Sequence[int], bundle: str = ""

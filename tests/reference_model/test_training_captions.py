@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 import torch
@@ -106,10 +107,11 @@ def test_the_exercises_ask_in_the_turns_of_the_pipeline(reading: ReadingProblem)
     assert [reading.tokenizer.decode([i]) for i in asked.answers if i != IGNORED] == first
     assert asked.answers[-3:] == [i for i in asked.answers if i != IGNORED]
     told = reading.exercises.telling(caption)
-    # Each position is asked for the token after it, and the bundle ends the turn.
-    assert told.answers[:-1] == told.ids[1:]
-    end = reading.tokenizer.decode(told.answers).replace(" ", "")
-    assert end.endswith("assistant" + caption.bundle.replace(" ", "") + "<|im_end|>")
+    # Each position from the end of the chat on is asked for the token after it, and the bundle ends the turn.
+    asked_for = [i for i in told.answers if i != IGNORED]
+    assert told.answers[-len(asked_for) : -1] == told.ids[-len(asked_for) + 1 :]
+    assert reading.tokenizer.decode(asked_for).replace(" ", "") == caption.bundle.replace(" ", "") + "<|im_end|>"
+    assert reading.tokenizer.decode(told.ids[: -len(asked_for) + 1]).replace(" ", "").endswith("assistant")
     # The chat with the caption in its place is the pipeline's own turn.
     turns = reading.exercises.turns.config
     whole = reading.language.chat_ids(turns.system, reading.exercises.turns.user_turn(caption.text))
@@ -151,9 +153,29 @@ def test_evaluation_counts_right_answers(reading: ReadingProblem) -> None:
     figures = reading.evaluate()
     assert set(figures) == {f"read_{name}" for name in CLASSES} | {"read_least"}
     assert figures["read_least"] == min(v for k, v in figures.items() if k != "read_least")
-    truth = reading._truth([reading.source.to_read("test", i, ("heldout",), 0.0) for i in range(256)])
-    read = torch.cat([
-        reading._read([reading.source.to_read("test", i, ("heldout",), 0.0) for i in range(s, s + 32)])
-        for s in range(0, 256, 32)
-    ])  # fmt: skip
-    assert figures["read_stroma"] == pytest.approx(float((truth[:, 8] == read[:, 8]).double().mean()))
+    shares = []
+    for wording in ("seen", "heldout"):
+        captions = [reading.source.to_read(f"test/{wording}", i, (wording,), 0.0) for i in range(256)]
+        truth = reading._truth(captions)
+        read = torch.cat([reading._read(captions[s : s + 32]) for s in range(0, 256, 32)])
+        shares.append(float((truth[:, 8] == read[:, 8]).double().mean()))
+    assert figures["read_stroma"] == pytest.approx(min(shares))
+
+
+def test_bundles_are_judged_once_the_names_are_read(reading: ReadingProblem, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that reads every name and writes bundles with the necrosis of every fourth caption left out."""
+    count = len(reading.source.attributes)
+    monkeypatch.setattr(reading, "_share_read", lambda captions: torch.ones(count))
+    assert not reading.is_done({})
+
+    def written(captions: list[Any]) -> list[str]:
+        whole = [reading.language.decode(reading.language.text_ids(caption.bundle)) for caption in captions]
+        return [" ; ".join(p for p in t.split(" ; ") if i % 4 or "necrosis" not in p) for i, t in enumerate(whole)]
+
+    monkeypatch.setattr(reading, "written", written)
+    figures = reading.evaluate()
+    assert figures["told_necrosis"] == figures["told_least"] == 0.75
+    assert figures["told_stroma"] == 1.0
+    assert not reading.is_done(figures)
+    assert reading.is_done({"read_least": 1.0, "told_least": reading.config.target})
+    assert not reading.is_done({"read_least": 1.0})

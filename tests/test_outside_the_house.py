@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +15,13 @@ import pytest
 import timm
 import torch
 import yaml
-from conftest import Cli
 from PIL import Image
 from safetensors.torch import save_file
 
 from unipath_bench.digest import pixel_digest
 from unipath_bench.pipeline.store import FeatureFamily
 
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 SIDE = 32
 OPTIONS = {"img_size": SIDE, "depth": 2}
 GENERATOR = '''

@@ -8,10 +8,12 @@ from unipath_bench.audit.catalogue import DEFECTS
 from unipath_bench.audit.expectations import PURPOSES, expected, purpose_of
 from unipath_bench.scoring.catalogue import load_tasks
 
-VALUES = [(spec.metric, value) for spec in load_tasks().values() for value in spec.values]
+OF_REAL_IMAGES = ("synthetic_training", "real_weighted_f1")
+"""Shown for comparison: no generated image takes part in it, so no defect can move it."""
+VALUES = {(spec.metric, value) for spec in load_tasks().values() for value in spec.values} - {OF_REAL_IMAGES}
 
 
-@pytest.mark.parametrize(("metric", "value"), sorted(set(VALUES)))
+@pytest.mark.parametrize(("metric", "value"), sorted(VALUES))
 def test_every_value_of_the_catalogue_has_a_purpose_and_is_for_some_defect(metric: str, value: str) -> None:
     assert purpose_of(metric, value) is not None
     declared = [expected(metric, value, defect) for defect in DEFECTS]

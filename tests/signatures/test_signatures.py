@@ -50,7 +50,7 @@ def test_all_four_tiers_have_scores(evaluate: Evaluate, model: str) -> None:
     scores = evaluate(model).scores
     assert {s.tier for s in scores if s.status == "computed"} == {1, 2, 3, 4}
     assert {s.task for s in scores if s.status == "not computed"} == {
-        "fid", "patho-fid", "clip-score", "text-to-image-recall", "terminology-robustness",
+        "fid", "patho-fid", "clip-score", "text-to-image-recall", "terminology-robustness", "kather-crc",
     }  # fmt: skip
 
 

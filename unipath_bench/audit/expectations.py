@@ -63,6 +63,7 @@ PURPOSES: Mapping[tuple[str, str], Purpose] = {
     ("attribute_control", "weighted_f1"): "control",
     ("attribute_control", "percent_of_real"): "control",
     ("synthetic_training", "synthetic_weighted_f1"): "utility",
+    ("synthetic_training", "both_weighted_f1"): "utility",
     ("synthetic_training", "augmentation_gain"): "utility",
     ("memorisation", "copied_fraction"): "copying",
     ("memorisation", "authenticity"): "authenticity",

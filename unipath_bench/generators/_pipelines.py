@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ def load_pipeline(
         more["trust_remote_code"] = True
         if code is not None:
             more["custom_pipeline"] = str(local_copy(code, context, "pipeline code", ("*.py",)))
+            # Diffusers runs every local pipeline.py in one module, where the class of an earlier one would be left.
+            sys.modules.pop("diffusers_modules.local.pipeline", None)
     elif isinstance(source, HubCommit):
         name = source.repository
         more |= where(source, context)

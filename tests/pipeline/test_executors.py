@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,9 +20,12 @@ from unipath_bench.cli.commands import attach
 from unipath_bench.errors import BenchError, DataError, GeneratorError, MissingError, UsageError
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.executors import Execution
+from unipath_bench.pipeline.executors.processes import Processes
 from unipath_bench.pipeline.executors.protocol import LostUnits
 from unipath_bench.pipeline.plan import Options, make_plan
 from unipath_bench.pipeline.run import run
+from unipath_bench.pipeline.store import Store
+from unipath_bench.pipeline.work import Unit
 from unipath_bench.schema.record import RunRecord
 
 TIERS = (1, 3)
@@ -87,6 +92,19 @@ def test_what_kills_every_worker_is_named(options: Options, tmp_path: Path) -> N
         carried_out(options, tmp_path / "out", Execution("processes", workers=2), **trouble)
     assert sample in e.value.message or "more" in e.value.message
     assert len(list(memo.iterdir())) == 3
+
+
+def test_a_process_is_asked_once_for_what_it_holds(options: Options, tmp_path: Path) -> None:
+    """However long a unit takes: a request with every look at the clock would fill the pipe and hang the driver."""
+    sent: list[Unit | None] = []
+    hand = SimpleNamespace(pipe=SimpleNamespace(send=sent.append), units=deque(), flushed=False)
+    processes: Any = Processes(options, Store(tmp_path), ["cpu"])
+    unit = Unit("generate", "seed-0", 0, 32)
+    for _ in range(5):
+        processes._give(hand, deque([unit]) if not sent else deque())
+    assert sent == [unit, None]
+    processes._give(hand, deque([unit]))
+    assert sent == [unit, None, unit, None]
 
 
 def test_a_hung_generator_is_named_in_time(options: Options, tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ class _Hand:
     process: Any
     pipe: Connection
     units: deque[Unit] = field(default_factory=deque)
+    flushed: bool = False
+    """Whether it was asked for what it still holds, since the last unit it was given."""
     last_sign: float = 0.0
     doing: str = "its start"
 
@@ -121,8 +123,10 @@ class Processes:
             while todo and len(hand.units) < IN_FLIGHT:
                 hand.pipe.send(todo[0])
                 hand.units.append(todo.popleft())
-            if not todo and hand.units:
+                hand.flushed = False
+            if not todo and hand.units and not hand.flushed:
                 hand.pipe.send(None)
+                hand.flushed = True
         except (BrokenPipeError, ConnectionResetError):
             return  # It died: the wait below hears of it.
 

@@ -29,11 +29,11 @@ _CONSTRUCTION = (ValueError, TypeError, KeyError, IndexError, AttributeError, Ov
 """What PyYAML's constructors raise on a scalar that is not of the type that its tag says."""
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes, *, max_bits: int = MAX_BITS) -> Any:
     """The values of a JSON document.
 
     Raises ``ValueError`` for what is no JSON or not UTF-8, for NaN and numbers beyond float64, for a key that comes
-    twice, a whole number of more than :data:`MAX_BITS`, half a surrogate pair, more than :data:`MAX_DEPTH` levels, and
+    twice, a whole number of more than ``max_bits`` binary digits, half a surrogate pair, more than :data:`MAX_DEPTH` levels, and
     more than :data:`MAX_JSON` bytes.
     """
     if len(text) > MAX_JSON:
@@ -46,7 +46,7 @@ def parse_json(text: str | bytes) -> Any:
         )
     except RecursionError as error:
         raise ValueError(f"it is nested more than {MAX_DEPTH} deep") from error
-    _check(value)
+    _check(value, max_bits)
     return value
 
 
@@ -70,7 +70,7 @@ def parse_yaml(text: str) -> Any:
         raise ValueError(str(error)) from error
     except _CONSTRUCTION as error:
         raise ValueError(f"a value is not of its type: {str(error) or type(error).__name__}") from error
-    _check(value)
+    _check(value, MAX_BITS)
     return value
 
 
@@ -143,14 +143,14 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check(document: Any) -> None:
+def _check(document: Any, max_bits: int) -> None:
     """Raise ``ValueError`` for depth, numbers and texts that no document of ours can hold."""
     level, depth = [document], 0
     while level:
         inner: list[Any] = []
         for value in level:
             if not isinstance(value, dict | list):
-                _check_scalar(value)
+                _check_scalar(value, max_bits)
                 continue
             if depth == MAX_DEPTH:
                 raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
@@ -159,12 +159,12 @@ def _check(document: Any) -> None:
         level, depth = inner, depth + 1
 
 
-def _check_scalar(value: Any) -> None:
+def _check_scalar(value: Any, max_bits: int) -> None:
     if value is not None and not isinstance(value, str | int | float):
         raise ValueError(f"it holds a {type(value).__name__}, which is no plain value")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("it holds a number that is not finite")
-    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+    if isinstance(value, int) and value.bit_length() > max_bits:
         raise ValueError(f"it holds a whole number of {value.bit_length()} binary digits")
     if isinstance(value, str) and not value.isascii():
         try:

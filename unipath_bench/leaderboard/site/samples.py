@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from unipath_bench.errors import DataError
+from unipath_bench.images import refuse_bomb
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 LARGEST_FILE = 8 * 2**20
@@ -29,7 +30,7 @@ def sample_picture(path: Path) -> SamplePicture:
     """Decode a PNG, JPEG or WebP file, reduce it to :data:`WIDEST` pixels' width and encode it as WebP.
 
     Raises :class:`~unipath_bench.errors.DataError` where the file is larger than :data:`LARGEST_FILE` bytes, an edge is
-    longer than :data:`LARGEST_EDGE` pixels, or it is no picture of these formats.
+    longer than :data:`LARGEST_EDGE` pixels, it has more pixels than any image may have, or it is no picture of these formats.
     """
     size = path.stat().st_size
     if size > LARGEST_FILE:
@@ -43,6 +44,7 @@ def sample_picture(path: Path) -> SamplePicture:
                     f"{path} is {image.width} x {image.height} pixels; an edge may have {LARGEST_EDGE:,}.",
                     "Make it smaller.",
                 )
+            refuse_bomb(image.height, image.width, str(path))
             drawn = image.convert("RGB")
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(

@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import made_up_records as made_up
 import matplotlib as mpl
 import numpy as np
 import pytest
+from html_pages import Page
 from PIL import Image
 
 from unipath_bench.exhibits import Exhibits, NeighbourPair, ShownSample
@@ -25,43 +25,7 @@ from unipath_bench.report import render_report, write_report
 from unipath_bench.report.pictures import LARGEST
 from unipath_bench.schema.cards import PublishedFigure
 
-VOID = {"meta", "link", "img", "br", "hr", "input", "col"}
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)> &amp; $\\frac{1}{2}$ {{ 7 * 7 }}"
-
-
-class Page(HTMLParser):
-    """The elements of a page; complains of tags that do not match."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
 import made_up_records as made_up
 import numpy as np
 import pytest
+from html_pages import Page
 from made_up_boards import METRICS, board, made_up_board, made_up_entry, replaced
 from PIL import Image
 
@@ -31,56 +31,7 @@ from unipath_bench.leaderboard.site.samples import LARGEST_EDGE, WIDEST, sample_
 from unipath_bench.schema.board import QuotedModel, Standings
 from unipath_bench.schema.cards import PublishedFigure
 
-VOID = {"meta", "link", "img", "br", "hr", "input", "col"}
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)> &amp; {{ 7 * 7 }} \u202e"
-
-
-class Page(HTMLParser):
-    """The elements of a page; complains of tags that do not match."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.rows: dict[str, list[list[str]]] = {}
-        """The cells' texts of each table that has an id."""
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self._table = ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self._table = dict(attrs).get("id") or ""
-        if self._table and tag == "tr":
-            self.rows.setdefault(self._table, []).append([])
-        if self._table and tag in ("td", "th"):
-            self.rows[self._table][-1].append("")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-        if tag == "table":
-            self._table = ""
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-        if self._table and self.rows.get(self._table) and self.rows[self._table][-1]:
-            self.rows[self._table][-1][-1] += data
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 def read(path: Path) -> Page:
@@ -433,11 +384,13 @@ def test_a_picture_is_drawn_anew_and_a_hostile_one_refused(tmp_path: Path) -> No
     assert (drawn.width, drawn.height) == (WIDEST, WIDEST // 10)
     long = tmp_path / "long.png"
     Image.new("1", (LARGEST_EDGE + 1, 1)).save(long)
+    bomb = tmp_path / "bomb.png"  # 81 million pixels in some 10 KB
+    Image.new("1", (9000, 9000)).save(bomb)
     text = tmp_path / "text.png"
     text.write_text("<svg onload='alert(1)'/>", encoding="utf-8")
     gif = tmp_path / "samples.gif"
     Image.new("L", (4, 4)).save(gif)
-    for path in (long, text, gif):
+    for path in (long, bomb, text, gif):
         with pytest.raises(DataError, match=re.escape(str(path))):
             sample_picture(path)
 

@@ -18,12 +18,12 @@ import made_up_records as made_up
 import pytest
 
 from unipath_bench.cli.app import invoke
-from unipath_bench.errors import EXIT_BAD_DATA, EXIT_DONE, UsageError
+from unipath_bench.errors import EXIT_BAD_DATA, EXIT_DONE, DataError, UsageError
 from unipath_bench.pipeline.run import load_record
 from unipath_bench.schema.record import RunRecord
 from unipath_bench.tracking import Evaluation, log_run, track
 from unipath_bench.tracking.entries import ATTEMPTS, RUN_ID, STATE
-from unipath_bench.tracking.live import ALIVE, PROCESS, mark_vanished
+from unipath_bench.tracking.live import ALIVE, PROCESS, find_runs, mark_vanished
 from unipath_bench.tracking.owner import SILENCE, Owner, read_word, word
 from unipath_bench.tracking.signals import stoppable
 
@@ -286,3 +286,9 @@ def test_from_the_command_line_failed_then_mended_then_imported_elsewhere(
     assert imported.data.metrics == mended.data.metrics
     assert {a.path for a in there.list_artifacts(imported.info.run_id)} >= {"record.json", "report.html", "samples.png"}
     assert imported.info.run_id in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["x' OR tags.a = 'b", "", "a b", "9" * 129])
+def test_a_foreign_record_whose_id_is_none_is_refused_before_mlflow_is_asked(mlflow: Mlflow, name: str) -> None:
+    with pytest.raises(DataError, match="is no id of a run"):
+        find_runs(mlflow.client, "0", name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unipath_bench.errors import DataError
 from unipath_bench.schema.record import PlanRecord
 from unipath_bench.tracking import entries
 from unipath_bench.tracking.client import EXPERIMENT, QUIETLY, artifact_location, connected, experiment_id, quiet
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PROCESS, ALIVE, MACHINE = "unipath_bench.process", "unipath_bench.alive", "unipath_bench.machine"
+_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")
 _log = logging.getLogger(__name__)
 
 
@@ -109,7 +112,13 @@ def _find(client: MlflowClient, experiment: str, run_id: str) -> Run | None:
 
 
 def find_runs(client: MlflowClient, experiment: str, run_id: str) -> list[Run]:
-    """The MLflow runs of an evaluation, the newest first."""
+    """The MLflow runs of an evaluation, the newest first.
+
+    Raises :class:`~unipath_bench.errors.DataError` for an id that no run of this project has: it would become part of
+    MLflow's query.
+    """
+    if not _ID.fullmatch(run_id):
+        raise DataError(f"{run_id!r} is no id of a run.", "Only records that `unipath-bench run` wrote can be logged.")
     return list(
         client.search_runs([experiment], filter_string=f"tags.`{entries.RUN_ID}` = '{run_id}'", max_results=100)
     )

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from unipath_bench.cli.app import invoke
-from unipath_bench.cli.planning import HOW_TO_PROBE, duration
+from unipath_bench.cli.planning import HOW_TO_PROBE
 from unipath_bench.errors import GeneratorError
 from unipath_bench.pipeline.estimate import estimate
 from unipath_bench.pipeline.plan import Options, Plan, make_plan
@@ -128,11 +128,3 @@ def test_a_faulty_generator_is_named(small_tiles: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     with pytest.raises(GeneratorError, match="the cat stepped on the cable"):
         probed(plan, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.04, "0.0 s"), (9.94, "9.9 s"), (12.4, "12 s"), (200, "3 min 20 s"), (18_600, "5 h 10 min")],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

@@ -11,6 +11,7 @@ from unipath_bench.console import Console
 from unipath_bench.pipeline.estimate import Estimate
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.probe import Forecast, Probe
+from unipath_bench.reading import format_seconds
 
 HOW_TO_PROBE = "Time and memory: add --probe to measure them on eight images."
 
@@ -55,26 +56,16 @@ def print_plan(plan: Plan, cost: Estimate, console: Console, probed: Probed | No
 
 
 def _print_forecast(probe: Probe, forecast: Forecast, console: Console) -> None:
-    stages = ", ".join(f"{name} {duration(seconds)}" for name, seconds in forecast.seconds.items() if seconds)
+    stages = ", ".join(f"{name} {format_seconds(seconds)}" for name, seconds in forecast.seconds.items() if seconds)
     console.print(
-        f"Time: about {duration(forecast.total_seconds)}" + (f" ({stages})" if stages else "") + ", and then the scores"
+        f"Time: about {format_seconds(forecast.total_seconds)}"
+        + (f" ({stages})" if stages else "")
+        + ", and then the scores"
     )
     console.print(f"Memory: about {forecast.memory_mib:.0f} MiB")
     if forecast.device_memory_mib is not None:
         console.print(f"Memory of the device: about {forecast.device_memory_mib:.0f} MiB")
     console.print(f"Measured on {probe.images} images, the first calls included; nothing of it was stored.")
-
-
-def duration(seconds: float) -> str:
-    """Two figures that matter: '0.4 s', '12 s', '3 min 20 s', '5 h 10 min'."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def plan_as_json(plan: Plan, cost: Estimate, probed: Probed | None = None) -> str:

@@ -13,13 +13,13 @@ from typing import Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from unipath_bench.contracts import Generator, ImageEncoder, Suite, TextEncoder
-from unipath_bench.digest import digest, digest_file
+from unipath_bench.digest import digest_file
 from unipath_bench.errors import DataError, UsageError, listed
 from unipath_bench.pipeline.embed import EmbedStage
-from unipath_bench.pipeline.environment import package_versions
 from unipath_bench.pipeline.files import write_atomically, write_text
 from unipath_bench.pipeline.generate import GenerateStage
 from unipath_bench.pipeline.plan import Options, Plan
+from unipath_bench.pipeline.run import identify
 from unipath_bench.pipeline.store import Store
 from unipath_bench.pipeline.work import Share
 from unipath_bench.registry import is_file, load_attribute
@@ -48,7 +48,7 @@ class Merged:
 
 def note_share(plan: Plan, out: Path, share: Share) -> Path:
     """Say in ``out`` that a share is complete."""
-    run = digest([plan.record().model_dump(mode="json"), package_versions()])
+    run = identify(plan).run_id
     note = ShareNote(run=run, number=share.number, of=share.of, options=asdict(plan.options))
     path = out / "shares" / f"{run[:16]}-{share.number}-of-{share.of}.json"
     write_text(path, note.model_dump_json(indent=2) + "\n")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from unipath_bench.confidential import without_credentials
 from unipath_bench.errors import MissingError
 from unipath_bench.pipeline.files import write_atomically
 
@@ -86,6 +87,8 @@ class Bucket:
             return action()
         except (OSError, TimeoutError) as error:
             raise MissingError(
-                f"{self.url} could not be read or written ({type(error).__name__}: {error}) at {what}.",
+                without_credentials(
+                    f"{self.url} could not be read or written ({type(error).__name__}: {error}) at {what}."
+                ),
                 "Check address, permissions and network; finished shards are kept: the same command resumes.",
             ) from error

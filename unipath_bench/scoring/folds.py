@@ -24,7 +24,7 @@ def grouped_folds(labels: npt.NDArray[np.str_], groups: Sequence[str], folds: in
     for count in range(min(folds, len(np.unique(names)), int(counts.max())), 1, -1):
         splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed_from("folds", seed) % 2**32)
         with warnings.catch_warnings():  # of classes with fewer images than folds, which the check below is about
-            warnings.simplefilter("ignore", UserWarning)
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
             tests = [np.asarray(test) for _, test in splitter.split(np.zeros(len(labels)), labels, names) if len(test)]
         if all(len(np.unique(np.delete(labels, test))) == len(everything) for test in tests):
             return tests

@@ -33,8 +33,8 @@ def parse_json(text: str | bytes, *, max_bits: int = MAX_BITS) -> Any:
     """The values of a JSON document.
 
     Raises ``ValueError`` for what is no JSON or not UTF-8, for NaN and numbers beyond float64, for a key that comes
-    twice, a whole number of more than ``max_bits`` binary digits, half a surrogate pair, more than :data:`MAX_DEPTH` levels, and
-    more than :data:`MAX_JSON` bytes.
+    twice, a whole number of more than ``max_bits`` binary digits, half a surrogate pair, more than :data:`MAX_DEPTH`
+    levels, and more than :data:`MAX_JSON` bytes.
     """
     if len(text) > MAX_JSON:
         raise ValueError(f"it has more than {MAX_JSON:,} bytes")

@@ -30,7 +30,8 @@ def sample_picture(path: Path) -> SamplePicture:
     """Decode a PNG, JPEG or WebP file, reduce it to :data:`WIDEST` pixels' width and encode it as WebP.
 
     Raises :class:`~unipath_bench.errors.DataError` where the file is larger than :data:`LARGEST_FILE` bytes, an edge is
-    longer than :data:`LARGEST_EDGE` pixels, it has more pixels than any image may have, or it is no picture of these formats.
+    longer than :data:`LARGEST_EDGE` pixels, it has more pixels than any image may have, or it is no picture of these
+    formats.
     """
     size = path.stat().st_size
     if size > LARGEST_FILE:

@@ -165,6 +165,17 @@ def rate_from(rate: Rate, step: int) -> float:
     return rate[max(start for start in rate if start <= step)]
 
 
+class AlignConfig(Document):
+    """Alignment of the transformer's inner representation with an encoder's, for the first part of the training."""
+
+    encoder: str = Field(description="With embed_patches, on the transformer's grid: a registered name.")
+    block: int = Field(ge=1, description="Whose output is aligned, counted from 1.")
+    weight: float = Field(default=0.5, gt=0, description="Of 1 - cosine, beside the error of the velocity.")
+    until: float = Field(
+        default=1.0, gt=0, le=1, description="Share of the steps, from the first, in which it holds; it helps early on."
+    )
+
+
 class FlowConfig(Document):
     """Flow matching: what is dropped, and how noise levels are drawn."""
 
@@ -178,6 +189,10 @@ class FlowConfig(Document):
         "minus that. 0: tiles as they are; 1: classes evenly.",
     )
     uniform: float = Field(default=0.1, ge=0, le=1, description="Share of uniform noise levels; others logit-normal.")
+    align: AlignConfig | None = Field(default=None, description="Representation alignment; null: none.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="Of matrix products; weights, sums and attention are float32."
+    )
     train_queries: bool = Field(
         default=False,
         description="Whether the queries learn with the transformer. Otherwise they stay as the language stage made "

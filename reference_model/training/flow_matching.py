@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from reference_model.flow import noised, timesteps_of, velocity
+from reference_model.training.alignment import Alignment
 from reference_model.training.config import FlowConfig, rate_from
-from reference_model.training.contexts import ContextTable
+from reference_model.training.contexts import ContextTable, Rows
 from reference_model.training.randomness import chance_at, generator_at
 from reference_model.training.tiles import ORIENTATIONS
 from unipath_bench import UsageError
@@ -31,18 +32,23 @@ class FlowProblem:
 
     Whole batches go without raw text, semantic tokens or prototypes, at the rates of ``config``, so that each stream
     must serve without the others; single samples go without any condition, for guidance.
+
+    ``alignment``: with the representation of an encoder, over the first steps.
     """
 
     name = "flow"
 
     def __init__(
         self, transformer: Any, contexts: ContextTable, latents: Latents, labels: Sequence[Mapping[str, str]],
-        config: FlowConfig, seed: int, device: torch.device,
+        config: FlowConfig, seed: int, device: torch.device, alignment: Alignment | None = None,
     ) -> None:  # fmt: skip
         self.transformer = transformer.to(device)
         self.contexts, self.latents, self.config, self.seed, self.device = contexts, latents, config, seed, device
+        self.alignment = alignment
+        self.aligned_steps = config.schedule.steps * (config.align.until if config.align else 0.0)
         self.weights = row_weights(labels, config.balanced)
-        self._modules = nn.ModuleDict({"transformer": self.transformer, **contexts.trained})
+        heads = {"alignment": alignment.head} if alignment else {}
+        self._modules = nn.ModuleDict({"transformer": self.transformer, **contexts.trained, **heads})
 
     @property
     def modules(self) -> nn.ModuleDict:
@@ -52,12 +58,19 @@ class FlowProblem:
         self._modules.train()
 
     def loss(self, step: int, rank: int, size: int) -> Tensor:
-        return self._loss("train", step, rank, size)
+        if self.alignment is None or step >= self.aligned_steps:
+            return self._loss("train", step, rank, size)[0]
+        with self.alignment.shown() as seen:
+            loss, turns, rows = self._loss("train", step, rank, size)
+        with self._autocast():
+            aligned = self.alignment.loss(seen[0], turns, rows)
+        assert self.config.align is not None  # nosec B101  # tells the type checker what holds
+        return loss + self.config.align.weight * aligned
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
         self._modules.eval()
-        losses = [self._loss("evaluation", index, 0, 32) for index in range(EVALUATED)]
+        losses = [self._loss("evaluation", index, 0, 32)[0] for index in range(EVALUATED)]
         self._modules.train()
         return {"evaluation_loss": float(torch.stack(losses).mean())}
 
@@ -74,7 +87,11 @@ class FlowProblem:
         kept = tuple(n for n, rate in rates.items() if not chance_at("stream", n, self.seed, series, step, share=rate))
         return kept or ("semantic",)
 
-    def _loss(self, series: str, step: int, rank: int, size: int) -> Tensor:
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
+
+    def _loss(self, series: str, step: int, rank: int, size: int) -> tuple[Tensor, Rows, Rows]:
+        """The error of the velocity, and of which tiles in which orientations: (loss, orientations, tiles)."""
         generator = generator_at("flow", self.seed, series, step, rank)
         if self.config.balanced:
             rows = torch.multinomial(self.weights, size, replacement=True, generator=generator).numpy()
@@ -86,15 +103,16 @@ class FlowProblem:
         noise = torch.randn(latents.shape, generator=generator).to(self.device)
         sigmas = noise_levels(size, self.config.uniform, generator).to(self.device)
         keep = torch.rand(size, generator=generator) >= self.config.condition_dropout
-        # The same streams in all processes: their batches are one.
-        context = self.contexts.batch(rows, captions, self.streams(series, step))
-        embeds = context.embeds * keep.to(context.embeds)[:, None, None]
-        predicted = self.transformer(
-            noised(latents, noise, sigmas), encoder_hidden_states=embeds, encoder_attention_mask=context.mask,
-            timestep=timesteps_of(sigmas), return_dict=False,
-        )[0]  # fmt: skip
+        with self._autocast():
+            # The same streams in all processes: their batches are one.
+            context = self.contexts.batch(rows, captions, self.streams(series, step))
+            embeds = context.embeds * keep.to(context.embeds)[:, None, None]
+            predicted = self.transformer(
+                noised(latents, noise, sigmas), encoder_hidden_states=embeds, encoder_attention_mask=context.mask,
+                timestep=timesteps_of(sigmas), return_dict=False,
+            )[0]  # fmt: skip
         error: Tensor = predicted.float() - velocity(latents, noise)
-        return error.square().mean()
+        return error.square().mean(), turns, rows
 
 
 def row_weights(labels: Sequence[Mapping[str, str]], balanced: Mapping[str, float]) -> Tensor:

@@ -22,6 +22,7 @@ from transformers import (
 from reference_model.language import TextLanguage
 from reference_model.pipeline import UniPathPipeline
 from reference_model.tiny_language import query_token_id
+from reference_model.training.alignment import Alignment, alignment_targets, open_patch_encoder
 from reference_model.training.assembly import build_pipeline
 from reference_model.training.coding import CodingProblem, KLProblem, PatchProblem
 from reference_model.training.config import (
@@ -35,6 +36,7 @@ from reference_model.training.contexts import ContextTable, Rows, semantic_table
 from reference_model.training.exercises import Exercises
 from reference_model.training.flow_matching import FlowProblem, Latents
 from reference_model.training.loop import Loop
+from reference_model.training.mixed_precision import SinglePrecisionAttention
 from reference_model.training.problem import Problem
 from reference_model.training.prototypes_stage import find_prototypes, make_bank
 from reference_model.training.reading import ReadingProblem
@@ -44,8 +46,9 @@ from reference_model.training.tiles import ORIENTATIONS, Tiles, load_tiles, orie
 from reference_model.training.tracking import Tracker
 from reference_model.vae import PatchCode
 from reference_model.vision_tower import VisionTower
-from unipath_bench import UsageError
+from unipath_bench import Context, UsageError
 from unipath_bench.digest import digest, digest_strings
+from unipath_bench.pipeline.plan import encoder_digest
 from unipath_bench.pipeline.progress import Progress
 from unipath_bench.registries import SUITES
 
@@ -182,14 +185,38 @@ class Training:
         self, pipeline: UniPathPipeline, tiles: Tiles, source: CaptionSource, until: int | None
     ) -> dict[str, float]:
         """Train the transformer; the figures are empty where it stopped at ``until``."""
+        config, transformer = self.config.flow, pipeline.transformer
         problem = FlowProblem(
-            pipeline.transformer, self.contexts(pipeline, tiles, source), self.latents(pipeline, tiles),
-            [sample.labels for sample in tiles.samples], self.config.flow, self.config.seed, self.device,
+            transformer, self.contexts(pipeline, tiles, source), self.latents(pipeline, tiles),
+            [sample.labels for sample in tiles.samples], config, self.config.seed, self.device,
+            self.alignment(transformer, tiles),
         )  # fmt: skip
-        loop = Loop(
-            problem, self.config.flow.schedule, self.folder / "flow", self.accelerator, self.progress, self.tracker
+        own = dict(transformer.attn_processors)
+        if config.precision == "bfloat16" and self.device.type == "cpu":
+            transformer.set_attn_processor(SinglePrecisionAttention())
+        try:
+            loop = Loop(problem, config.schedule, self.folder / "flow", self.accelerator, self.progress, self.tracker)
+            return loop.run(until)
+        finally:
+            transformer.set_attn_processor(own)
+
+    def alignment(self, transformer: Any, tiles: Tiles) -> Alignment | None:
+        """What the transformer is aligned with, where the configuration asks for it."""
+        config = self.config.flow.align
+        if config is None:
+            return None
+        if config.block > len(transformer.transformer_blocks):
+            raise UsageError(
+                f"flow.align.block is {config.block}, and the transformer has {len(transformer.transformer_blocks)}.",
+                "Name a block that it has.",
+            )
+        encoder = open_patch_encoder(config.encoder, Context(device=self.device.type))
+        side = int(transformer.config.sample_size) // int(transformer.config.patch_size)
+        key = digest_strings(
+            [encoder_digest(encoder.card), str(side), *(s.id for s in tiles.samples), str(tiles.images.shape)]
         )
-        return loop.run(until)
+        targets = self._kept("alignment", key, len(tiles), lambda a: alignment_targets(encoder, tiles, side, a))
+        return Alignment(transformer, targets, config.block, self.config.seed, self.device)
 
     def contexts(self, pipeline: UniPathPipeline, tiles: Tiles, source: CaptionSource) -> ContextTable:
         """The table of every training caption."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from unipath_bench.contracts import Context, ImageEncoder, TextEncoder
 from unipath_bench.encoders.loading import exact_inference, read_state, torch_device
@@ -95,6 +96,18 @@ class _PhantomEncoder(ImageEncoder):
         """uint8 (B, H, W, 3) to float32 (B, D); an image's vector does not depend on B.
 
         Raises ``DataError`` for any other dtype or shape."""
+        return self._embed(images, self.image_tower, (self.card.dimension,))
+
+    def embed_patches(self, images: RGBBatch) -> npt.NDArray[np.float32]:
+        """The trunk's last map, uint8 (B, H, W, 3) to float32 (B, 8, 8, D): what is at each place of the field.
+
+        Raises as :meth:`embed_images`."""
+        trunk = self.image_tower.trunk
+        return self._embed(images, lambda pixels: trunk.stages(pixels)[1].permute(0, 2, 3, 1), (8, 8, trunk.third))
+
+    def _embed(
+        self, images: RGBBatch, network: Callable[[torch.Tensor], torch.Tensor], shape: tuple[int, ...]
+    ) -> npt.NDArray[np.float32]:
         import torch
 
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
@@ -102,13 +115,13 @@ class _PhantomEncoder(ImageEncoder):
                 f"{self.name} got {images.dtype} of shape {images.shape}.",
                 "Give 8-bit RGB images as one array of shape (B, H, W, 3).",
             )
-        result = np.empty((len(images), self.card.dimension), np.float32)
+        result = np.empty((len(images), *shape), np.float32)
         for start in range(0, len(images), MICRO_BATCH):
             part = images[start : start + MICRO_BATCH]
             padded = np.concatenate([part, np.repeat(part[-1:], MICRO_BATCH - len(part), axis=0)])
             with exact_inference():
                 pixels = torch.from_numpy(network_input(padded, self.card)).to(self.device)
-                features = self.image_tower(pixels.contiguous(memory_format=torch.channels_last))
+                features = network(pixels.contiguous(memory_format=torch.channels_last))
                 result[start : start + len(part)] = features.cpu().numpy()[: len(part)]
         return result
 

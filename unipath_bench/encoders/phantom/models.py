@@ -50,12 +50,17 @@ class Trunk(nn.Module):
         self.stage2 = Block(second)
         self.down3 = _step(second, third, 2)
         self.stage3 = Block(third)
+        self.third = third
         self.dimension = 2 * (second + third)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def stages(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps of the last two stages, (B, second, 16, 16) and (B, third, 8, 8)."""
         x = self.stage1(self.stem(functional.pixel_unshuffle(x, 2)))
         middle = self.stage2(self.down2(x))
-        last = self.stage3(self.down3(middle))
+        return middle, self.stage3(self.down3(middle))
+
+    def forward(self, x: Tensor) -> Tensor:
+        middle, last = self.stages(x)
         pooled = [f(y) for y in (middle, last) for f in (_mean, _largest)]
         return torch.cat(pooled, dim=1)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from adapters import Troubled
+from test_outside_the_house import some_tiles
 from typer.testing import CliRunner
 
 from unipath_bench.cli.app import app
@@ -20,6 +21,7 @@ from unipath_bench.cli.commands import attach
 from unipath_bench.errors import BenchError, DataError, GeneratorError, MissingError, UsageError
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.executors import Execution
+from unipath_bench.pipeline.executors import ray as ray_executor
 from unipath_bench.pipeline.executors.processes import Processes
 from unipath_bench.pipeline.executors.protocol import LostUnits
 from unipath_bench.pipeline.plan import Options, make_plan
@@ -57,6 +59,10 @@ def record(found: RunRecord) -> dict[str, Any]:
     return {key: value for key, value in whole.items() if key not in ("run_id", "name")}
 
 
+def timeless(found: RunRecord) -> dict[str, Any]:
+    return found.model_dump(mode="json", exclude={"timing"})
+
+
 def carried_out(options: Options, out: Path, execution: Execution, **trouble: Any) -> dict[str, Any]:
     planned = make_plan(replace(options, model_arguments=trouble))
     return record(run(planned, out, execution=execution).load_record())
@@ -67,6 +73,22 @@ def test_two_workers_give_the_same_record(
     alone: tuple[Path, dict[str, Any]], options: Options, tmp_path: Path, kind: Any
 ) -> None:
     assert carried_out(options, tmp_path, Execution(kind, workers=2)) == alone[1]
+
+
+@pytest.mark.parametrize("suite", ["phantom", "real tiles"])
+def test_ray_gives_the_record_of_one_process_on_every_tier(
+    suite: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if suite == "phantom":
+        chosen = Options("blur", suite_arguments={"train": 64, "test": 64, "paraphrases": 1})
+    else:
+        tiles = some_tiles(request.getfixturevalue("real_tiles"), tmp_path / "tiles")
+        chosen = Options("blur", suite="folder", data=str(tiles))
+    alone = run(make_plan(chosen), tmp_path / "alone")
+    by_ray = run(make_plan(chosen), tmp_path / "ray", execution=Execution("ray", workers=2))
+    assert by_ray.path.name == alone.path.name
+    assert timeless(by_ray.load_record()) == timeless(alone.load_record())
+    assert {score.tier for score in alone.load_record().scores} == {1, 2, 3, 4}
 
 
 @pytest.mark.parametrize(("kind", "times"), [("processes", 2), ("ray", 5)])
@@ -92,6 +114,17 @@ def test_what_kills_every_worker_is_named(options: Options, tmp_path: Path) -> N
         carried_out(options, tmp_path / "out", Execution("processes", workers=2), **trouble)
     assert sample in e.value.message or "more" in e.value.message
     assert len(list(memo.iterdir())) == 3
+
+
+def test_what_kills_every_actor_ends_the_run(options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memo = tmp_path / "memo"
+    memo.mkdir()
+    monkeypatch.setattr(ray_executor, "RETRIES", 1)
+    sample = make_plan(options).prompts[20].id
+    trouble = {"trouble": "killed", "sample": sample, "times": 99, "memo": str(memo)}
+    with pytest.raises(GeneratorError, match=r"2 actors, one after the other, died at generate seed-0 shard 0"):
+        carried_out(options, tmp_path / "out", Execution("ray", workers=2), **trouble)
+    assert len(list(memo.iterdir())) == 2
 
 
 def test_a_process_is_asked_once_for_what_it_holds(options: Options, tmp_path: Path) -> None:

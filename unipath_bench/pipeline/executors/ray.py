@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from unipath_bench.errors import BenchError, MissingError
+from unipath_bench.errors import BenchError, GeneratorError, MissingError
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.executors.protocol import LostUnits
 from unipath_bench.pipeline.generate import GenerateStage
@@ -19,10 +21,14 @@ from unipath_bench.pipeline.store import Store
 from unipath_bench.pipeline.work import Done, Unit
 from unipath_bench.pipeline.worker import Worker
 
+RETRIES = 9
+"""Times that a unit is done again whose actor died; the next death ends the run."""
+
 
 class RayData:
     """``workers`` actors, each with the models loaded once. An actor or machine that dies is replaced by Ray and its
-    unit is done again; a unit that raises ends the run. Rows that Ray might drop are counted.
+    unit is done again, up to ``RETRIES`` times; a unit that raises ends the run. Rows that Ray might drop are counted.
+    Ray's own reports to its makers are off, unless the environment turns them on.
 
     ``address``: of a running cluster; None starts Ray on this machine. With ``--device cuda`` an actor takes an equal
     part of the GPUs.
@@ -31,6 +37,7 @@ class RayData:
     def __init__(
         self, options: Options, store: Store, workers: int, batch_size: int | None = None, address: str | None = None
     ) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
         except ImportError as error:
@@ -48,7 +55,8 @@ class RayData:
             )
 
     def carry_out(self, units: Sequence[Unit]) -> Iterator[Done]:
-        """Do every unit. Raises what the work raised."""
+        """Do every unit. Raises what the work raised, and :class:`~unipath_bench.errors.GeneratorError` naming a unit
+        that killed every actor that was at it."""
         import ray.data
 
         if not units:
@@ -57,10 +65,18 @@ class RayData:
         context.enable_progress_bars = False
         context.max_errored_blocks = 0
         gpus = self._ray.cluster_resources().get("GPU", 0) if self._options.device.startswith("cuda") else 0
+        begun = self._ray.remote(num_cpus=0)(_Begun)
         rows = ray.data.from_items([asdict(unit) for unit in units], override_num_blocks=len(units))
         done = rows.map_batches(
             _Actor,
-            fn_constructor_args=(self._options, self._address, self._batch_size, list(sys.path)),
+            fn_constructor_args=(
+                self._options,
+                self._address,
+                self._batch_size,
+                list(sys.path),
+                begun.remote(),
+                RETRIES,
+            ),
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(size=min(self._workers, len(units))),
             num_cpus=1,
@@ -82,15 +98,31 @@ class RayData:
             self._ray.shutdown()
 
 
+class _Begun:
+    """How often each unit was begun, kept by an actor of its own, which no unit takes with it."""
+
+    def __init__(self) -> None:
+        self._times: Counter[str] = Counter()
+
+    def count(self, unit: str) -> int:
+        """One time more; returns how many that makes."""
+        self._times[unit] += 1
+        return self._times[unit]
+
+
 class _Actor:
     """A worker in Ray's hands. What the work raised is an answer too, so that Ray does not try it again."""
 
     def __init__(
-        self, options: Options, address: tuple[Path, str | None], batch_size: int | None, path: list[str]
-    ) -> None:
+        self, options: Options, address: tuple[Path, str | None], batch_size: int | None, path: list[str],
+        begun: Any, retries: int,
+    ) -> None:  # fmt: skip
         sys.path[:] = path
         import ray
 
+        self._ray: Any = ray
+        self._begun = begun
+        self._retries = retries
         device = "cuda" if ray.get_gpu_ids() else options.device
         plan, store = make_plan(replace(options, device=device)), Store.open(*address)
         self._worker = Worker(GenerateStage(plan, store, batch_size), EmbedStage(plan, store))
@@ -113,6 +145,13 @@ class _Actor:
         }
 
     def _answer(self, unit: Unit) -> tuple[Done, BenchError | None]:
+        died = self._ray.get(self._begun.count.remote(str(unit))) - 1
+        if died > self._retries:
+            return Done(unit), GeneratorError(
+                f"{died} actors, one after the other, died at {unit}.",
+                "It is mostly memory: use fewer workers or a smaller --batch-size. --executor processes names the "
+                "images at which a process dies. Finished shards are kept.",
+            )
         try:
             return self._worker.complete(unit), None
         except BenchError as error:

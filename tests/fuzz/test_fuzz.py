@@ -1,7 +1,8 @@
 """Whatever bytes a reader is given, it gives a sound object or an error with a message: soon, and in bounded memory.
 
 A run of the tests tries the same few inputs every time. ``python -m pytest tests/fuzz --fuzz-seconds 3600 --timeout 0``
-tries new ones for an hour; what fails is shrunk and printed as bytes, and belongs into :data:`FOUND` with its mend.
+tries new ones for an hour; what fails is shrunk and printed as bytes, and belongs into a test of its reader beside the
+mend.
 """
 
 from __future__ import annotations

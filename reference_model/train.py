@@ -1,7 +1,7 @@
 """``python -m reference_model.train CONFIG``: train the reference model, stage by stage.
 
-The same command goes on where it was interrupted. Several processes share each batch: ``accelerate launch --multi_gpu -m
-reference_model.train CONFIG`` on GPUs, ``torchrun --nproc_per_node 2 -m reference_model.train CONFIG`` on the CPU.
+The same command goes on where it was interrupted. Several processes share each batch: ``accelerate launch --multi_gpu
+-m reference_model.train CONFIG`` on GPUs, ``torchrun --nproc_per_node 2 -m reference_model.train CONFIG`` on the CPU.
 """
 
 from __future__ import annotations

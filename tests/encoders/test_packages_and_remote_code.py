@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -10,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import save_file
 
+from unipath_bench.cli.app import invoke
 from unipath_bench.contracts import Context
 from unipath_bench.encoders.panel import open_encoder, panel
 from unipath_bench.errors import DataError, MissingError
@@ -190,6 +193,28 @@ def test_remote_code_runs_only_when_the_user_trusts_it(repository: Path) -> None
     white = np.full((2, 8, 8, 3), 255, np.uint8)
     seen = (1 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
     np.testing.assert_allclose(encoder.embed_images(white)[1], seen * [1, 2, 3], rtol=1e-5)
+
+
+def test_a_local_save_with_code_is_loaded_from_the_command_line_where_it_is_trusted(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("a socket was asked for"))
+    facts = {
+        "name": "tower", "like": "conch-v1.5", "title": "Tower", "path": str(repository), "revision": "1" * 40,
+        "weights": "model.safetensors", "files": ["config.json", "modeling_tiny.py"], "dimension": 3, "input_size": 8,
+        "options": {"method": "return_tower"},
+    }  # fmt: skip
+    file = tmp_path / "tower.yaml"
+    file.write_text(yaml.safe_dump(facts), encoding="utf-8")
+    command = ["encoders", "verify", str(file), "--offline", "--json"]
+    assert invoke(command) == 3
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"Tower runs Python code from {repository}. Read it" in said
+    assert "--trust-remote-code" in said
+    assert invoke([*command, "--trust-remote-code"]) == 0
+    found = np.array(json.loads(capsys.readouterr().out)["features"])
+    assert found.shape == (4, 3)
+    assert np.isfinite(found).all()
 
 
 def test_files_that_the_code_asks_for_on_main_are_looked_for_there(

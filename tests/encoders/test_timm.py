@@ -112,6 +112,22 @@ def test_a_single_file_is_enough_where_no_other_is_needed(encoder: Pretrained, t
     assert by_path.card.revision == again.card.revision == f"sha256:{encoder.spec.sha256}"
 
 
+def test_the_hubs_cache_is_read_at_the_pinned_commit(
+    encoder: Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UNIPATH_BENCH_WEIGHTS")
+    snapshots = tmp_path / "hub" / "models--paige-ai--Virchow2" / "snapshots"
+    snapshots.mkdir(parents=True)
+    other, pinned = snapshots / ("1" * 40), snapshots / str(SPEC.revision)
+    shutil.move(tmp_path / SPEC.name, other)
+    again, context = open_encoder(encoder.spec), Context(offline=True, cache_dir=tmp_path / "hub")
+    assert again.missing(context) is not None
+    other.rename(pinned)
+    again.setup(context)
+    images = _images(4, 28)
+    np.testing.assert_array_equal(again.embed_images(images), encoder.embed_images(images))
+
+
 def test_weights_of_another_network_are_refused(encoder: Pretrained, tmp_path: Path) -> None:
     deeper = SPEC.model_copy(update={"options": {**SPEC.options, "depth": 3}})
     with pytest.raises(DataError, match=r"do not fit its network.*blocks\.2"):

@@ -174,7 +174,7 @@ def headers() -> list[bytes]:
 def question_files() -> list[bytes]:
     """PathMMU's ``data.json``."""
     entry = {"question": "What?", "options": ["A) x", "B) y"], "answer": "A) x", "img": "a.png"}
-    return [json.dumps({"PubMed": {"test": [entry], "val": []}}).encode()]
+    return [json.dumps({"PubMed": {"test": [entry], "test_tiny": [], "val": []}}).encode()]
 
 
 def submission_members(folder: Path) -> dict[str, bytes]:

@@ -193,5 +193,50 @@ def test_splits_can_be_compared_in_an_encoder(tmp_path: Path, capsys: Output) ->
     assert "ADI-TCGA-COPY.tif" in said
 
 
+def test_without_patients_the_splits_are_compared_by_embedding(real_copy: Path, tmp_path: Path, capsys: Output) -> None:
+    root = tmp_path / "tiles"
+    shutil.copytree(real_copy, root)
+    for split in ("train", "test"):
+        with (root / split / "metadata.csv").open(encoding="utf-8") as stream:
+            rows = [{key: row[key] for key in ("file_name", "text", "label")} for row in csv.DictReader(stream)]
+        if split == "train":
+            name = rows[3]["file_name"]
+        else:
+            # A neighbour of a training tile: the same tissue, a quarter of the width further on.
+            with Image.open(root / "train" / name) as tile:
+                shifted = np.roll(np.asarray(tile.convert("RGB")), 64, axis=1)
+            Image.fromarray(shifted).save(root / "test/neighbour.png")
+            rows.append({**rows[0], "file_name": "neighbour.png"})
+        write_csv(root / split / "metadata.csv", rows)
+    report = checked(capsys, "folder", "--data", root, "--similarity", "0.98", code=0)
+    assert finding(report, "groups across splits")[0] == "not checked"
+    assert finding(report, "near duplicates across splits") == ("ok", "none")  # no copy, so thumbnails say nothing
+    verdict, said = finding(report, "similar across splits in texture")
+    assert (verdict, said.split()[0]) == ("note", "1")
+    assert "neighbour.png" in said
+    assert name in said
+
+
+def test_where_patients_are_known_nothing_is_embedded(tmp_path: Path, capsys: Output) -> None:
+    LAYOUTS["pcam"](tmp_path)
+    report = checked(capsys, "pcam", "--data", tmp_path, "--suite-arg", "microns_per_pixel=0.5", code=0)
+    assert not [item for item in report["findings"] if "similar" in item["check"]]
+
+
+def test_splits_of_several_image_sizes_are_compared_or_it_is_said_why_not(tmp_path: Path, capsys: Output) -> None:
+    for split, sides in (("train", (48, 64)), ("test", (64, 48))):
+        (tmp_path / split).mkdir()
+        for seed, side in enumerate(sides):
+            Image.fromarray(image(9 if side == 64 else seed, side)).save(tmp_path / split / f"{seed}.png")
+    arguments = ["folder", "--data", tmp_path, "--suite-arg", "size=any"]
+    said = finding(checked(capsys, *arguments, code=4), "similar across splits in texture")[1]
+    for part in ("train/1.png [train]", "test/0.png [test]", "(cosine 1.00)"):
+        assert part in said
+    Image.fromarray(image(1, 16)).save(tmp_path / "test/small.png")
+    verdict, said = finding(checked(capsys, *arguments, code=4), "similar across splits in texture")
+    assert verdict == "not checked"
+    assert "16 x 16" in said
+
+
 def test_data_that_are_not_there_are_exit_code_three(tmp_path: Path) -> None:
     assert invoke(["data", "check", "pcam", "--data", str(tmp_path)]) == 3

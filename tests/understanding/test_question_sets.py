@@ -69,11 +69,26 @@ def test_pathmmu_is_read_as_published(pathmmu: Path) -> None:
     assert [(q.id, q.subset, q.options, q.answer, q.image) for q in asked] == [
         ("PubMed/test/0", "PubMed", ("glands", "sheets", "cords"), 1, "a.png"),
         ("PubMed/test/1", "PubMed", ("H&E", "PAS"), 0, "b.png"),
+        ("PubMed/test_tiny/0", "PubMed", ("yes", "no"), 1, "a.png"),
         ("Atlas/test/0", "Atlas", ("skin", "liver"), 1, "books_set/images/c.png"),
     ]
-    assert questions.load(asked[2])[0, 0].tolist() == [80, 80, 80]
-    tiny = PathMMU(data=pathmmu, split="test_tiny", subsets="PubMed").questions()
-    assert [(q.options, q.answer) for q in tiny] == [(("yes", "no"), 1)]
+    assert questions.load(asked[3])[0, 0].tolist() == [80, 80, 80]
+    assert PathMMU(data=pathmmu, subsets="Atlas").questions() == (asked[3],)
+
+
+def test_the_test_split_is_all_of_it_and_the_tiny_one_a_part(pathmmu: Path) -> None:
+    # eval/utils/data_utils.py of PathMMU: 'PubMed': ['PubMed_test_tiny', 'PubMed_test'], and so for every subset.
+    whole = {q.id for q in PathMMU(data=pathmmu, split="test", subsets="PubMed").questions()}
+    tiny = {q.id for q in PathMMU(data=pathmmu, split="test_tiny", subsets="PubMed").questions()}
+    assert whole - tiny == {"PubMed/test/0", "PubMed/test/1"}
+    assert tiny == {"PubMed/test_tiny/0"} == whole & tiny
+    document = json.loads(json.dumps(ENTRIES))
+    document["PubMed"]["val"] = document["PubMed"].pop("test")
+    del document["PubMed"]["test_tiny"]
+    (pathmmu / "data.json").write_text(json.dumps(document), encoding="utf-8")
+    assert [q.id for q in PathMMU(data=pathmmu, split="val").questions()] == ["PubMed/val/0", "PubMed/val/1"]
+    with pytest.raises(DataError, match="no list 'test_tiny'"):
+        PathMMU(data=pathmmu, split="test_tiny", subsets="PubMed")
 
 
 def test_the_revision_follows_images_questions_and_split(pathmmu: Path) -> None:
@@ -90,7 +105,7 @@ def test_the_revision_follows_images_questions_and_split(pathmmu: Path) -> None:
         (lambda d: d["PubMed"]["test"][0].update(answer="D) ducts"), "none of its options"),
         (lambda d: d["PubMed"]["test"][0].pop("options"), "no question with a list of options"),
         (lambda d: d["PubMed"]["test"][0].update(img="../secret.png"), "outside its folder"),
-        (lambda d: d["PubMed"]["test"][0].update(img="absent.png"), "1 of 3 images are not under"),
+        (lambda d: d["PubMed"]["test"][0].update(img="absent.png"), "1 of 4 images are not under"),
         (lambda d: d["PubMed"]["test"][0].pop("img"), "names no image"),
         (lambda d: d["PubMed"].pop("test"), "no list 'test'"),
     ],
@@ -120,9 +135,9 @@ def test_the_command_line_asks_pathmmu(pathmmu: Path, tmp_path: Path, capsys: py
     arguments = ["understand", "--model", "chance", "--questions", "pathmmu", "--data", str(pathmmu), "--out", str(out)]
     assert invoke([*arguments, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["overall"]["n"] == 3
-    # Chance: 1/3, 1/2 and 1/2.
-    assert record["overall"]["chance"] == pytest.approx((1 / 3 + 1) / 3)
+    assert record["overall"]["n"] == 4
+    # Chance: 1/3, 1/2, 1/2 and 1/2.
+    assert record["overall"]["chance"] == pytest.approx((1 / 3 + 3 / 2) / 4)
     assert set(record["subsets"]) == {"PubMed", "Atlas"}
     assert invoke([*arguments, "--set-arg", "wrong=1"]) == 2
     assert "no argument 'wrong'" in capsys.readouterr().err

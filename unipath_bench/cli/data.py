@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Look at a suite's data before a run.", no_args_is_help=True, add_completion=False)
 
 _SHOWN = 10
+_WITHOUT_WEIGHTS = "texture"
+"""The encoder that compares the splits where patients are not known and none is named: it is always at hand."""
 _COLOURS = {"ok": "green", "note": "yellow", "not checked": "yellow", "wrong": "bold red"}
 
 Number = Annotated[int | None, typer.Option("--n", "-n", min=1, metavar="N", help="Images to decode; default: all.")]
@@ -51,8 +53,9 @@ def check(
 ) -> None:
     """Counts, sizes, scale, duplicates and leakage between splits. Exit code 4 where something is wrong.
 
-    Leakage is looked for by patient or slide where the suite knows them, and by images that look like copies, turned
-    and mirrored ones too. The scale is estimated from the size of nuclei, which tells a factor of two and no less.
+    Leakage is looked for by patient or slide where the suite knows them, otherwise in the features of an encoder, and
+    by images that look like copies, turned and mirrored ones too. The scale is estimated from the size of nuclei,
+    which tells a factor of two and no less.
 
     Examples:
 
@@ -67,8 +70,12 @@ def check(
     loaded = load_suite(suite, data, opt.parse_arguments(suite_arg, "--suite-arg"), offline=offline)
     with RichProgress(Console(stderr=True)) as progress:
         report, seen = check_data(loaded, n, _Stages(progress))
+        found = None
         if encoder is not None:
             found = _compare(loaded, seen, encoder, similarity, device, offline, progress)
+        elif _by_images_alone(seen):
+            found = _compare_without_weights(loaded, seen, similarity, progress)
+        if found is not None:
             report = report.model_copy(update={"findings": (*report.findings, found)})
     if as_json:
         sys.stdout.write(report.model_dump_json(indent=2) + "\n")
@@ -120,34 +127,52 @@ class _Stages:
         self._done = done
 
 
+def _by_images_alone(seen: Look) -> bool:
+    """Whether patients are not known, so that a leak can show in the images alone."""
+    return len({s.split for s in seen.samples}) > 1 and any(s.group is None for s in seen.samples)
+
+
+def _compare_without_weights(suite: Suite, seen: Look, similarity: float, progress: RichProgress) -> Finding:
+    """Compare in the encoder that needs no weights; images that it cannot read are said, and are no error."""
+    from unipath_bench.errors import DataError
+    from unipath_bench.suites.checking.report import Finding
+
+    try:
+        return _compare(suite, seen, _WITHOUT_WEIGHTS, similarity, "cpu", True, progress)
+    except DataError as error:
+        progress.finish()
+        check = f"similar across splits in {_WITHOUT_WEIGHTS}"
+        return Finding(check=check, verdict="not checked", summary=error.message)
+
+
 def _compare(
     suite: Suite, seen: Look, name: str, similarity: float, device: str, offline: bool, progress: RichProgress
 ) -> Finding:
-    """Embed what was looked at, in the encoder's fixed batches, and compare the splits."""
+    """Embed what was looked at, image size by image size in the encoder's fixed batches, and compare the splits."""
     import numpy as np
 
     from unipath_bench.contracts import Context, ImageEncoder
     from unipath_bench.errors import MissingError, UsageError
+    from unipath_bench.pipeline.embed import embed_images
     from unipath_bench.registries import ENCODERS
     from unipath_bench.suites.checking.copies import similar_across_splits
 
     encoder = ENCODERS.get(name)()
     if not isinstance(encoder, ImageEncoder):
         raise UsageError(f"{name} embeds no images.", "Choose an image encoder: `unipath-bench list encoders`.")
-    if len(set(seen.sizes)) > 1:
-        raise UsageError("--encoder needs images of one size.", "Leave it out, or cut the images to one size.")
     context = Context(device, offline)
     remedy = encoder.missing(context)
     if remedy is not None:
         raise MissingError(f"The encoder {name!r} cannot be loaded.", remedy)
     encoder.setup(context)
-    batch = encoder.card.micro_batch
-    progress.start("Embed", len(seen.samples))
-    rows = []
-    for start in range(0, len(seen.samples), batch):
-        images = [suite.load(sample) for sample in seen.samples[start : start + batch]]
-        padded = np.stack([*images, *[images[-1]] * (batch - len(images))])
-        rows.append(encoder.embed_images(padded)[: len(images)])
-        progress.advance(len(images))
+    card, count = encoder.card, len(seen.samples)
+    features = np.empty((count, card.dimension), np.float32)
+    order = sorted(range(count), key=lambda i: seen.sizes[i])
+    progress.start("Embed", count)
+    for start in range(0, count, card.micro_batch):
+        rows = order[start : start + card.micro_batch]
+        samples = [seen.samples[i] for i in rows]
+        features[rows] = embed_images(encoder, [suite.load(s) for s in samples], [s.id for s in samples])
+        progress.advance(len(rows))
     progress.finish()
-    return similar_across_splits(seen.samples, np.concatenate(rows), similarity, name)
+    return similar_across_splits(seen.samples, features, similarity, card.name)

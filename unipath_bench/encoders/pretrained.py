@@ -161,8 +161,11 @@ def pool_tokens(tokens: torch.Tensor, prefix: int, pooling: str) -> torch.Tensor
 
 
 def _distrust(spec: EncoderSpec) -> str:
+    who = spec.title or spec.name
+    if not spec.hub_id:
+        return f"{who} runs Python code from {spec.path}. Read it; where you trust it, add --trust-remote-code."
     return (
-        f"{spec.title or spec.name} runs Python code from its repository. Read it at "
+        f"{who} runs Python code from its repository. Read it at "
         f"https://huggingface.co/{spec.hub_id}/tree/{spec.revision}; where you trust that commit, add "
         "--trust-remote-code to the command."
     )

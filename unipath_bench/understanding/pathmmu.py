@@ -16,7 +16,9 @@ from unipath_bench.understanding.contracts import LETTERS, Question, QuestionSet
 from unipath_bench.understanding.record import QuestionSetCard
 from unipath_bench.understanding.run import check_questions
 
-SPLITS = ("val", "test", "test_tiny")
+SPLITS = {"val": ("val",), "test": ("test", "test_tiny"), "test_tiny": ("test_tiny",)}
+"""Of which lists of the file a split is made. Test is both, as its authors count it (``DOMAIN_CAT2SUB_CAT`` in
+eval/utils/data_utils.py of github.com/PathMMU-Benchmark/PathMMU): 9,677 questions."""
 QUESTIONS_FILE = "data.json"
 _LETTERED = re.compile(r"([A-Z])[).]\s*(.*)", re.DOTALL)
 _PAGE = "https://huggingface.co/datasets/jamessyx/PathMMU"
@@ -84,13 +86,14 @@ def _questions(path: Path, split: str, subsets: Sequence[str], columns: Sequence
     if unknown:
         raise UsageError(f"{path} has no subset {unknown[0]!r}.", f"It has {', '.join(document)}.")
     for subset in subsets or document:
-        splits = document[subset]
-        if not isinstance(splits, dict) or not isinstance(splits.get(split), list):
-            raise DataError(
-                f"{path}: {subset} has no list {split!r}.", "Fetch it again, or name other --set-arg subsets."
-            )
-        for number, entry in enumerate(splits[split]):
-            yield _question(entry, f"{subset}/{split}/{number}", subset, columns)
+        for part in SPLITS[split]:
+            lists = document[subset]
+            if not isinstance(lists, dict) or not isinstance(lists.get(part), list):
+                raise DataError(
+                    f"{path}: {subset} has no list {part!r}.", "Fetch it again, or name other --set-arg subsets."
+                )
+            for number, entry in enumerate(lists[part]):
+                yield _question(entry, f"{subset}/{part}/{number}", subset, columns)
 
 
 def _question(entry: Any, name: str, subset: str, columns: Sequence[str]) -> Question:

@@ -52,6 +52,18 @@ def test_exit_codes(runs: dict[str, str], capsys: pytest.CaptureFixture[str]) ->
     assert invoke(["gate", before, "--against", before, "--margin", "clip-score=1"]) == 2
 
 
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_on_a_narrow_console_every_value_keeps_its_name_and_outcome(
+    runs: dict[str, str], columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert invoke(["gate", runs["worse"], "--against", runs["before"]]) == 5
+    line = next(line for line in capsys.readouterr().out.splitlines() if "control[texture]" in line)
+    assert "regressed" in line
+    assert " 0.2" in line
+    assert "…" not in line
+
+
 def test_a_baseline_file_and_json(runs: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "baselines" / "tiny.json"
     assert invoke(["gate", runs["before"], "--write-baseline", str(file)]) == 0

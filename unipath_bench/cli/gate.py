@@ -61,7 +61,7 @@ def gate(
         from unipath_bench.gate.margins import parse_margins
 
         verdict = judge(load_side(run), load_side(against), parse_margins(margin or []))
-        text, shown, regressed = verdict.to_json(), show(verdict), verdict.regressed
+        text, shown, regressed = verdict.to_json(), show(verdict, Console().width), verdict.regressed
     if as_json:
         sys.stdout.write(text + "\n")
     else:

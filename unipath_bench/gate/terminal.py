@@ -13,27 +13,32 @@ from unipath_bench.gate.judging import METHOD, Judged, Verdict
 from unipath_bench.gate.speed import SpeedVerdict
 from unipath_bench.reading import format_number, format_value
 
+TITLES = ("Baseline", "Run", "Worse by", "At least", "Margin", "p", "Seen at 80%", "Seen at 90%")
+NARROW = 130
+"""Columns of a console below which only what the outcome rests on is shown; logs of CI have 80."""
 
-def show(verdict: Verdict) -> RenderableType:
-    """The values of the family, what could not be judged, and the outcome."""
+
+def show(verdict: Verdict, width: int) -> RenderableType:
+    """The values of the family, what could not be judged, and the outcome, for a console of ``width`` columns."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Value", overflow="fold")
-    for title in ("Baseline", "Run", "Worse by", "At least", "Margin", "p", "Seen at 80%", "at 90%"):
+    table.add_column("Value", overflow="fold", min_width=24)
+    titles = ("Worse by", "Margin", "Seen at 90%") if width < NARROW else TITLES
+    for title in titles:
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("Outcome", overflow="fold")
+    table.add_column("Outcome", no_wrap=True)
     for each in verdict.judged:
-        table.add_row(
-            Text(f"{each.key}: {each.title}"),
-            format_value(each.baseline, each.unit),
-            format_value(each.value, each.unit),
-            format_number(each.worse_by),
-            _number(each.at_least),
-            format_number(each.margin),
-            f"{each.p_value:.2g}",
-            _number(each.smallest_80),
-            _number(each.smallest_90),
-            Text("regressed", style="bold red") if each.regressed else Text("passed", style="green"),
-        )
+        cells = {
+            "Baseline": format_value(each.baseline, each.unit),
+            "Run": format_value(each.value, each.unit),
+            "Worse by": format_number(each.worse_by),
+            "At least": _number(each.at_least),
+            "Margin": format_number(each.margin),
+            "p": f"{each.p_value:.2g}",
+            "Seen at 80%": _number(each.smallest_80),
+            "Seen at 90%": _number(each.smallest_90),
+        }
+        outcome = Text("regressed", style="bold red") if each.regressed else Text("passed", style="green")
+        table.add_row(Text(f"{each.key}: {each.title}"), *(cells[title] for title in titles), outcome)
     head = [Text(f"Run       {verdict.run}"), Text(f"Baseline  {verdict.baseline}")]
     return Group(*head, table, *_small(verdict), *_notes(verdict), _explained(verdict), _outcome(verdict))
 

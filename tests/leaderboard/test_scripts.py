@@ -41,14 +41,16 @@ def test_a_board_is_filled_and_what_changed_is_validated(arena: Arena, tmp_path:
     base = git("rev-parse", "HEAD", cwd=checkout)
     suite = "--suite phantom --suite-arg train=64 --suite-arg test=32 --tasks clip-score,kernel-distance,memorisation"
     suite += " --tasks image-to-image-recall"
-    filled = call(
-        "fill.sh", tmp_path / "runs", tmp_path / "archives", "noise", cwd=tmp_path, BOARD=str(board), N="32",
-        SUITE=suite,
-    )  # fmt: skip
+    fill = ("fill.sh", tmp_path / "runs", tmp_path / "archives", "noise")
+    settings = {"BOARD": str(board), "N": "32", "SUITE": suite, "TITLE": "White noise"}
+    filled = call(*fill, cwd=tmp_path, **settings)
     assert filled.returncode == 0, filled.stderr
     assert "an oracle" in filled.stdout
     entry = json.loads((board / "entries" / "noise" / "entry.json").read_text())
     assert (entry["name"], entry["submitter"]) == ("noise", "The UniPath-Bench developers")
+    assert entry["title"] == "White noise"
+    again = call(*fill, cwd=tmp_path, **settings)
+    assert (again.returncode, "noise: is an entry already" in again.stdout) == (0, True), again.stderr
 
     git("add", ".", cwd=checkout)
     git("commit", "-qm", "an entry", cwd=checkout)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from forging import board_of
+from html_pages import Page
 
 from unipath_bench.schema.base import load_yaml
 from unipath_bench.schema.board import Board
@@ -45,13 +46,14 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join([str(target)])}
 
 
-def test_run_submit_validate_add_and_rank(cli, plugin: dict[str, str], tmp_path: Path) -> None:
+def test_run_submit_validate_add_rank_and_build(cli, plugin: dict[str, str], tmp_path: Path) -> None:
     """The documented commands, with a smaller suite and a board for it."""
     commands = documented_commands()
     assert [" ".join(words[1:3]) for words in commands] == [
         "run --model", "submit runs/runs/RUN", "leaderboard validate", "leaderboard add", "leaderboard rank",
+        "leaderboard build",
     ]  # fmt: skip
-    run, submit, validate, add, rank = (words[1:] for words in commands)
+    run, submit, validate, add, rank, build = (words[1:] for words in commands)
     place = run.index("--n")
     run[place : place + 2] = shlex.split(SMALL)
     ran = cli(*run, "--json", cwd=tmp_path, env=plugin)
@@ -79,6 +81,14 @@ def test_run_submit_validate_add_and_rank(cli, plugin: dict[str, str], tmp_path:
     assert entry["archive_sha256"] == report["sha256"]
     (row,) = json.loads(call(rank, "--json"))["rows"]
     assert (row["name"], row["model"], row["rank"], row["reasons"]) == ("stripes-1", "stripes", 1, [])
+    call(build)
+    standings = Page((tmp_path / "site" / "phantom" / "index.html").read_text(encoding="utf-8"))
+    assert standings.rows["standings"][1][0].strip() == "1"
+    assert "models/stripes-1.html" in {link.get("href") for link in standings.all("a")}
+    own = Page((tmp_path / "site" / "phantom" / "models" / "stripes-1.html").read_text(encoding="utf-8"))
+    for said in ("A. Stranger", entry["archive_sha256"], record.run_id):
+        assert said in own.text
+    assert (tmp_path / "site" / "phantom" / "models" / "stripes-1.webp").is_file()  # the enclosed images
 
 
 def test_the_adapter_in_the_archive_is_the_package(cli, plugin: dict[str, str], tmp_path: Path) -> None:

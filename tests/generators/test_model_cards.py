@@ -10,7 +10,7 @@ import pytest
 from unipath_bench.cli.app import invoke
 from unipath_bench.contracts import Context
 from unipath_bench.errors import UsageError
-from unipath_bench.generators.cards import AS_GIVEN, find_card, load_generator
+from unipath_bench.generators.cards import AS_GIVEN, find_card, load_generator, model_digest
 from unipath_bench.registries import ENCODERS, GENERATORS
 from unipath_bench.resources import data_folder
 
@@ -31,13 +31,31 @@ MODELS = {
     "unipath-7b": "unipath",
 }
 PIXCELL = {"revision": COMMIT, "pipeline_code": f"owner/code@{COMMIT}"}
+ABLATIONS = {
+    "unipath-tiny-no-prototype": ["text", "semantic"],
+    "unipath-tiny-no-semantic": ["text", "prototype"],
+    "unipath-tiny-no-text": ["semantic", "prototype"],
+}
+"""Of the shipped reference model, with the streams that are on."""
 USER_GIVES = {"mupad-256": {"revision": COMMIT}, "pixcell-256": PIXCELL, "pixcell-1024": PIXCELL}
 """What the user has to look up, since no public source states it."""
 
 
 def test_every_card_of_a_model_is_tested_here() -> None:
     cards = (find_card(path.stem) for path in data_folder("baselines").glob("*.yaml"))
-    assert {card.name for card in cards if not card.oracle} == set(MODELS)
+    assert {card.name for card in cards if not card.oracle} == set(MODELS) | set(ABLATIONS)
+
+
+@pytest.mark.parametrize("name", sorted(ABLATIONS))
+def test_an_ablation_is_the_shipped_model_less_one_stream(name: str) -> None:
+    whole, part = load_generator("unipath"), load_generator(name)
+    assert part.missing(Context(offline=True)) is None
+    assert part.fingerprint() == whole.fingerprint()
+    assert {**whole.card.arguments, "streams": ABLATIONS[name]} == part.card.arguments
+    assert len(whole.card.arguments["streams"]) == 3
+    for field in ("licence", "conditions_on", "internal_encoders", "height", "width"):
+        assert getattr(part.card, field) == getattr(whole.card, field), field
+    assert model_digest(part) != model_digest(whole)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))

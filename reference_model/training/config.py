@@ -238,6 +238,13 @@ class TrainingConfig(Document):
     tracking: TrackingConfig = TrackingConfig()
 
     @model_validator(mode="after")
+    def _aligned_block_is_there(self) -> TrainingConfig:
+        align, layers = self.flow.align, self.transformer.layers
+        if align is not None and align.block > layers:
+            raise ValueError(f"flow.align.block is {align.block}, and the transformer has {layers} blocks")
+        return self
+
+    @model_validator(mode="after")
     def _sees_tiles(self) -> TrainingConfig:
         if self.vision is not None and self.language.kind != "tiny":
             raise ValueError("vision is for language.kind tiny; a pretrained Qwen2.5-VL sees by itself")

@@ -205,11 +205,6 @@ class Training:
         config = self.config.flow.align
         if config is None:
             return None
-        if config.block > len(transformer.transformer_blocks):
-            raise UsageError(
-                f"flow.align.block is {config.block}, and the transformer has {len(transformer.transformer_blocks)}.",
-                "Name a block that it has.",
-            )
         encoder = open_patch_encoder(config.encoder, Context(device=self.device.type))
         side = int(transformer.config.sample_size) // int(transformer.config.patch_size)
         key = digest_strings(

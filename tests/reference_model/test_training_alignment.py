@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from pydantic import ValidationError
 from training_setup import configuration, schedule, training
 
 from reference_model.training.alignment import Alignment, alignment_targets, open_patch_encoder
@@ -108,11 +109,10 @@ def test_the_head_learns_and_is_thrown_away(tmp_path: Path) -> None:
     assert not any(isinstance(p, SinglePrecisionAttention) for p in pipeline.transformer.attn_processors.values())
 
 
-def test_a_block_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_block_that_is_not_there_is_refused_before_anything_is_trained() -> None:
     align = {"encoder": f"{__name__}:Quarters", "block": 3}
-    config = configuration(flow={"schedule": schedule(1), "align": align})
-    with pytest.raises(UsageError, match="block is 3, and the transformer has 2"):
-        training(tmp_path, config).run()
+    with pytest.raises(ValidationError, match="block is 3, and the transformer has 2 blocks"):
+        configuration(flow={"schedule": schedule(1), "align": align})
 
 
 def test_attention_in_single_precision_is_the_stock_attention() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -221,6 +221,10 @@ Language = Annotated[TinyLanguageConfig | PretrainedLanguageConfig, Field(discri
 
 class TrainingConfig(Document):
     """A training from tiles to a pipeline."""
+
+    explained_by: ClassVar[str] = (
+        "reference_model/configs has whole ones, and reference_model/training/config.py tells of each field."
+    )
 
     name: str
     seed: int = Field(ge=0)

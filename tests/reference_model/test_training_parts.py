@@ -245,3 +245,14 @@ def test_rare_classes_are_drawn_more_often() -> None:
     assert torch.equal(row_weights(labels, {}), torch.ones(4, dtype=torch.float64))
     with pytest.raises(UsageError, match="'grade'"):
         row_weights(labels, {"grade": 1.0})
+
+
+def test_a_wrong_configuration_is_told_with_a_remedy_that_exists(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    text = (CONFIGS / "tiny-phantom.yaml").read_text(encoding="utf-8")
+    path.write_text(text.replace("block: 3", "block: 9"), encoding="utf-8")
+    with pytest.raises(UsageError) as told:
+        read_config(path)
+    assert "flow.align.block is 9, and the transformer has 6 blocks" in told.value.message
+    assert "(got" not in told.value.message
+    assert "reference_model/configs" in told.value.remedy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -19,6 +19,8 @@ class Document(BaseModel):
     """Frozen, no unknown keys, no NaN or infinity."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+    explained_by: ClassVar[str] = "`unipath-bench schema {name}` prints what is allowed."
+    """Where a user finds what a document of this kind may hold."""
 
 
 DocumentT = TypeVar("DocumentT", bound=Document)
@@ -35,7 +37,7 @@ def validate(kind: type[DocumentT], value: Any, source: str) -> DocumentT:
         ]
         raise UsageError(
             f"{source} is not a valid {kind.__name__}:\n{listed(problems)}",
-            f"Correct these fields; `unipath-bench schema {kind.__name__}` prints what is allowed.",
+            f"Correct these fields; {kind.explained_by.replace('{name}', kind.__name__)}",
         ) from error
 
 
@@ -45,6 +47,8 @@ def _plainly(item: Any, kind: type[Document]) -> str:
         return "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
     if item["type"] == "missing":
         return "required, but absent"
+    if item["type"] == "value_error" and not item["loc"]:
+        return str(item["ctx"]["error"])
     given = repr(item["input"])
     return f"{item['msg']} (got {given if len(given) <= _LONGEST else given[:_LONGEST] + '...'})"
 

@@ -127,6 +127,20 @@ class NotANumber(ImageEncoder):
         return features
 
 
+class OnceNotANumber(ImageEncoder):
+    """Gives NaN in one batch of one process, once, as faulty memory does; the environment names who remembers it."""
+
+    card = EncoderCard(name="adapters:OnceNotANumber", revision="1", dimension=2, micro_batch=4)
+
+    def embed_images(self, images: np.ndarray) -> np.ndarray:
+        features = images.mean(axis=(1, 2))[:, :2].astype(np.float32)
+        memo = Path(os.environ["UNIPATH_BENCH_TEST_MEMO"]) / "happened"
+        if images[0, 0, 0, 0] % 2 and not memo.exists():
+            memo.touch()
+            features[1] = np.nan
+        return features
+
+
 class BatchSensitive(ImageEncoder):
     """Its features depend on the batch's shape, as a GPU's do; the fixed micro-batch must hide that."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -159,6 +161,43 @@ def test_a_poisoned_prompt_is_named_and_the_others_are_kept(
     folder = run(mended, tmp_path)
     assert record(folder.load_record()) == alone[1]
     assert folder.load_record().timing.images_generated < 40
+
+
+@pytest.mark.parametrize("kind", ["processes", "ray"])
+def test_nan_from_one_worker_is_named_and_nothing_of_it_is_kept(
+    options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any
+) -> None:
+    chosen = replace(options, encoders=("adapters:OnceNotANumber",), tasks=("frechet-distance",))
+    monkeypatch.setenv("UNIPATH_BENCH_TEST_MEMO", str(tmp_path))
+    with pytest.raises(DataError, match=r"'adapters:OnceNotANumber' gave NaN or infinite features for 1 of"):
+        run(make_plan(chosen), tmp_path / "out", execution=Execution(kind, workers=2))
+    assert (tmp_path / "happened").exists()
+    resumed = run(make_plan(chosen), tmp_path / "out", execution=Execution(kind, workers=2)).load_record()
+    assert resumed.timing.images_generated < 40
+    assert timeless(resumed) == timeless(run(make_plan(chosen), tmp_path / "alone").load_record())
+
+
+def test_a_machine_that_is_lost_is_replaced_by_another(
+    alone: tuple[Path, dict[str, Any]], options: Options, tmp_path: Path
+) -> None:
+    """A Ray cluster whose only machine with processors is switched off in mid-run, and another put in its place."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    machine = cluster.add_node(num_cpus=3)
+    execution = Execution("ray", workers=2, address=cluster.address)
+    try:
+        with ThreadPoolExecutor(1) as driver:
+            running = driver.submit(carried_out, options, tmp_path, execution, delay=0.2)
+            while not list(tmp_path.rglob("samples/**/*.parquet")):
+                assert not running.done()
+                time.sleep(0.05)
+            cluster.remove_node(machine, allow_graceful=False)
+            assert not running.done()
+            cluster.add_node(num_cpus=3)
+            assert running.result() == alone[1]
+    finally:
+        cluster.shutdown()
 
 
 def test_memory_that_runs_out_halves_the_batch_and_is_remembered(

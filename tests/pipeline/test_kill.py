@@ -14,24 +14,28 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 SCRIPT = """
 import sys
 from pathlib import Path
+from unipath_bench.pipeline.executors import Execution
 from unipath_bench.pipeline.plan import Options, make_plan
 from unipath_bench.pipeline.run import run
-data, out = sys.argv[1:]
-options = Options(model="adapters:Painter", model_arguments={"delay": 0.02}, suite="folder", data=data, tiers=(1, 3))
+data, out, kind, delay = sys.argv[1:]
+painter = {"model": "adapters:Painter", "model_arguments": {"delay": float(delay)}}
+options = Options(**painter, suite="folder", data=data, tiers=(1, 3))
+execution = Execution(kind, workers=1 if kind == "local" else 2)
 print("started", flush=True)
-print(run(make_plan(options), Path(out), batch_size=4).record, flush=True)
+print(run(make_plan(options), Path(out), batch_size=4, execution=execution).record, flush=True)
 """
 
 
-def start(data: Path, out: Path) -> subprocess.Popen[str]:
+def start(data: Path, out: Path, kind: str = "local", delay: float = 0.02) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(data), str(out)],
+        [sys.executable, "-c", SCRIPT, str(data), str(out), kind, str(delay)],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
@@ -41,8 +45,8 @@ def start(data: Path, out: Path) -> subprocess.Popen[str]:
     return process
 
 
-def finish(data: Path, out: Path) -> dict[str, object]:
-    process = start(data, out)
+def finish(data: Path, out: Path, kind: str = "local") -> dict[str, object]:
+    process = start(data, out, kind)
     printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     record: dict[str, object] = json.loads(Path(printed.strip()).read_text())
@@ -91,3 +95,29 @@ def test_a_run_killed_ten_times_gives_the_same_record(small_tiles: Path, tmp_pat
     assert isinstance(timing, dict)
     assert isinstance(undisturbed_timing, dict)
     assert timing["images_generated"] <= undisturbed_timing["images_generated"]
+
+
+@pytest.mark.parametrize(("kind", "lost_by"), [("processes", signal.SIGTERM), ("ray", signal.SIGKILL)])
+def test_a_lost_driver_takes_its_workers_along_and_the_next_one_goes_on(
+    small_tiles: Path, tmp_path: Path, kind: str, lost_by: signal.Signals
+) -> None:
+    """``SIGTERM`` is what a batch system sends to a job that it preempts."""
+    out = tmp_path / "lost"
+    driver = start(small_tiles, out, kind, delay=0.1)
+    deadline = time.monotonic() + 240
+    while not list(out.rglob("samples/**/*.parquet")):
+        assert driver.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    children = psutil.Process(driver.pid).children(recursive=True)
+    workers = [child for child in children if "Agent" not in child.name()]  # Ray's own, which hold no model, end later.
+    assert len(workers) >= 2
+    driver.send_signal(lost_by)
+    assert driver.wait(timeout=60) == -lost_by
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    assert [process.name() for process in alive] == []
+    resumed = finish(small_tiles, out, kind)
+    assert timeless(resumed) == timeless(finish(small_tiles, tmp_path / "undisturbed"))
+    timing = resumed["timing"]
+    assert isinstance(timing, dict)
+    assert timing["images_generated"] < 40

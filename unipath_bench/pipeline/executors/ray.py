@@ -51,13 +51,14 @@ class RayData:
         if self._started:
             own: dict[str, Any] = {} if address else {"num_cpus": workers + 1}
             self._ray.init(
-                address=address, include_dashboard=False, log_to_driver=False, logging_level="warning", **own
+                address=address or "local", include_dashboard=False, log_to_driver=False, logging_level="warning", **own
             )
 
     def carry_out(self, units: Sequence[Unit]) -> Iterator[Done]:
         """Do every unit. Raises what the work raised, and :class:`~unipath_bench.errors.GeneratorError` naming a unit
         that killed every actor that was at it."""
         import ray.data
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         if not units:
             return
@@ -65,7 +66,8 @@ class RayData:
         context.enable_progress_bars = False
         context.max_errored_blocks = 0
         gpus = self._ray.cluster_resources().get("GPU", 0) if self._options.device.startswith("cuda") else 0
-        begun = self._ray.remote(num_cpus=0)(_Begun)
+        here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
+        begun = self._ray.remote(num_cpus=0, scheduling_strategy=here)(_Begun)
         rows = ray.data.from_items([asdict(unit) for unit in units], override_num_blocks=len(units))
         done = rows.map_batches(
             _Actor,
@@ -99,7 +101,8 @@ class RayData:
 
 
 class _Begun:
-    """How often each unit was begun, kept by an actor of its own, which no unit takes with it."""
+    """How often each unit was begun, kept by an actor of its own on the driver's machine: no unit and no other machine
+    takes it along."""
 
     def __init__(self) -> None:
         self._times: Counter[str] = Counter()

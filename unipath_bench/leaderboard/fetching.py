@@ -49,7 +49,10 @@ def _local(entry: Entry, entry_folder: Path, into: Path, offline: bool) -> Path:
             )
         path = (entry_folder / place).resolve()
         if not path.is_file():
-            raise MissingError(f"The archive {place} of the entry {entry.name!r} is not there.", "Put it there.")
+            raise MissingError(
+                f"The archive {place} of the entry {entry.name!r} is not there.",
+                "Put it there, or ask the submitter for it: an entry whose archive is a path is not hosted.",
+            )
         return path
     if offline:
         raise MissingError(f"The archive {place} would have to be fetched.", "Leave --offline out.")

@@ -7,18 +7,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from unipath_bench.contracts import FeatureSet, Sample
-from unipath_bench.pipeline.embed import EmbedStage
+from unipath_bench.pipeline.embed import EmbedStage, Source
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.store import positions
 from unipath_bench.types import Features
 
 
 class FeatureSets:
-    """Reads finished features back as the sets that metrics see."""
+    """Reads finished features back as the sets that metrics see; those of the encoder asked for last are held, so that
+    its tasks read them once."""
 
     def __init__(self, plan: Plan, stage: EmbedStage) -> None:
         self.plan = plan
         self.stage = stage
+        self._encoder: str | None = None
+        self._held: dict[str, tuple[Features, tuple[str, ...]]] = {}
 
     def load(self, encoder: str | None, needs: frozenset[str]) -> Mapping[str, FeatureSet]:
         """The sets that ``needs`` names, with features in ``encoder`` (None: without features)."""
@@ -92,15 +95,26 @@ class FeatureSets:
     ) -> tuple[Features | None, tuple[str, ...]]:
         if encoder is None or not wanted:
             return None, ()
-        vectors: list[Features] = []
-        pixels: list[str] = []
-        for source in (s for s in self.stage.sources() if s.family in families):
+        if encoder != self._encoder:
+            self._encoder, self._held = encoder, {}
+        parts = [self._family(source, encoder) for source in self.stage.sources() if source.family in families]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate([vectors for vectors, _ in parts]), tuple(p for _, pixels in parts for p in pixels)
+
+    def _family(self, source: Source, encoder: str) -> tuple[Features, tuple[str, ...]]:
+        """Features and pixel digests of all rows of a family, read-only."""
+        if source.family not in self._held:
             family = self.stage.family(source, encoder)
+            vectors = np.empty((len(source.keys), self.plan.encoders[encoder].card.dimension), np.float32)
+            pixels: list[str] = []
             for position, rows in positions(len(source.keys)):
                 shard = family.read(family.path(position, source.keys[rows]))
-                vectors.extend(row.vector for row in shard)
+                vectors[rows] = [row.vector for row in shard]
                 pixels.extend(row.pixel_digest for row in shard)
-        return np.stack(vectors), tuple(pixels)
+            vectors.setflags(write=False)
+            self._held[source.family] = vectors, tuple(pixels)
+        return self._held[source.family]
 
     def _columns(self, labels: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
         """Label columns, the primary attribute first."""

@@ -32,12 +32,12 @@ def score_tasks(
 ) -> list[TaskScore]:
     """One score a planned task, in the plan's order; tasks with an obstacle are 'not computed'."""
     progress.start("Score", len(plan.tasks))
-    scores = []
-    for task in plan.tasks:
-        scores.append(_not_computed(task, plan) if task.obstacle else _stored(task, plan, store, sets, shards))
+    scores = {}
+    for task in sorted(plan.tasks, key=lambda task: task.encoder or ""):  # An encoder's features are read once.
+        scores[task.key] = _not_computed(task, plan) if task.obstacle else _stored(task, plan, store, sets, shards)
         progress.advance(1)
     progress.finish()
-    return scores
+    return [scores[task.key] for task in plan.tasks]
 
 
 def _not_computed(task: PlannedTask, plan: Plan) -> TaskScore:

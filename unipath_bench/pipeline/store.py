@@ -81,7 +81,7 @@ class Family(ABC, Generic[RowT]):
 
     def path(self, position: int, keys: Sequence[str]) -> Path:
         """File of the shard at ``position`` (0, 1, ...) with exactly these row keys."""
-        return self.folder / f"{position:06d}-{digest_strings(keys)[:16]}{self.suffix}"
+        return self.folder / f"{position:06d}-{_short(keys)}{self.suffix}"
 
     def find(self, position: int, keys: Sequence[str]) -> dict[str, RowT]:
         """Rows that are there already, by key; the whole shard if it is complete, else what other shards of the
@@ -113,10 +113,14 @@ class Family(ABC, Generic[RowT]):
         return path.exists() or (self.bucket is not None and self.bucket.has(path))
 
     def read(self, path: Path) -> list[RowT]:
-        """All rows of one file. Raises :class:`DamagedShard` naming the file where it is damaged."""
+        """All rows of one file. Raises :class:`DamagedShard` naming the file where it is damaged, or holds other rows
+        than its name stands for."""
         if self.bucket is not None:
             self.bucket.fetch(path)
-        return self.rows(path)
+        rows = self.rows(path)
+        if path.stem.partition("-")[2] != _short([row.key for row in rows]):
+            raise DamagedShard(path, "it holds other rows than its name stands for")
+        return rows
 
     @abstractmethod
     def rows(self, path: Path) -> list[RowT]:
@@ -220,6 +224,11 @@ class FeatureFamily(Family[FeatureRow]):
         keys = [[r.key, r.pixel_digest] for r in rows]
         # One entry: the format does not keep the order of several.
         save_file({"features": matrix}, path, {"shard": json.dumps({"rows": keys, "sha256": _sum(matrix, keys)})})
+
+
+def _short(keys: Sequence[str]) -> str:
+    """What stands for a shard's rows in its name."""
+    return digest_strings(keys)[:16]
 
 
 def positions(count: int) -> Iterator[tuple[int, slice]]:

@@ -74,6 +74,11 @@ class Entry(Document):
     licence_statement: str
     notes: str = ""
 
+    @property
+    def hosted(self) -> bool:
+        """Whether others than the submitter can fetch the archive: it is not a path."""
+        return self.archive.startswith(("https://", "hf://"))
+
 
 class Cell(Document):
     """One entry's value of one metric."""

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -151,6 +152,17 @@ def test_a_phantom_board_says_on_every_page_that_it_is_no_tissue(pages: dict[str
     assert pages["index.html"].text.count("phantom, not tissue") == 1
 
 
+def test_an_archive_that_nobody_can_fetch_is_said_to_be_so(tmp_path: Path) -> None:
+    made = made_up_board(5)
+    name = made.standings.rows[0].name
+    behind = made.entries[name]
+    alone = behind.entry.model_copy(update={"archive": "../../../archives/x.zip"})
+    kept = SiteBoard(made.standings, {**made.entries, name: replace(behind, entry=alone)})
+    build_site([kept], tmp_path / "site")
+    page = read(tmp_path / "site" / "made-up" / "models" / f"{name}.html")
+    assert "../../../archives/x.zip (a path: not hosted" in page.text
+
+
 def test_an_entry_s_page_has_scores_audit_provenance_and_history(site: Path, pages: dict[str, Page]) -> None:
     made = made_up_board(9)
     name = made.standings.rows[0].name
@@ -162,6 +174,7 @@ def test_an_entry_s_page_has_scores_audit_provenance_and_history(site: Path, pag
         "Attribute by attribute", "Memorisation audit", "uses conch inside", "Accept the licence at",
     ):  # fmt: skip
         assert said in page.text, said
+    assert "not hosted" not in page.text
     spoken = [svg["aria-label"] or "" for svg in page.all("svg")]
     assert sum(text.startswith("Radar of the headline values") for text in spoken) == 1
     scaled = [v for s in behind.record.scores for v in s.values.values() if v.percent_of_range is not None]

@@ -138,8 +138,7 @@ class _Run:
         while True:
             self.complete_store()
             try:
-                with self.clock.stage("score"):
-                    return self._record()
+                return self._record()
             except DamagedShard as damage:
                 self._set_aside(damage)
 
@@ -189,7 +188,8 @@ class _Run:
     def _record(self) -> RunFolder:
         plan = self.plan
         shards = tuple(_shards(plan, self.store, self.embed))
-        scores = score_tasks(plan, self.store, FeatureSets(plan, self.embed), shards, self.show)
+        with self.clock.stage("score"):
+            scores = score_tasks(plan, self.store, FeatureSets(plan, self.embed), shards, self.show)
         identity = identify(plan)
         record = RunRecord(
             framework_version=identity.framework_version,

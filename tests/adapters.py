@@ -110,6 +110,21 @@ class Troubled(Painter):
         return True
 
 
+class BufferReusing(Painter):
+    """Draws every batch into the same array."""
+
+    card = GeneratorCard(name="buffer-reusing", revision="1", licence="MIT")
+    buffer: np.ndarray | None = None
+
+    def generate(self, requests: Sequence[Request]) -> np.ndarray:
+        images = np.stack(super().generate(requests))
+        if self.buffer is None:
+            self.buffer = np.empty((64, *images.shape[1:]), np.uint8)
+        drawn = self.buffer[: len(images)]
+        drawn[:] = images
+        return drawn
+
+
 class Unconditional(Painter):
     """Ignores its prompts, and says so."""
 

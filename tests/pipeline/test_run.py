@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from unipath_bench.digest import pixel_digest
 from unipath_bench.errors import DataError, GeneratorError, UsageError
+from unipath_bench.images import decode_png, encode_png
+from unipath_bench.pipeline import generate
 from unipath_bench.pipeline.plan import Options, assign_encoders, make_plan
 from unipath_bench.pipeline.run import run
 from unipath_bench.schema.record import RunRecord
@@ -69,6 +74,25 @@ def test_the_batch_size_changes_no_byte(
     finished: tuple[Path, RunRecord], options: Options, tmp_path: Path, batch_size: int
 ) -> None:
     assert timeless(evaluate(options, tmp_path, batch_size=batch_size)) == timeless(finished[1])
+
+
+def test_an_adapter_may_draw_every_batch_into_one_array(
+    finished: tuple[Path, RunRecord], options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch is encoded while the next one is generated: slowly here, so that the next one is there first."""
+
+    def slowly(image: np.ndarray) -> bytes:
+        time.sleep(0.01)
+        return encode_png(image)
+
+    monkeypatch.setattr(generate, "encode_png", slowly)
+    chosen = replace(options, model="adapters:BufferReusing", tasks=("frechet-distance",))
+    evaluate(chosen, tmp_path, batch_size=4)
+    drawn = pixels(tmp_path)
+    assert drawn == {key: pixels(finished[0])[key] for key in drawn}
+    for path in tmp_path.rglob("*.parquet"):
+        for row in pq.read_table(path).to_pylist():
+            assert pixel_digest(decode_png(row["image"]["bytes"])) == row["pixel_sha256"]
 
 
 def test_fixed_micro_batches_hide_a_batch_sensitive_encoder(options: Options, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 from unipath_bench.contracts import Generator, Request
@@ -16,13 +17,15 @@ from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.requests import request_key
 from unipath_bench.pipeline.store import SampleFamily, SampleRow, Store, positions, rows_of
 from unipath_bench.pipeline.work import Unit
+from unipath_bench.types import RGBImage
 
 Watch = Callable[[str], None]
 """Told what is about to be done, so that somebody outside can say what hangs."""
 
 
 class GenerateStage:
-    """Generates what the store lacks. The generator is set up only if something is lacking."""
+    """Generates what the store lacks, and encodes a batch while the next one is generated. The generator is set up only
+    if something is lacking."""
 
     def __init__(self, plan: Plan, store: Store, batch_size: int | None = None, watch: Watch | None = None) -> None:
         self.plan = plan
@@ -58,31 +61,37 @@ class GenerateStage:
         have = family.find(position, keys)
         lacking = [i for i, key in enumerate(keys) if key not in have]
         todo = deque(lacking)
-        try:
-            while todo:
-                batch = list(islice(todo, self.batches.size))
-                try:
-                    rows = self._generate([requests[i] for i in batch])
-                except GeneratorError as error:
-                    if not self.batches.back_off(len(batch), error):
-                        raise
-                    continue
-                have.update((keys[i], row) for i, row in zip(batch, rows, strict=True))
-                for _ in batch:
-                    todo.popleft()
-        finally:
-            finished = [have[key] for key in keys if key in have]
-            if finished:
-                family.put(position, finished)
+        encoded: list[Future[list[SampleRow]]] = []
+        with ThreadPoolExecutor(1, thread_name_prefix="encode") as pool:
+            try:
+                while todo:
+                    batch = [requests[i] for i in islice(todo, self.batches.size)]
+                    try:
+                        images = self._generate(batch)
+                    except GeneratorError as error:
+                        if not self.batches.back_off(len(batch), error):
+                            raise
+                        continue
+                    kept = [image.copy() for image in images]  # An adapter may draw its next batch into the same array.
+                    encoded.append(pool.submit(self._encode, batch, kept))
+                    for _ in batch:
+                        todo.popleft()
+            finally:
+                have.update((row.key, row) for rows in encoded for row in rows.result())
+                finished = [have[key] for key in keys if key in have]
+                if finished:
+                    family.put(position, finished)
         return len(lacking)
 
-    def _generate(self, requests: list[Request]) -> list[SampleRow]:
+    def _generate(self, requests: list[Request]) -> list[RGBImage]:
         if not self._ready:
             self.plan.generator.setup(self.plan.context())
             self._ready = True
         if self.watch is not None:
             self.watch(f"the generator {self.plan.generator.card.name!r} at {named(requests)}")
-        images = validate_generated(call_generator(self.plan.generator, requests), requests)
+        return validate_generated(call_generator(self.plan.generator, requests), requests)
+
+    def _encode(self, requests: list[Request], images: list[RGBImage]) -> list[SampleRow]:
         return [
             SampleRow(
                 request_key(self.plan.model_digest, r), r.sample_id, r.replicate, r.prompt, r.seed, encode_png(image),

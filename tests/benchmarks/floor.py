@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"| {name} | {whole} | {floor.seconds:.1f} | {arithmetic} |")
     alone = sum(floor.seconds for floor in (*encoders.values(), decoding))
     print(f"| embed, all of these | {took['embed']:.1f} | {alone:.1f} | | |")
-    for stage in ("verify", "score"):
+    for stage in ("verify", "read", "score"):
         print(f"| {stage} | {took[stage]:.1f} | | | |")
     print(f"\nPeak memory {timing.peak_memory_mib:.0f} MiB.")
 

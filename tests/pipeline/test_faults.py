@@ -181,7 +181,7 @@ def test_a_clock_that_jumps_back_changes_no_number(
     assert jumped.timing.finished_at < jumped.timing.started_at
     assert timeless(jumped) == timeless(straight)
     assert all(seconds >= 0 for seconds in jumped.timing.seconds.values())
-    assert list(jumped.timing.seconds) == ["verify", "generate", "embed", "score"]
+    assert list(jumped.timing.seconds) == ["verify", "generate", "embed", "read", "score"]
 
 
 @pytest.mark.parametrize("mark", [None, '{"store": 1}', '{"store": 99}'])

@@ -9,14 +9,20 @@ from pathlib import Path
 import probe_adapters
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from unipath_bench.cli.app import invoke
 from unipath_bench.cli.planning import HOW_TO_PROBE
+from unipath_bench.contracts import ScoreInputs
 from unipath_bench.errors import GeneratorError
 from unipath_bench.pipeline.estimate import estimate
+from unipath_bench.pipeline.feature_sets import FeatureSets
 from unipath_bench.pipeline.plan import Options, Plan, make_plan
 from unipath_bench.pipeline.probe import Forecast, Probe, forecast, probe
 from unipath_bench.pipeline.run import run
+from unipath_bench.pipeline.score_probe import MadeUpFeatures, extrapolate
+from unipath_bench.scoring.evaluate import evaluate
 
 Output = pytest.CaptureFixture[str]
 
@@ -88,6 +94,34 @@ def test_a_real_run_takes_what_was_foretold(small_tiles: Path, tmp_path: Path, c
     assert sum(f.stat().st_size for f in kept) == pytest.approx(foretold["disk_needed"], rel=0.25)
 
 
+def test_scores_are_extrapolated_by_the_three_terms_of_their_cost() -> None:
+    """2 + 3 x + 5 x^2 for x in thousands: 2 + 3 * 32 + 5 * 1024 = 5218 at 32,000."""
+
+    def cost(n: int) -> float:
+        return 2 + 3 * n / 1000 + 5 * (n / 1000) ** 2
+
+    sizes = [1000, 2000, 4000]
+    assert extrapolate(sizes, [cost(n) for n in sizes], 32000) == pytest.approx(5218)
+    assert extrapolate(sizes, [0.7] * 3, 32000) == pytest.approx(0.7)
+    assert extrapolate(sizes, [1.0, 2.0, 4.0], 32000) == pytest.approx(32)
+    assert extrapolate([40], [0.3], 40) == 0.3
+
+
+@given(st.tuples(*[st.floats(0.01, 100)] * 3), st.integers(5000, 10**6))
+def test_more_prompts_never_cost_less(seconds: tuple[float, float, float], n: int) -> None:
+    sizes = [1000, 2000, 4000]
+    assert 0 < extrapolate(sizes, seconds, n) <= extrapolate(sizes, seconds, 2 * n) * (1 + 1e-9)
+
+
+def test_made_up_features_let_every_task_be_computed() -> None:
+    """Else the forecast would be of tasks that give up at once."""
+    plan = make_plan(Options("blur", suite_arguments={"train": 64, "test": 64, "paraphrases": 1}))
+    sets = FeatureSets(plan, MadeUpFeatures(plan))
+    for task in plan.runnable:
+        outcome = evaluate(task.spec, task.metric, ScoreInputs(sets.load(task.encoder, task.needs)))
+        assert outcome.status == "computed", (task.key, outcome.reason)
+
+
 def test_a_cuda_device_is_asked_for_its_peak(options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -118,7 +152,7 @@ def test_the_terminal_says_so(small_tiles: Path, tmp_path: Path, capsys: Output)
     assert HOW_TO_PROBE not in text
     assert "Time: about" in text
     assert "Memory: about" in text
-    assert "nothing of it was stored" in text
+    assert "nothing was stored" in text
 
 
 def test_a_faulty_generator_is_named(small_tiles: Path, tmp_path: Path) -> None:

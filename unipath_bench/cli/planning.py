@@ -58,11 +58,13 @@ def print_plan(plan: Plan, cost: Estimate, console: Console, probed: Probed | No
 def _print_forecast(probe: Probe, forecast: Forecast, console: Console) -> None:
     stages = ", ".join(f"{name} {format_seconds(seconds)}" for name, seconds in forecast.seconds.items() if seconds)
     parts = f" ({stages})" if stages else ""
-    console.print(f"Time: about {format_seconds(forecast.total_seconds)}{parts}, and then the scores")
+    console.print(f"Time: about {format_seconds(forecast.total_seconds)}{parts}")
     console.print(f"Memory: about {forecast.memory_mib:.0f} MiB")
     if forecast.device_memory_mib is not None:
         console.print(f"Memory of the device: about {forecast.device_memory_mib:.0f} MiB")
-    console.print(f"Measured on {probe.images} images, the first calls included; nothing of it was stored.")
+    console.print(
+        f"Measured on {probe.images} images, the first calls included, and made-up features; nothing was stored."
+    )
 
 
 def plan_as_json(plan: Plan, cost: Estimate, probed: Probed | None = None) -> str:

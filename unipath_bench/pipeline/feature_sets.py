@@ -1,8 +1,9 @@
-"""Finished features, read back as the sets that metrics see."""
+"""Features as the sets that metrics see."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -13,15 +14,59 @@ from unipath_bench.pipeline.store import positions
 from unipath_bench.types import Features
 
 
-class FeatureSets:
-    """Reads finished features back as the sets that metrics see; those of the encoder asked for last are held, so that
-    its tasks read them once."""
+class FeatureSource(Protocol):
+    """Where the features of a plan's images and prompts come from."""
+
+    def images(self, encoder: str, families: Sequence[str]) -> tuple[Features, tuple[str, ...]]:
+        """Features, float32 (N, D), and pixel digests of all rows of these families, one family after the other."""
+
+    def texts(self, encoder: str, prompts: Sequence[str]) -> Features:
+        """Features of prompts in a joint encoder, float32 (N, D)."""
+
+
+class StoredFeatures:
+    """What the store holds; the families of the encoder asked for last are kept in memory, so that its tasks read them
+    once."""
 
     def __init__(self, plan: Plan, stage: EmbedStage) -> None:
-        self.plan = plan
-        self.stage = stage
+        self._plan = plan
+        self._stage = stage
         self._encoder: str | None = None
         self._held: dict[str, tuple[Features, tuple[str, ...]]] = {}
+
+    def images(self, encoder: str, families: Sequence[str]) -> tuple[Features, tuple[str, ...]]:
+        """As :class:`FeatureSource` says; the arrays are read-only."""
+        if encoder != self._encoder:
+            self._encoder, self._held = encoder, {}
+        parts = [self._family(source, encoder) for source in self._stage.sources() if source.family in families]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate([vectors for vectors, _ in parts]), tuple(p for _, pixels in parts for p in pixels)
+
+    def texts(self, encoder: str, prompts: Sequence[str]) -> Features:
+        """As :class:`FeatureSource` says."""
+        return self._stage.text_features(encoder, prompts)
+
+    def _family(self, source: Source, encoder: str) -> tuple[Features, tuple[str, ...]]:
+        if source.family not in self._held:
+            family = self._stage.family(source, encoder)
+            vectors = np.empty((len(source.keys), self._plan.encoders[encoder].card.dimension), np.float32)
+            pixels: list[str] = []
+            for position, rows in positions(len(source.keys)):
+                shard = family.read(family.path(position, source.keys[rows]))
+                vectors[rows] = [row.vector for row in shard]
+                pixels.extend(row.pixel_digest for row in shard)
+            vectors.setflags(write=False)
+            self._held[source.family] = vectors, tuple(pixels)
+        return self._held[source.family]
+
+
+class FeatureSets:
+    """A plan's features as the sets that metrics see."""
+
+    def __init__(self, plan: Plan, source: FeatureSource) -> None:
+        self.plan = plan
+        self.source = source
 
     def load(self, encoder: str | None, needs: frozenset[str]) -> Mapping[str, FeatureSet]:
         """The sets that ``needs`` names, with features in ``encoder`` (None: without features)."""
@@ -45,7 +90,7 @@ class FeatureSets:
         images, pixels = self._rows(encoder, f"{name}.images" in needs, list(families))
         texts = None
         if encoder is not None and f"{name}.texts" in needs:
-            texts = self.stage.text_features(encoder, [r.prompt for r in requests])
+            texts = self.source.texts(encoder, [r.prompt for r in requests])
         return FeatureSet(
             ids=tuple(r.sample_id for r in requests),
             images=images,
@@ -95,26 +140,7 @@ class FeatureSets:
     ) -> tuple[Features | None, tuple[str, ...]]:
         if encoder is None or not wanted:
             return None, ()
-        if encoder != self._encoder:
-            self._encoder, self._held = encoder, {}
-        parts = [self._family(source, encoder) for source in self.stage.sources() if source.family in families]
-        if len(parts) == 1:
-            return parts[0]
-        return np.concatenate([vectors for vectors, _ in parts]), tuple(p for _, pixels in parts for p in pixels)
-
-    def _family(self, source: Source, encoder: str) -> tuple[Features, tuple[str, ...]]:
-        """Features and pixel digests of all rows of a family, read-only."""
-        if source.family not in self._held:
-            family = self.stage.family(source, encoder)
-            vectors = np.empty((len(source.keys), self.plan.encoders[encoder].card.dimension), np.float32)
-            pixels: list[str] = []
-            for position, rows in positions(len(source.keys)):
-                shard = family.read(family.path(position, source.keys[rows]))
-                vectors[rows] = [row.vector for row in shard]
-                pixels.extend(row.pixel_digest for row in shard)
-            vectors.setflags(write=False)
-            self._held[source.family] = vectors, tuple(pixels)
-        return self._held[source.family]
+        return self.source.images(encoder, families)
 
     def _columns(self, labels: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
         """Label columns, the primary attribute first."""

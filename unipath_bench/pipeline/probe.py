@@ -1,7 +1,7 @@
 """Eight images as a sample of a run: how long it will take, how much memory and disk it will need.
 
 The first call of a generator or an encoder is timed with all that it does once (compiling, tuning), so short runs are
-estimated well and long ones rather too high. Scoring is left out: it depends on the tasks, not on eight images.
+estimated well and long ones rather too high. Scores are timed on made-up features, also those that the store holds.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from unipath_bench.pipeline.environment import peak_memory_mib
 from unipath_bench.pipeline.estimate import Estimate
 from unipath_bench.pipeline.generate import call_generator
 from unipath_bench.pipeline.plan import Plan
+from unipath_bench.pipeline.score_probe import probe_scores
 from unipath_bench.pipeline.store import Store
 from unipath_bench.types import RGBImage
 
@@ -53,6 +54,8 @@ class Probe:
     """Seconds to decode a generated one."""
     image_bytes: float
     """Of a generated image as it is stored."""
+    scores: float
+    """Seconds that all scores of the plan take."""
     memory_mib: float
     """Peak resident memory of this process."""
     device_memory_mib: float | None
@@ -64,7 +67,7 @@ class Forecast:
     """What the rest of the run will take."""
 
     seconds: dict[str, float]
-    """By stage: verify, generate, embed."""
+    """By stage: verify, generate, embed, score."""
     disk_needed: int
     """Bytes."""
     memory_mib: float
@@ -72,12 +75,13 @@ class Forecast:
 
     @property
     def total_seconds(self) -> float:
-        """All stages but scoring."""
+        """All stages."""
         return sum(self.seconds.values())
 
 
 def probe(plan: Plan, cost: Estimate, clock: Clock = time.perf_counter) -> Probe:
-    """Generate, encode, decode and embed up to eight images of a plan, each step timed; stores nothing.
+    """Generate, encode, decode and embed up to eight images of a plan, and score made-up features, each step timed;
+    stores nothing.
 
     Generator and encoders are set up only where the plan still needs them. Raises what they raise.
     """
@@ -100,8 +104,10 @@ def probe(plan: Plan, cost: Estimate, clock: Clock = time.perf_counter) -> Probe
         image_bytes = sum(map(len, stored)) / len(stored) + ROW_BYTES
     names = [f"probe {i}" for i in range(len(images))]
     encoders = {name: _embed(plan, name, images, names, clock) for name, count in cost.to_embed.items() if count}
+    memory_mib = peak_memory_mib()
     return Probe(
-        len(images), generator, encoders, read_real, read_generated, image_bytes, peak_memory_mib(), memory.peak_mib(),
+        len(images), generator, encoders, read_real, read_generated, image_bytes, probe_scores(plan, clock), memory_mib,
+        memory.peak_mib(),
     )  # fmt: skip
 
 
@@ -110,7 +116,7 @@ def forecast(plan: Plan, cost: Estimate, found: Probe, out: Path) -> Forecast:
     decode. Memory: the probe's peak and, on top, the features of the largest encoder as scores hold them."""
     real = sum(count for name, count in cost.to_read.items() if name not in ("generated", "variants"))
     generated = sum(count for name, count in cost.to_read.items() if name in ("generated", "variants"))
-    verified = Store(out / "store").is_verified(plan.suite.revision)
+    verified = plan.suite.computed or Store(out / "store").is_verified(plan.suite.revision)
     calls = [(call, cost.micro_batches[name]) for name, call in found.encoders.items()]
     seconds = {
         "verify": 0.0 if verified else found.read_real * len(plan.suite.samples()),
@@ -118,6 +124,7 @@ def forecast(plan: Plan, cost: Estimate, found: Probe, out: Path) -> Forecast:
         "embed": sum(call.setup + call.seconds * count for call, count in calls)
         + real * found.read_real
         + generated * found.read_generated,
+        "score": found.scores,
     }
     rows = {name: cost.to_embed[name] + cost.embedded[name] for name in cost.to_embed}
     held = max((count * plan.encoders[name].card.dimension * 12 for name, count in rows.items()), default=0)

@@ -18,7 +18,7 @@ from unipath_bench.pipeline.environment import describe_environment, package_ver
 from unipath_bench.pipeline.executors import Execution, Executor, build_executor
 from unipath_bench.pipeline.executors.protocol import LostUnits
 from unipath_bench.pipeline.exhibit import gather_exhibits
-from unipath_bench.pipeline.feature_sets import FeatureSets
+from unipath_bench.pipeline.feature_sets import FeatureSets, StoredFeatures
 from unipath_bench.pipeline.files import storage_error, write_text
 from unipath_bench.pipeline.generate import GenerateStage
 from unipath_bench.pipeline.lock import locked
@@ -187,9 +187,12 @@ class _Run:
 
     def _record(self) -> RunFolder:
         plan = self.plan
-        shards = tuple(_shards(plan, self.store, self.embed))
+        with self.clock.stage("read"):
+            shards = tuple(_shards(plan, self.store, self.embed))
         with self.clock.stage("score"):
-            scores = score_tasks(plan, self.store, FeatureSets(plan, self.embed), shards, self.show)
+            scores = score_tasks(
+                plan, self.store, FeatureSets(plan, StoredFeatures(plan, self.embed)), shards, self.show
+            )
         identity = identify(plan)
         record = RunRecord(
             framework_version=identity.framework_version,
@@ -216,7 +219,7 @@ def _save(exhibits: Exhibits, folder: Path) -> None:
 
 def _verify(plan: Plan, store: Store, progress: Progress) -> None:
     revision = plan.suite.revision
-    if store.is_verified(revision):
+    if plan.suite.computed or store.is_verified(revision):
         return
     total = len(plan.suite.samples())
     progress.start("Check images", total)

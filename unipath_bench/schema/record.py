@@ -143,7 +143,9 @@ class Timing(Document):
 
     started_at: str
     finished_at: str
-    seconds: dict[str, float] = Field(description="Wall seconds a stage.")
+    seconds: dict[str, float] = Field(
+        description="Wall seconds a stage: verify, generate, embed, read (every shard's digest), score."
+    )
     images_generated: int
     images_embedded: int
     peak_memory_mib: float | None = None

@@ -15,7 +15,7 @@ from unipath_bench.digest import digest
 from unipath_bench.errors import BenchError, DataError, UsageError
 from unipath_bench.leaderboard.submission.layout import Samples
 from unipath_bench.pipeline.embed import EmbedStage
-from unipath_bench.pipeline.feature_sets import FeatureSets
+from unipath_bench.pipeline.feature_sets import FeatureSets, StoredFeatures
 from unipath_bench.pipeline.plan import Options, Plan, PlannedTask, encoder_digest, make_plan
 from unipath_bench.pipeline.progress import Progress
 from unipath_bench.pipeline.score import score_tasks
@@ -140,7 +140,7 @@ def recompute(plan: Plan, store: Store, progress: Progress) -> Recomputed:
         stage.complete(unit)
         progress.advance(unit.rows)
     progress.finish()
-    scores = score_tasks(plan, store, FeatureSets(plan, stage), (), progress)
+    scores = score_tasks(plan, store, FeatureSets(plan, StoredFeatures(plan, stage)), (), progress)
     return Recomputed({score.key: score for score in scores}, _real_pixels(stage))
 
 

@@ -51,6 +51,8 @@ class PhantomSuite(Suite):
         UsageError: an argument is out of range.
     """
 
+    computed = True
+
     def __init__(
         self,
         train: int = 2048,

@@ -52,7 +52,7 @@ class Suite(ABC):
     """
 
     card: SuiteCard
-    computed: ClassVar[bool] = False
+    computed: bool = False
     """Whether images are computed rather than read, so that no file of theirs can be damaged and none is checked
     before a run."""
 

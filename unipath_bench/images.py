@@ -151,6 +151,20 @@ def resize_float(images: RGBBatch, size: int | tuple[int, int], resample: Resize
     return result
 
 
+def middle_square(image: RGBImage, side: int) -> RGBImage:
+    """The middle square of a uint8 (H, W, 3) image at ``side`` pixels, by Pillow's Lanczos where it is larger.
+
+    Raises :class:`~unipath_bench.errors.DataError` where the image is smaller: nothing is magnified.
+    """
+    height, width, _ = image.shape
+    edge = min(height, width)
+    if edge < side:
+        raise DataError(f"An image of {height} x {width} pixels is too small.", f"Give at least {side} pixels a side.")
+    top, left = (height - edge) // 2, (width - edge) // 2
+    middle = image[top : top + edge, left : left + edge]
+    return middle if edge == side else resize(middle[None], side, "lanczos")[0]
+
+
 def _check_batch(images: RGBBatch, size: int | tuple[int, int]) -> tuple[int, int]:
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
         raise ValueError(f"not a uint8 (B, H, W, 3) batch: {images.dtype} {images.shape}")

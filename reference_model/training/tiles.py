@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from unipath_bench import DataError, Sample, Suite
+from unipath_bench.images import middle_square
 from unipath_bench.pipeline.progress import Progress
-from unipath_bench.types import RGBBatch, RGBImage
+from unipath_bench.types import RGBBatch
 
 ORIENTATIONS = 8
 
@@ -51,25 +51,11 @@ def load_tiles(suite: Suite, count: int | None, side: int, folder: Path, progres
         images = np.empty((len(samples), side, side, 3), np.uint8)
         progress.start("Tiles", len(samples))
         for row, sample in enumerate(samples):
-            images[row] = square(suite.load(sample), side)
+            images[row] = middle_square(suite.load(sample), side)
             progress.advance(1)
         progress.finish()
         write_atomically(path, lambda partial: np.save(partial, images))
     return Tiles(images, samples)
-
-
-def square(image: RGBImage, side: int) -> RGBImage:
-    """The middle square of an image at ``side`` pixels; :class:`~unipath_bench.DataError` where it is smaller."""
-    height, width, _ = image.shape
-    edge = min(height, width)
-    if edge < side:
-        raise DataError(f"An image of {height} x {width} pixels is too small.", f"Give at least {side} pixels a side.")
-    top, left = (height - edge) // 2, (width - edge) // 2
-    middle = image[top : top + edge, left : left + edge]
-    if edge == side:
-        return middle
-    reduced: RGBImage = np.asarray(Image.fromarray(middle).resize((side, side), Image.Resampling.LANCZOS))
-    return reduced
 
 
 def to_pixels(images: RGBBatch) -> Tensor:

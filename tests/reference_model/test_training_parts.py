@@ -19,9 +19,10 @@ from reference_model.training.config import FlowConfig, ScheduleConfig, rate_fro
 from reference_model.training.contexts import NOTHING, ContextTable, semantic_table
 from reference_model.training.flow_matching import noise_levels, row_weights
 from reference_model.training.loop import Loop, plateau_end, rate_at
-from reference_model.training.tiles import oriented, square
+from reference_model.training.tiles import oriented
 from reference_model.training.tracking import Tracker
 from unipath_bench import DataError, UsageError
+from unipath_bench.images import middle_square
 from unipath_bench.pipeline.progress import Silent
 
 
@@ -155,10 +156,10 @@ def test_orientations_are_the_eight_of_a_square() -> None:
 def test_tiles_are_cut_to_their_middle_and_never_enlarged() -> None:
     image = np.zeros((4, 8, 3), np.uint8)
     image[:, 2:6] = 200
-    assert np.array_equal(square(image, 4), np.full((4, 4, 3), 200, np.uint8))
-    assert square(image, 2).shape == (2, 2, 3)
+    assert np.array_equal(middle_square(image, 4), np.full((4, 4, 3), 200, np.uint8))
+    assert middle_square(image, 2).shape == (2, 2, 3)
     with pytest.raises(DataError, match="too small"):
-        square(image, 5)
+        middle_square(image, 5)
 
 
 def test_a_batch_of_contexts_is_what_the_pipeline_encodes() -> None:

@@ -14,7 +14,7 @@ from unipath_bench.schema.board import Board, BoardMetric, Cell, Entry, QuotedMo
 from unipath_bench.schema.cards import PublishedFigure
 from unipath_bench.schema.record import Interval, RunRecord, TaskScore
 
-LICENCES = ("Apache-2.0", "CC-BY-4.0", "CC-BY-NC-4.0", "MIT")
+LICENCES = ("Apache-2.0 (this card); the images keep the licence of the suite", "CC-BY-4.0", "CC-BY-NC-4.0", "MIT")
 METRICS = (
     ("frechet-distance[texture]", "frechet_distance", "Fréchet distance", 1, "lower"),
     ("kernel-distance[texture]", "kid", "Kernel distance", 1, "lower"),

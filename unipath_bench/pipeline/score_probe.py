@@ -1,8 +1,8 @@
 """How long a plan's scores will take: its tasks are scored on made-up features of a part of its prompts.
 
 The cost of a score is close to a + b n + c n^2 in the number of prompts n: what does not grow, what is done once an
-image, and what is done once a pair of images. Few prompts are scored all; of many, three parts are, the largest an
-eighth, and the three terms are fitted to the three times.
+image, and what is done once a pair of images. Up to 1,024 prompts are scored all; of more, three parts are, the largest
+an eighth, and the three terms are fitted to the three times.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from unipath_bench.types import Features
 
 ALL = 1024
 """Prompts up to which all are scored."""
-PARTS = (32, 16, 8)
+PARTS = ((32, 256), (16, 512), (8, 1024))
+"""Of more: a part, and how many prompts at least, since metrics give up on few."""
 
 Clock = Callable[[], float]
 """Seconds from any start."""
@@ -67,7 +68,7 @@ class MadeUpFeatures:
 def probe_scores(plan: Plan, clock: Clock) -> float:
     """Seconds that all scores of the plan will take on this machine. Raises what a metric raises."""
     n = len(plan.prompts)
-    sizes = [n] if n <= ALL else [n // part for part in PARTS]
+    sizes = [n] if n <= ALL else [max(n // part, least) for part, least in PARTS]
     return extrapolate(sizes, [_timed(replace(plan, prompts=plan.prompts[:size]), clock) for size in sizes], n)
 
 

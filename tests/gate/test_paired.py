@@ -123,10 +123,17 @@ def test_too_many_dimensions_for_a_frechet_difference_are_refused() -> None:
     assert "20 dimensions are more than 64 samples in 64 units allow (16)" in found
 
 
-def test_manifold_figures_without_blocks_are_those_of_what_is_left() -> None:
+@pytest.mark.parametrize("shape", ["scattered", "with ties", "in clusters"])
+def test_manifold_figures_without_blocks_are_those_of_what_is_left(shape: str) -> None:
+    """In clusters all near neighbours of a row are of its own block, more of them than are looked at first."""
     rng = np.random.default_rng(6)
-    real, generated = rng.normal(size=(90, 3)), rng.normal(0.4, 0.8, size=(120, 3))
-    first, second = rng.integers(0, 9, 90), rng.integers(0, 9, 120)
+    count, second_count = (90, 120) if shape != "in clusters" else (450, 450)
+    real, generated = rng.normal(size=(count, 3)), rng.normal(0.4, 0.8, size=(second_count, 3))
+    first, second = rng.integers(0, 9, count), rng.integers(0, 9, second_count)
+    if shape == "with ties":
+        real, generated = np.round(real), np.round(generated)
+    if shape == "in clusters":
+        real, generated = real + 9.0 * first[:, None], generated + 9.0 * second[:, None]
     figures = manifold_without_blocks(real, generated, first, second, k=3)
     whole = precision_recall_density_coverage(real, generated, k=3)
     for name in MANIFOLD_FIGURES:

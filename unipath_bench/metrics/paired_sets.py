@@ -21,6 +21,8 @@ from unipath_bench.metrics.units import design_limit
 
 MANIFOLD_FIGURES = ("precision", "recall", "density", "coverage")
 _BLOCK_ROWS = 256
+_FEW = 32
+"""Neighbours beyond the k-th that are looked at first."""
 Codes = npt.NDArray[np.int64]
 
 
@@ -58,22 +60,36 @@ def manifold_without_blocks(
     kept_real, kept_generated = (_kept(blocks, number) for blocks in (blocks_real, blocks_generated))
     real_radii = _radii(real, blocks_real, number, k)
     generated_radii = _radii(generated, blocks_generated, number, k)
-    inside = np.zeros(number + 1)
-    covered = np.zeros(number + 1)
-    precise = np.zeros((number + 1, len(generated)), np.bool_)
-    recalled = np.zeros(number + 1)
+    rows_grown, columns_grown = (
+        (radii > radii[-1]) & kept for radii, kept in ((real_radii, kept_real), (generated_radii, kept_generated))
+    )
+    outside_real, outside_generated = (kept[:-1].T.astype(np.float32) for kept in (kept_real, kept_generated))
+    inside, covered, recalled = np.zeros((3, number + 1))
+    hits = np.zeros((number + 1, len(generated)))
     for start in range(0, len(real), _BLOCK_ROWS):
         rows = slice(start, start + _BLOCK_ROWS)
         distances = cdist(real[rows], generated, "sqeuclidean")
-        for block in range(number + 1):
-            mine, others = kept_real[block, rows], kept_generated[block]
-            within = distances < real_radii[block, rows, None]
-            within &= mine[:, None] & others
-            inside[block] += within.sum()
-            covered[block] += within.any(1).sum()
-            precise[block] |= within.any(0)
-            reached = (distances < generated_radii[block]) & others
-            recalled[block] += (reached.any(1) & mine).sum()
+        # With the radii of all rows: counts outside a block are sums. A radius without a block is larger for the few
+        # rows that have a near neighbour in it, and only there can something be added.
+        within = distances < real_radii[-1, rows, None]
+        reached = distances < generated_radii[-1]
+        balls, reaches = _counts(within, outside_generated), _counts(reached, outside_generated)
+        hits += _counts(within.T, outside_real[rows]).T
+        for block in range(number):
+            grown = np.flatnonzero(rows_grown[block, rows])
+            more = distances[grown] < real_radii[block, rows][grown, None]
+            more &= ~within[grown]
+            hits[block] += more.sum(0)
+            balls[grown, block] += (more & kept_generated[block]).sum(1)
+            columns = np.flatnonzero(columns_grown[block])
+            further = distances[:, columns] < generated_radii[block, columns]
+            further &= ~reached[:, columns]
+            reaches[:, block] += further.sum(1)
+        mine = kept_real[:, rows].T
+        inside += (balls * mine).sum(0)
+        covered += ((balls > 0) & mine).sum(0)
+        recalled += ((reaches > 0) & mine).sum(0)
+    precise = (hits > 0) & kept_generated
     n, m = kept_real.sum(1), kept_generated.sum(1)
     figures = {"precision": precise.sum(1) / m, "recall": recalled / n, "density": inside / (k * m)}
     figures["coverage"] = covered / n
@@ -90,19 +106,35 @@ def _radii(rows: FloatArray, blocks: Codes, number: int, k: int) -> Float64Array
     sizes = np.bincount(blocks, minlength=number)
     if len(rows) - sizes.max() <= k:
         raise ValueError(f"{len(rows) - sizes.max()} rows are left without some block, and more than {k} are needed")
-    nearest = min(len(rows) - 1, k + int(sizes.max()))
     radii = np.empty((number + 1, len(rows)))
     for start in range(0, len(rows), _BLOCK_ROWS):
-        part = slice(start, start + _BLOCK_ROWS)
-        distances = cdist(rows[part], rows, "sqeuclidean")
+        distances = cdist(rows[start : start + _BLOCK_ROWS], rows, "sqeuclidean")
         own = np.arange(len(distances))
         distances[own, start + own] = np.inf
-        order = np.argsort(distances, axis=1, kind="stable")[:, :nearest]
-        ordered = np.take_along_axis(distances, order, 1)
-        for block in range(number + 1):
-            left = np.cumsum(blocks[order] != block, axis=1)
-            radii[block, part] = ordered[own, (left >= k).argmax(1)]
+        width = k + _FEW
+        while own.size:
+            # Of most rows a few nearest neighbours are enough: k of them are outside each block.
+            found = _nearest_outside(distances[own], blocks, number, k, min(width, len(rows)))
+            known = np.isfinite(found).all(0)
+            radii[:, start + own[known]] = found[:, known]
+            own, width = own[~known], 4 * width
     return radii
+
+
+def _nearest_outside(distances: Float64Array, blocks: Codes, number: int, k: int, width: int) -> Float64Array:
+    """Of each row's ``width`` smallest distances, the k-th that is outside each block, and of all: (blocks + 1, n);
+    infinite where fewer than ``k`` are."""
+    chosen = np.argpartition(distances, width - 1, axis=1)[:, :width]
+    near = np.take_along_axis(distances, chosen, 1)
+    order = np.argsort(near, axis=1)
+    near = np.take_along_axis(near, order, 1)
+    block_of = np.take_along_axis(blocks[chosen], order, 1)
+    found = np.empty((number + 1, len(distances)))
+    rows = np.arange(len(distances))
+    for block in range(number + 1):
+        left = np.cumsum(block_of != block, axis=1)
+        found[block] = np.where(left[:, -1] >= k, near[rows, (left >= k).argmax(1)], np.inf)
+    return found
 
 
 def recall_without_blocks(
@@ -117,7 +149,7 @@ def recall_without_blocks(
     codes = as_codes(keys, "keys", len(queries))
     number = int(blocks.max()) + 1
     member = np.eye(number)[blocks]
-    outside = 1 - member
+    outside = (1 - member).astype(np.float32)
     relevant = np.bincount(codes)[codes]
     left = relevant[:, None] - (codes[:, None] == codes[None, :]).astype(np.float64) @ member
     hits = {k: np.zeros(number + 1) for k in ks}
@@ -139,10 +171,10 @@ def recall_without_blocks(
     return {k: LeaveOneOut(float(found[-1] / rows[-1]), (found / rows)[:-1]) for k, found in hits.items()}
 
 
-def _counts(flags: npt.NDArray[np.bool_], outside: Float64Array) -> Float64Array:
-    """Number of flags outside each block, and in all."""
+def _counts(flags: npt.NDArray[np.bool_], outside: npt.NDArray[np.float32]) -> Float64Array:
+    """Number of flags (n, m) outside each block (m, blocks), and in all: (n, blocks + 1), exact below 2^24."""
     numbers = flags.astype(np.float32)
-    return np.hstack([numbers @ outside.astype(np.float32), numbers.sum(1, keepdims=True)]).astype(np.float64)
+    return np.hstack([numbers @ outside, numbers.sum(1, keepdims=True)]).astype(np.float64)
 
 
 def mean_figures(figures: Sequence[Mapping[int, LeaveOneOut]]) -> dict[int, LeaveOneOut]:

@@ -102,6 +102,18 @@ def test_integers_are_in_range_and_scale_the_word(bound: int, seed: int) -> None
     assert Stream(seed, "i").integers(16, bound).tolist() == [w * bound >> 32 for w in words]
 
 
+@given(st.lists(st.one_of(st.integers(1, 9), st.just(0)), max_size=60), st.integers(1, 2**31))
+@settings(max_examples=50, deadline=None)
+def test_single_integers_are_those_drawn_alone_whatever_comes_between(draws: list[int], bound: int) -> None:
+    """0 stands for a single integer, any other number for a call for so many words."""
+    one, other = Stream(4, "single"), Stream(4, "single")
+    for count in draws:
+        if count:
+            assert one.words(count).tolist() == other.words(count).tolist()
+        else:
+            assert one.integer(bound) == other.integers(1, bound)[0]
+
+
 def test_choice_follows_its_weights() -> None:
     stream = Stream(9, "choice")
     n = 8000

@@ -94,11 +94,11 @@ def describe(attributes: Attributes, seed: int, register: Register = "report", w
     """
     stream = Stream(seed, "caption", register, wording)
     templates = _TEMPLATES[register][wording]
-    template = templates[int(stream.integers(1, len(templates))[0])]
+    template = templates[stream.integer(len(templates))]
     words = {}
     for name, value in attributes.labels().items():
         options = PHRASES[name][value].of(wording)
-        phrase = options[int(stream.integers(1, len(options))[0])]
+        phrase = options[stream.integer(len(options))]
         words[name] = (
             phrase.removeprefix("a ").removeprefix("an ") if register in ("synoptic", "telegraphic") else phrase
         )
@@ -118,9 +118,7 @@ def paraphrases(attributes: Attributes, seed: int, n: int, wording: Wording = "h
     attempt = 0
     while len(found) < n:
         register = REGISTERS[attempt % len(REGISTERS)]
-        found[
-            describe(attributes, Stream(seed, "paraphrase", attempt).integers(1, 2**31)[0].item(), register, wording)
-        ] = None
+        found[describe(attributes, Stream(seed, "paraphrase", attempt).integer(2**31), register, wording)] = None
         attempt += 1
     return tuple(found)
 

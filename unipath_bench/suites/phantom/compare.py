@@ -69,7 +69,7 @@ def real_tiles(folder: Path, n: int, size: int, microns_per_pixel: float, native
                 f"{path} is {image.width} x {image.height} pixels, a crop of {side} is needed",
                 "Choose a smaller --size or --microns-per-pixel.",
             )
-        left, top = (int(stream.integers(1, extent - side + 1)[0]) for extent in image.size)
+        left, top = (stream.integer(extent - side + 1) for extent in image.size)
         crop = image.crop((left, top, left + side, top + side))
         tiles[k] = np.asarray(crop.resize((size, size), Image.Resampling.BOX))
     return tiles

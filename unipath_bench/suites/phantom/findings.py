@@ -65,7 +65,7 @@ def place_focus(seed: int, kind: str, extent: float, radius: float, rough: float
     cx = ((index % blocks).astype(np.float32) + _F(0.27 + 0.46 * (quarter % 2)) + move[0]) * _F(side)
     cy = ((index // blocks).astype(np.float32) + _F(0.27 + 0.46 * (quarter // 2)) + move[1]) * _F(side)
     keep = stream.uniform(n) < _F(0.67)
-    keep[int(stream.integers(1, n)[0])] = True
+    keep[stream.integer(n)] = True
     size = stream.uniform(n, 0.9, 1.12) * _F(radius)
     return Focus(cx[keep], cy[keep], size[keep], rough)
 

@@ -27,6 +27,8 @@ Words: TypeAlias = npt.NDArray[np.uint64]
 """Raw 64-bit words."""
 
 _TWO_24 = np.float32(2.0**-24)
+_AHEAD = 16
+"""Blocks of four words that are drawn at once for single integers."""
 
 
 class _Local(threading.local):
@@ -53,14 +55,22 @@ class Stream:
         key = np.frombuffer(hashlib.sha256(text.encode()).digest()[:16], dtype="<u8").astype(np.uint64)
         self._key = key
         self._block = 0
+        self._ahead: list[int] = []
+        """First words of the blocks from ``_ahead_of`` on."""
+        self._ahead_of = 0
 
     def words(self, n: int) -> Words:
         """``n`` raw words, uint64 shape (n,). Each call starts a new block of four words, so what a call draws
         depends on the sizes of the earlier calls in units of four only."""
+        raw = self._raw(n)
+        self._block += (n + 3) // 4
+        return raw
+
+    def _raw(self, n: int) -> Words:
+        """``n`` words from the next block on."""
         state = _LOCAL.state
         state["state"]["key"] = self._key
         state["state"]["counter"][0] = self._block
-        self._block += (n + 3) // 4
         _LOCAL.bits.state = state
         raw: Words = _LOCAL.bits.random_raw(n)
         return raw
@@ -84,17 +94,25 @@ class Stream:
         """``n`` integers in [0, bound), bound at most 2^31: int64, shape (n,)."""
         return ((self.words(n) >> np.uint64(32)) * np.uint64(bound) >> np.uint64(32)).astype(np.int64)
 
+    def integer(self, bound: int) -> int:
+        """One integer in [0, bound), the same as of ``integers(1, bound)``."""
+        place = self._block - self._ahead_of
+        if not 0 <= place < len(self._ahead):
+            self._ahead, self._ahead_of, place = self._raw(4 * _AHEAD)[::4].tolist(), self._block, 0
+        self._block += 1
+        return (self._ahead[place] >> 32) * bound >> 32
+
     def scalar(self, low: float = 0.0, high: float = 1.0) -> float:
         """One uniform value as a Python float."""
         return float(self.uniform(1, low, high)[0])
 
     def chance(self, per_mille: int) -> bool:
         """True with probability ``per_mille`` / 1000."""
-        return int(self.integers(1, 1000)[0]) < per_mille
+        return self.integer(1000) < per_mille
 
     def choice(self, weights: Sequence[int]) -> int:
         """An index drawn in proportion to non-negative integer ``weights``."""
-        ticket = int(self.integers(1, sum(weights))[0])
+        ticket = self.integer(sum(weights))
         for index, weight in enumerate(weights):
             if ticket < weight:
                 return index

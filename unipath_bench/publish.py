@@ -36,21 +36,24 @@ def tracked(plan: Plan, out: Path, *, tracking_uri: str, experiment: str = EXPER
 
 
 def publish(
-    folder: RunFolder, *, tracking_uri: str, experiment: str = EXPERIMENT, progress: Progress | None = None,
+    folder: RunFolder, *, tracking_uri: str | None, experiment: str = EXPERIMENT, progress: Progress | None = None,
     mlflow_run: str | None = None,
-) -> str:  # fmt: skip
-    """Write the report and log the run; returns the MLflow run id. The same evaluation keeps its MLflow run."""
+) -> str | None:  # fmt: skip
+    """Write the report and, where a ``tracking_uri`` is given, log the run; returns the MLflow run id. The same
+    evaluation keeps its MLflow run."""
     show = progress or Silent()
-    show.start("Publish", 2)
+    show.start("Publish", 1 if tracking_uri is None else 2)
     record, tasks = folder.load_record(), load_tasks()
     try:
         write_report(record, Exhibits.load(folder.exhibits), folder.report, tasks)
     except OSError as error:
         raise storage_error(error, folder.report) from error
     show.advance(1)
-    run = log_run(
-        record, folder.path, tracking_uri=tracking_uri, experiment=experiment, tasks=tasks, mlflow_run=mlflow_run
-    )
-    show.advance(1)
+    run = None
+    if tracking_uri is not None:
+        run = log_run(
+            record, folder.path, tracking_uri=tracking_uri, experiment=experiment, tasks=tasks, mlflow_run=mlflow_run
+        )
+        show.advance(1)
     show.finish()
     return run

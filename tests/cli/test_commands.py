@@ -225,3 +225,14 @@ def test_run_writes_every_view(capsys: Output, small_tiles: Path, tmp_path: Path
     before = (folder / "report.html").read_bytes()
     printed(capsys, "report", folder)
     assert (folder / "report.html").read_bytes() == before
+
+
+def test_a_run_that_is_not_tracked_can_be_logged_later(capsys: Output, small_tiles: Path, tmp_path: Path) -> None:
+    arguments = ["run", "--model", "adapters:Painter", "--suite", "folder", "--data", small_tiles, "--n", "24"]
+    text = printed(capsys, *arguments, "--tasks", "frechet-distance", "--out", tmp_path, "--no-track")
+    folder = next((tmp_path / "runs").iterdir())
+    assert (folder / "report.html").exists()
+    assert not (tmp_path / "mlflow.db").exists()
+    assert f"not logged; later: unipath-bench import {folder}" in text
+    printed(capsys, "import", folder, "--out", tmp_path)
+    assert (tmp_path / "mlflow.db").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,6 +44,7 @@ def run(
     out: opt.OutPlace = str(opt.DEFAULT_OUT),
     tracking_uri: opt.TrackingUri = None,
     experiment: opt.Experiment = opt.DEFAULT_EXPERIMENT,
+    track: opt.Track = True,
     as_json: opt.AsJson = False,
 ) -> None:
     """Evaluate a generator: generate, embed, score, record.
@@ -76,7 +78,7 @@ def run(
     if shard is not None:
         _carry_out_share(planned, place, execution, shard)
     else:
-        carry_out_and_show(planned, place, execution, tracking_uri, as_json, experiment)
+        carry_out_and_show(planned, place, execution, tracking_uri, as_json, experiment, track)
 
 
 def _carry_out_share(planned: Plan, place: Place, execution: Execution, shard: str) -> None:
@@ -98,18 +100,21 @@ def _carry_out_share(planned: Plan, place: Place, execution: Execution, shard: s
 
 def carry_out_and_show(
     planned: Plan, place: Place, execution: Execution, tracking_uri: str | None, as_json: bool,
-    experiment: str = opt.DEFAULT_EXPERIMENT,
+    experiment: str = opt.DEFAULT_EXPERIMENT, track: bool = True,
 ) -> None:  # fmt: skip
-    """Run a plan with progress, in MLflow from its beginning, and print its summary, or its record as JSON."""
+    """Run a plan with progress, in MLflow from its beginning unless told not to, and print its summary, or its record
+    as JSON."""
     from unipath_bench.cli.drawing import RichProgress
     from unipath_bench.pipeline.run import run as carry_out
     from unipath_bench.publish import publish, tracked
     from unipath_bench.terminal import print_summary
 
-    uri = tracking_uri or default_tracking_uri(place.folder)
+    uri = (tracking_uri or default_tracking_uri(place.folder)) if track else None
     with (
         RichProgress(Console(stderr=True)) as progress,
-        tracked(planned, place.folder, tracking_uri=uri, experiment=experiment) as mlflow_run,
+        nullcontext()
+        if uri is None
+        else tracked(planned, place.folder, tracking_uri=uri, experiment=experiment) as mlflow_run,
     ):
         folder = carry_out(planned, place, progress=progress, execution=execution)
         publish(folder, tracking_uri=uri, experiment=experiment, progress=progress, mlflow_run=mlflow_run)
@@ -121,6 +126,8 @@ def carry_out_and_show(
     print_summary(folder.load_record(), console)
     console.print(f"Record  {folder.record}\nReport  {folder.report}", highlight=False, soft_wrap=True)
     where = f"{uri}, experiment {experiment}" if tracking_uri else f"unipath-bench ui --out {place.folder}"
+    if uri is None:
+        where = f"not logged; later: unipath-bench import {folder.path}"
     console.print(f"MLflow  {where}", highlight=False, soft_wrap=True)
 
 

@@ -119,6 +119,11 @@ TrackingUri = Annotated[
     typer.Option("--tracking-uri", metavar="URI", envvar="MLFLOW_TRACKING_URI", help="MLflow; default: SQLite in the "
                  "output folder.", rich_help_panel=_OUTPUT),
 ]  # fmt: skip
+Track = Annotated[
+    bool,
+    typer.Option("--track/--no-track", help="Whether to log the run to MLflow; `import` does it later.",
+                 rich_help_panel=_OUTPUT),
+]  # fmt: skip
 Experiment = Annotated[
     str,
     typer.Option("--experiment", metavar="NAME", envvar="MLFLOW_EXPERIMENT_NAME", help="MLflow's experiment.",

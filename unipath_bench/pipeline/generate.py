@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +19,9 @@ from unipath_bench.pipeline.requests import request_key
 from unipath_bench.pipeline.store import SampleFamily, SampleRow, Store, positions, rows_of
 from unipath_bench.pipeline.work import Unit
 from unipath_bench.types import RGBImage
+
+ENCODERS = min(4, os.cpu_count() or 1)
+"""Threads that turn images into PNG, which is work without the interpreter's lock."""
 
 Watch = Callable[[str], None]
 """Told what is about to be done, so that somebody outside can say what hangs."""
@@ -62,7 +66,7 @@ class GenerateStage:
         lacking = [i for i, key in enumerate(keys) if key not in have]
         todo = deque(lacking)
         encoded: list[Future[list[SampleRow]]] = []
-        with ThreadPoolExecutor(1, thread_name_prefix="encode") as pool:
+        with ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode") as pool:
             try:
                 while todo:
                     batch = [requests[i] for i in islice(todo, self.batches.size)]

@@ -11,6 +11,7 @@ calls, at the rate that a large product reaches here. Encoders that don't comput
 from __future__ import annotations
 
 import argparse
+import gc
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -58,6 +59,9 @@ def once(call: Callable[[], object]) -> float:
 def measured(call: Callable[[], object], calls: float) -> Floor:
     """What ``calls`` such calls cost."""
     seconds = once(call)
+    for thing in gc.get_objects():
+        if isinstance(thing, torch.nn.Parameter):
+            thing.requires_grad_(False)  # The counter stumbles over a module that hands one out.
     with FlopCounterMode(display=False) as counter:
         call()
     return Floor(seconds * calls, counter.get_total_flops() * calls)

@@ -150,7 +150,9 @@ def plan(
     probe: Annotated[
         bool,
         typer.Option(
-            "--probe", help="Generate and embed eight images to estimate time, memory and disk space. Stores nothing."
+            "--probe",
+            help="Generate and embed eight images, and score made-up features, to estimate time, memory and disk "
+            "space. Stores nothing.",
         ),
     ] = False,
     as_json: opt.AsJson = False,

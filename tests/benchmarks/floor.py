@@ -1,6 +1,6 @@
 """Where the time of a whole run goes, and how far each stage is from its floor.
 
-    python tests/benchmarks/floor.py                                                   # the default run, n = 256
+    python tests/benchmarks/floor.py --n 256                                           # the default run
     python tests/benchmarks/floor.py --model blur --suite folder --data TILES          # real tiles
 
 A run from nothing in one process, beside two floors of its stages. *Calls alone*: the same calls of generator, encoders
@@ -110,8 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", default="unipath")
     parser.add_argument("--suite", default="phantom")
     parser.add_argument("--data")
+    parser.add_argument("--n", type=int, help="prompts; default: all of the suite")
     chosen = parser.parse_args(arguments)
-    options = Options(chosen.model, chosen.suite, chosen.data)
+    options = Options(chosen.model, chosen.suite, chosen.data, n=chosen.n)
     with tempfile.TemporaryDirectory() as folder:
         plan = make_plan(options)
         cost = estimate(plan, Path(folder))

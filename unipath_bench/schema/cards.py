@@ -90,7 +90,8 @@ class EncoderCard(Document):
     micro_batch: int = Field(
         default=16,
         ge=1,
-        description="Images in one forward pass: fixed, so that results never depend on the run.",
+        description="Images in one forward pass: fixed, so that results never depend on the run. A divisor of 32, the "
+        "images of a shard, pads none but the last.",
     )
     microns_per_pixel: float | None = Field(default=None, gt=0, description="Scale that the encoder was trained at.")
     recipe: str = Field(

@@ -29,7 +29,10 @@ def test_data_and_code_are_inside_and_tests_are_not(wheel: Path) -> None:
     for folder in ("tasks", "baselines"):
         for path in (ROOT / folder).rglob("*.yaml"):
             assert f"unipath_bench/_data/{path.relative_to(ROOT).as_posix()}" in names
-    assert any(n.startswith("unipath_bench/_data/leaderboards/") for n in names)
+    boards = ROOT / "leaderboards"
+    for path in [*boards.glob("*/board.yaml"), *boards.glob("*/entries/*/*")]:
+        assert f"unipath_bench/_data/{path.relative_to(ROOT).as_posix()}" in names
+    assert not [name for name in names if name.endswith(".zip")]
     assert "unipath_bench/py.typed" in names
     for weights in ("image", "clip", "judge", "bank"):
         assert f"unipath_bench/encoders/phantom/weights/phantom-{weights}.safetensors" in names

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from unipath_bench.leaderboard.boards import list_boards, load_board
+from unipath_bench.leaderboard.boards import ENTRIES, list_boards, load_board
+from unipath_bench.leaderboard.fetching import fetch_archive
 from unipath_bench.leaderboard.ranking import rank_board
 from unipath_bench.pipeline.plan import encoder_digest
 from unipath_bench.registries import ENCODERS
+from unipath_bench.schema.base import parse_json
+from unipath_bench.schema.board import Entry
 from unipath_bench.scoring.catalogue import load_tasks
 from unipath_bench.suites.card import load_suite
 
@@ -54,6 +57,15 @@ def test_the_tissue_board_is_of_the_tiles(real_tiles: Path) -> None:
 def test_it_can_be_ranked(folder: Path) -> None:
     standings = rank_board(folder)
     assert all(row.rank is not None or row.reasons for row in standings.rows)
+
+
+@pytest.mark.parametrize("folder", BOARDS)
+def test_the_archive_of_what_is_ranked_can_be_had(folder: Path, tmp_path: Path) -> None:
+    """From where it is hosted, or from the board's folder: a rank that nobody can check is none."""
+    for row in rank_board(folder).rows:
+        place = folder / ENTRIES / row.name
+        entry = parse_json(Entry, place / "entry.json")
+        assert row.rank is None or entry.hosted or fetch_archive(entry, place, tmp_path, offline=True).is_file()
 
 
 def test_published_figures_are_quoted_with_their_source_and_enter_no_rank() -> None:

@@ -51,7 +51,7 @@ def _local(entry: Entry, entry_folder: Path, into: Path, offline: bool) -> Path:
         if not path.is_file():
             raise MissingError(
                 f"The archive {place} of the entry {entry.name!r} is not there.",
-                "Put it there, or ask the submitter for it: an entry whose archive is a path is not hosted.",
+                "Put it there, or make the run anew: an entry whose archive is a path is not hosted.",
             )
         return path
     if offline:

@@ -76,7 +76,7 @@ class Entry(Document):
 
     @property
     def hosted(self) -> bool:
-        """Whether others than the submitter can fetch the archive: it is not a path."""
+        """Whether the archive can be fetched from anywhere: it is no path."""
         return self.archive.startswith(("https://", "hf://"))
 
 

@@ -160,7 +160,7 @@ def test_an_archive_that_nobody_can_fetch_is_said_to_be_so(tmp_path: Path) -> No
     kept = SiteBoard(made.standings, {**made.entries, name: replace(behind, entry=alone)})
     build_site([kept], tmp_path / "site")
     page = read(tmp_path / "site" / "made-up" / "models" / f"{name}.html")
-    assert "../../../archives/x.zip (a path: not hosted" in page.text
+    assert "../../../archives/x.zip (a path from the entry’s folder, not hosted)" in page.text
 
 
 def test_an_entry_s_page_has_scores_audit_provenance_and_history(site: Path, pages: dict[str, Page]) -> None:

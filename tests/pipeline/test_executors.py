@@ -177,6 +177,7 @@ def test_nan_from_one_worker_is_named_and_nothing_of_it_is_kept(
     assert timeless(resumed) == timeless(run(make_plan(chosen), tmp_path / "alone").load_record())
 
 
+@pytest.mark.slow
 def test_a_machine_that_is_lost_is_replaced_by_another(
     alone: tuple[Path, dict[str, Any]], options: Options, tmp_path: Path
 ) -> None:

@@ -97,7 +97,10 @@ def test_a_run_killed_ten_times_gives_the_same_record(small_tiles: Path, tmp_pat
     assert timing["images_generated"] <= undisturbed_timing["images_generated"]
 
 
-@pytest.mark.parametrize(("kind", "lost_by"), [("processes", signal.SIGTERM), ("ray", signal.SIGKILL)])
+@pytest.mark.parametrize(
+    ("kind", "lost_by"),
+    [("processes", signal.SIGTERM), pytest.param("ray", signal.SIGKILL, marks=pytest.mark.slow)],
+)
 def test_a_lost_driver_takes_its_workers_along_and_the_next_one_goes_on(
     small_tiles: Path, tmp_path: Path, kind: str, lost_by: signal.Signals
 ) -> None:

@@ -85,12 +85,17 @@ class RayData:
             num_gpus=gpus / self._workers if gpus else None,
         )
         left = set(units)
+        error = None
+        # To the end in any case: a thread of Ray Data that still works when Ray is shut down takes this process along.
         for row in done.iter_rows():
-            if row["error"] is not None:
-                raise row["error"]
+            error = error or row["error"]
+            if error is not None:
+                continue
             unit = Unit(row["stage"], row["family"], int(row["position"]), int(row["rows"]))
             left.discard(unit)
             yield Done(unit, int(row["generated"]), int(row["embedded"]))
+        if error is not None:
+            raise error
         if left:
             raise LostUnits(len(left), len(units))
 
@@ -106,11 +111,16 @@ class _Begun:
 
     def __init__(self) -> None:
         self._times: Counter[str] = Counter()
+        self._stopped = False
 
     def count(self, unit: str) -> int:
-        """One time more; returns how many that makes."""
+        """One time more; returns how many that makes, or 0 where nothing is to be begun any more."""
         self._times[unit] += 1
-        return self._times[unit]
+        return 0 if self._stopped else self._times[unit]
+
+    def stop(self) -> None:
+        """Let no unit be begun any more: one has failed."""
+        self._stopped = True
 
 
 class _Actor:
@@ -149,7 +159,10 @@ class _Actor:
 
     def _answer(self, unit: Unit) -> tuple[Done, BenchError | None]:
         died = self._ray.get(self._begun.count.remote(str(unit))) - 1
+        if died < 0:
+            return Done(unit), None
         if died > self._retries:
+            self._begun.stop.remote()
             return Done(unit), GeneratorError(
                 f"{died} actors, one after the other, died at {unit}.",
                 "It is mostly memory: use fewer workers or a smaller --batch-size. --executor processes names the "
@@ -158,4 +171,5 @@ class _Actor:
         try:
             return self._worker.complete(unit), None
         except BenchError as error:
+            self._begun.stop.remote()
             return Done(unit), error

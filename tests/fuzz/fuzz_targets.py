@@ -126,13 +126,13 @@ def _png(data: bytes, folder: Path) -> None:
 
 
 def _sample_shard(data: bytes, folder: Path) -> None:
-    for row in SampleFamily(folder).read(_file(data, folder, "000000-0.parquet")):
+    for row in SampleFamily(folder).rows(_file(data, folder, "000000-0.parquet")):
         assert isinstance(row.png, bytes)
         assert isinstance(row.prompt, str)
 
 
 def _feature_shard(data: bytes, folder: Path) -> None:
-    for row in FeatureFamily(folder).read(_file(data, folder, "000000-0.safetensors")):
+    for row in FeatureFamily(folder).rows(_file(data, folder, "000000-0.safetensors")):
         assert row.vector.dtype == np.float32
         assert np.isfinite(row.vector).all()
 

@@ -68,6 +68,7 @@ def test_a_computed_suite_stays_one() -> None:
         ({}, UsageError, "needs 'side'"),
         ({"side": 24, "sise": "any"}, UsageError, "no suite argument 'sise'"),
         ({"side": 24, "suite": "foldr"}, UsageError, "foldr"),
+        ({"side": 24, "suite": "reduced"}, UsageError, "not reduced again"),
     ],
 )
 def test_bad_arguments_are_named(

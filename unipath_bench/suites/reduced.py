@@ -28,6 +28,10 @@ class ReducedSuite(Suite):
     ) -> None:
         if isinstance(side, bool) or not isinstance(side, int) or side < 1:
             raise UsageError(f"side={side!r} is no number of pixels.", "Give a whole number, as in side=64.")
+        if suite == "reduced":
+            raise UsageError(
+                "A reduced suite is not reduced again.", "Name the whole suite, and the smaller side alone."
+            )
         self._suite = load_suite(suite, data, arguments, offline=offline)
         self._side = side
         card = self._suite.card

@@ -18,7 +18,8 @@ import pytest
 
 from unipath_bench.errors import UsageError
 from unipath_bench.tracking import serve
-from unipath_bench.tracking.server import HOST, server_command, server_environment
+from unipath_bench.tracking.client import connected, experiment_id
+from unipath_bench.tracking.server import HOST, run_pages, server_command, server_environment
 
 
 def test_a_taken_port_is_said_before_anything_starts() -> None:
@@ -46,6 +47,15 @@ def test_loopback_only_one_worker_no_jobs_no_telemetry(monkeypatch: pytest.Monke
     assert server_environment()["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
     assert server_environment()["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert "MLFLOW_DISABLE_TELEMETRY" not in os.environ
+
+
+def test_the_pages_of_our_experiments_are_named(tmp_path: Path) -> None:
+    """MLflow's front page leads to one for traces, whatever the experiment's kind."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    with connected(uri, "") as client:
+        client.create_experiment("somebody else's")
+        number = experiment_id(client, "stains", None)
+    assert run_pages(uri) == {"stains": f"#/experiments/{number}/runs?workflowType=machine_learning"}
 
 
 def test_it_answers_and_leaves_no_process_behind(tmp_path: Path) -> None:

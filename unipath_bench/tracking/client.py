@@ -21,8 +21,8 @@ EXPERIMENT = "unipath-bench"
 QUIETLY = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 _RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 _NOISY = ("alembic", "mlflow")
-_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Opens MLflow's page on runs and metrics rather than on traces."""
+KIND = ("mlflow.experimentKind", "custom_model_development")
+"""Tag of our experiments: of runs and metrics rather than of traces."""
 FIRST_CONTACT = "2"
 """Retries of a request before anything has been computed: a server that is not there is said within seconds."""
 
@@ -56,7 +56,7 @@ def experiment_id(client: MlflowClient, name: str, location: str | None) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name, artifact_location=location, tags=_EXPERIMENT_TAGS))
+            return str(client.create_experiment(name, artifact_location=location, tags=dict([KIND])))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from unipath_bench.confidential import without_credentials
 from unipath_bench.errors import MissingError, UsageError
-from unipath_bench.tracking.client import artifact_location
+from unipath_bench.tracking.client import KIND, artifact_location, connected
 from unipath_bench.tracking.signals import stoppable
 
 HOST = "127.0.0.1"
@@ -27,7 +27,11 @@ def serve(tracking_uri: str, port: int = 5000) -> None:
     if re.match(r"https?://", tracking_uri):
         raise UsageError(f"{without_credentials(tracking_uri)} is a server already.", "Open it in a browser.")
     _require_free(port)
-    print(f"MLflow: http://{HOST}:{port}   (Ctrl-C ends it)", file=sys.stderr, flush=True)
+    pages = run_pages(tracking_uri)
+    print(f"MLflow: http://{HOST}:{port}   (Ctrl-C ends it)", file=sys.stderr)
+    for name, page in pages.items():
+        print(f"Runs of {name}: http://{HOST}:{port}/{page}", file=sys.stderr)
+    sys.stderr.flush()
     with stoppable():
         process = subprocess.Popen(server_command(tracking_uri, port), env=server_environment(), start_new_session=True)  # nosec B603
         try:
@@ -38,6 +42,16 @@ def serve(tracking_uri: str, port: int = 5000) -> None:
             return
     if code:
         raise MissingError(f"MLflow's server ended with code {code}.", "Its own message is above; try another --port.")
+
+
+def run_pages(tracking_uri: str) -> dict[str, str]:
+    """Where on MLflow's site the runs of each of our experiments are, the five that changed last: its front page leads
+    to one for traces, which we have none of."""
+    with connected(tracking_uri, "Name the database that the runs were logged to.") as client:
+        found = client.search_experiments(
+            filter_string=f"tags.`{KIND[0]}` = '{KIND[1]}'", order_by=["last_update_time DESC"], max_results=5
+        )
+    return {e.name: f"#/experiments/{e.experiment_id}/runs?workflowType=machine_learning" for e in found}
 
 
 def server_command(tracking_uri: str, port: int) -> list[str]:

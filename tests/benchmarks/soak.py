@@ -59,6 +59,16 @@ class Soak:
         """Images generated and embedded, real ones embedded too, a second of the whole run."""
         return self.images / self.seconds
 
+    @property
+    def foretold(self) -> float:
+        """The plan's seconds over the measured ones, of all the stages that the plan foretells."""
+        return sum(self.planned.values()) / sum(self.stages.get(name, 0.0) for name in self.planned)
+
+    def stage(self, name: str) -> str:
+        """Seconds of one stage, measured and, in parentheses, as the plan said."""
+        told = f" ({self.planned[name]:.1f})" if name in self.planned else ""
+        return f"{name} {self.stages[name]:.1f}{told}"
+
 
 def soak(images: int, out: Path, workers: int) -> Soak:
     """Run ``images`` generated against as many real tiles."""
@@ -90,16 +100,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args(arguments)
     found: list[Soak] = []
-    print("images   seconds  images/s   MiB   stages (plan's estimate / measured)")
+    print("images   seconds  images/s   MiB  plan/measured  seconds of each stage (the plan's)")
     for size in chosen.sizes:
         with tempfile.TemporaryDirectory() as folder:
             one = soak(size, Path(folder), chosen.workers)
         found.append(one)
-        stages = ", ".join(
-            f"{name} {seconds:.0f} s" + (f" ({one.planned[name] / seconds:.2f})" if name in one.planned else "")
-            for name, seconds in one.stages.items()
+        stages = ", ".join(map(one.stage, one.stages))
+        memory = f"{one.memory_mib:>5.0f}"
+        print(
+            f"{one.images:>6}  {one.seconds:>8.0f}  {one.rate:>8.1f}  {memory}  {one.foretold:>13.2f}  {stages}",
+            flush=True,
         )
-        print(f"{one.images:>6}  {one.seconds:>8.0f}  {one.rate:>8.1f}  {one.memory_mib:>5.0f}  {stages}", flush=True)
     for before, after in pairwise(found):
         grown = math.log(after.seconds / before.seconds) / math.log(after.images / before.images)
         print(f"{before.images} to {after.images}: cost grows with n to the power {grown:.2f}")

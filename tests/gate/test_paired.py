@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from unipath_bench.metrics import manifold_blocks
 from unipath_bench.metrics.comparison import compare_generators
 from unipath_bench.metrics.frechet_uncertainty import frechet_estimate
 from unipath_bench.metrics.kernel_uncertainty import kernel_distance_estimate, kernel_distance_without_units
 from unipath_bench.metrics.manifold import precision_recall_density_coverage
+from unipath_bench.metrics.manifold_blocks import MANIFOLD_FIGURES, manifold_without_blocks
 from unipath_bench.metrics.paired import (
     Contributions,
     contributions_of_units,
@@ -19,12 +21,7 @@ from unipath_bench.metrics.paired import (
     paired_difference,
     smallest_change,
 )
-from unipath_bench.metrics.paired_sets import (
-    MANIFOLD_FIGURES,
-    frechet_contributions,
-    manifold_without_blocks,
-    recall_without_blocks,
-)
+from unipath_bench.metrics.paired_sets import frechet_contributions, recall_without_blocks
 from unipath_bench.metrics.retrieval import recall_per_query
 from unipath_bench.metrics.unit_uncertainty import mean_estimate, mean_without_units
 
@@ -123,17 +120,27 @@ def test_too_many_dimensions_for_a_frechet_difference_are_refused() -> None:
     assert "20 dimensions are more than 64 samples in 64 units allow (16)" in found
 
 
-@pytest.mark.parametrize("shape", ["scattered", "with ties", "in clusters"])
-def test_manifold_figures_without_blocks_are_those_of_what_is_left(shape: str) -> None:
-    """In clusters all near neighbours of a row are of its own block, more of them than are looked at first."""
+@pytest.mark.parametrize("tiles", [(2048, 4096), (32, 50)])
+@pytest.mark.parametrize("shape", ["scattered", "with ties", "in clusters", "tight and far away"])
+def test_manifold_figures_without_blocks_are_those_of_what_is_left(
+    shape: str, tiles: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In clusters all near neighbours of a row are of its own block, more of them than are looked at first; single
+    precision cannot tell apart the rows of tight ones far away."""
+    monkeypatch.setattr(manifold_blocks, "TILE_ROWS", tiles[0])
+    monkeypatch.setattr(manifold_blocks, "TILE_COLUMNS", tiles[1])
     rng = np.random.default_rng(6)
-    count, second_count = (90, 120) if shape != "in clusters" else (450, 450)
+    count, second_count = (90, 120) if shape in {"scattered", "with ties"} else (450, 450)
     real, generated = rng.normal(size=(count, 3)), rng.normal(0.4, 0.8, size=(second_count, 3))
     first, second = rng.integers(0, 9, count), rng.integers(0, 9, second_count)
     if shape == "with ties":
         real, generated = np.round(real), np.round(generated)
     if shape == "in clusters":
         real, generated = real + 9.0 * first[:, None], generated + 9.0 * second[:, None]
+    if shape == "tight and far away":
+        real, generated = (
+            rows + np.array([1e5, 0, 0]) * rng.integers(0, 2, (len(rows), 1)) for rows in (real, generated)
+        )
     figures = manifold_without_blocks(real, generated, first, second, k=3)
     whole = precision_recall_density_coverage(real, generated, k=3)
     for name in MANIFOLD_FIGURES:

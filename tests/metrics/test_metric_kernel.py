@@ -83,13 +83,20 @@ def test_unbiased_mmd_equals_brute_force(n: int, m: int) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**31 - 1), st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 7, 8, 1024]))
-def test_row_sums_equal_brute_force_in_blocks_of_any_size(seed: int, n: int, m: int, block: int) -> None:
+@given(
+    st.integers(0, 2**31 - 1), st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 7, 8, 1024]),
+    st.sampled_from([5, 16, 512]), st.booleans(),
+)  # fmt: skip
+def test_row_sums_equal_brute_force_in_tiles_of_any_size(
+    seed: int, n: int, m: int, rows_at_once: int, columns_at_once: int, threads: bool
+) -> None:
     rng = np.random.default_rng(seed)
     x, y = rng.standard_normal((n, 3)), rng.standard_normal((m, 3))
     units = rng.integers(0, 9, n), rng.integers(0, 9, m)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_kernel_sums, "BLOCK_ROWS", block)
+        patch.setattr(_kernel_sums, "TILE_ROWS", rows_at_once)
+        patch.setattr(_kernel_sums, "TILE_COLUMNS", columns_at_once)
+        patch.setattr(_kernel_sums, "THREADED", 0 if threads else 10**9)
         single = within_row_sums(torch.from_numpy(x), PolynomialKernel())
         within = within_row_sums(torch.from_numpy(x), PolynomialKernel(), units[0])
         rows, columns = between_row_sums(torch.from_numpy(x), torch.from_numpy(y), PolynomialKernel(), units)

@@ -19,18 +19,17 @@ import torch
 
 from unipath_bench.metrics._arrays import Features, Float64Array, as_matrix_pair, check_count, row_blocks, unit_rows
 from unipath_bench.metrics._kernel_sums import (
-    BLOCK_ROWS,
     GaussianKernelMinusOne,
     Kernel,
     PolynomialKernel,
     between_row_sums,
-    block_memory,
     within_row_sums,
 )
 from unipath_bench.metrics._linalg import product
 
 Indices = npt.NDArray[np.int64]
 CMMD_SCALE = 1000.0
+BLOCK_ROWS = 1024
 
 
 class KernelDistance(NamedTuple):
@@ -108,7 +107,7 @@ def _from_one_gram(a: torch.Tensor, b: torch.Tensor, first: Indices, second: Ind
     size = first.shape[1]
     within = torch.zeros(len(first), dtype=torch.float64, device=a.device)
     between = torch.zeros_like(within)
-    memory = block_memory(a if len(a) > len(b) else b)
+    memory = torch.empty(BLOCK_ROWS * max(len(a), len(b)), dtype=torch.float64, device=a.device)
     for rows, members in ((a, in_a), (b, in_b)):
         for start, block in row_blocks(rows, BLOCK_ROWS):
             stop = start + len(block)

@@ -11,7 +11,8 @@ from unipath_bench.metrics.frechet_uncertainty import BLOCKS, frechet_estimate
 from unipath_bench.metrics.kernel import kernel_distance, unbiased_mmd_polynomial
 from unipath_bench.metrics.kernel_uncertainty import kernel_distance_estimate, kernel_distance_without_units
 from unipath_bench.metrics.manifold import precision_recall_density_coverage
-from unipath_bench.metrics.paired_sets import MANIFOLD_FIGURES, frechet_contributions, manifold_without_blocks
+from unipath_bench.metrics.manifold_blocks import MANIFOLD_FIGURES, manifold_without_blocks
+from unipath_bench.metrics.paired_sets import frechet_contributions
 from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.scoring.features import image_features, require_images
 from unipath_bench.scoring.not_computable import NotComputable

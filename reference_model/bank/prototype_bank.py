@@ -89,12 +89,16 @@ class PrototypeBank:
         return decode_png(png, f"the thumbnail of {self.content.ids[row]}")
 
     def embed_image(self, image: npt.NDArray[np.uint8]) -> Features:
-        """The payload features of one image, uint8 (H, W, 3), to (feature width,).
+        """As :meth:`embed_images` of one image, uint8 (H, W, 3), to (feature width,)."""
+        features: Features = self.embed_images([image])[0]
+        return features
+
+    def embed_images(self, images: Sequence[npt.NDArray[np.uint8]]) -> Features:
+        """The payload features of N images, each uint8 (H, W, 3), to (N, feature width).
 
         Raises :class:`~unipath_bench.MissingError` where the payload encoder is not at hand.
         """
-        features: Features = embed_images(self._payload_encoder, [image], ["the image"])[0]
-        return features
+        return embed_images(self._payload_encoder, list(images), [f"image {number}" for number in range(len(images))])
 
     def save(self, folder: Path) -> None:
         """Write the bank so that :func:`load_bank` gives it back."""

@@ -114,7 +114,7 @@ class TinyLanguageConfig(Document):
     heads: int = Field(default=4, ge=1)
     positions: int = Field(default=512, ge=32)
     wordings: tuple[Wording, ...] = Field(default=("seen", "heldout"), description="Phrasings that it has read.")
-    hidden: float = Field(default=0.3, ge=0, le=1, description="Share of its captions that leave one attribute out.")
+    hidden: float = Field(default=0.8, ge=0, le=1, description="Share of its captions that leave attributes out.")
     target: float = Field(default=0.97, ge=0, le=1, description="Training ends once every attribute is read so often.")
     vocabulary_captions: int = Field(default=4000, ge=1)
     schedule: ScheduleConfig
@@ -183,6 +183,14 @@ class FlowConfig(Document):
     text_dropout: Rate = Field(default=0.5, description="Batches without raw text.")
     semantic_dropout: Rate = Field(default=0.3, description="Batches without semantic tokens.")
     prototype_dropout: Rate = Field(default=0.2, description="Batches without prototypes.")
+    neighbours: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Batches whose prototypes are a tile's own features and the bank's nearest to them, not what its "
+        "caption finds. They show surely what is in the tile, so that the transformer learns to read prototypes: "
+        "Blattmann et al., 2022, Semi-parametric neural image synthesis, train by the nearest images alone.",
+    )
     balanced: dict[str, float] = Field(
         default_factory=dict,
         description="Attribute to an exponent: a tile is drawn in proportion to its class's frequency to the power of "
@@ -246,6 +254,12 @@ class TrainingConfig(Document):
         align, layers = self.flow.align, self.transformer.layers
         if align is not None and align.block > layers:
             raise ValueError(f"flow.align.block is {align.block}, and the transformer has {layers} blocks")
+        return self
+
+    @model_validator(mode="after")
+    def _neighbours_are_in_a_bank(self) -> TrainingConfig:
+        if self.flow.neighbours and self.bank is None:
+            raise ValueError(f"flow.neighbours is {self.flow.neighbours}, and there is no bank to find them in")
         return self
 
     @model_validator(mode="after")

@@ -31,8 +31,9 @@ class ContextTable:
         read: the same as the language model reads them.
         captions: K.
         found: rows of ``features`` for each caption, (N K, most), :data:`NOTHING` where there are fewer; None: no bank.
-        features: the bank's payload, (prototypes, width).
+        features: the bank's payload, (prototypes, width), and whatever else ``near`` has rows of.
         semantic: (N K, n_query, hidden); None where the queries are trained.
+        near: rows of ``features`` that are close to each tile, (N, most).
     """
 
     def __init__(
@@ -44,9 +45,10 @@ class ContextTable:
         found: Rows | None,
         features: npt.NDArray[np.float32] | None,
         semantic: npt.NDArray[np.float16] | None,
+        near: Rows | None = None,
     ) -> None:
         self.encoder, self.read, self.captions = encoder, list(read), captions
-        self.found, self.semantic = found, semantic
+        self.found, self.semantic, self.near = found, semantic, near
         self.features = None if features is None else torch.from_numpy(features)
         self.ids = [list(encoder.raw_text(text).ids) for text in texts]
         encoder.language.model.requires_grad_(False)
@@ -62,8 +64,11 @@ class ContextTable:
     def has_prototypes(self) -> bool:
         return self.found is not None
 
-    def batch(self, tiles: Rows, captions: Rows, streams: Sequence[str]) -> Context:
-        """Contexts (B, S, hidden) of the captions ``captions`` of the tiles ``tiles``, with these streams."""
+    def batch(self, tiles: Rows, captions: Rows, streams: Sequence[str], *, near: bool = False) -> Context:
+        """Contexts (B, S, hidden) of the captions ``captions`` of the tiles ``tiles``, with these streams.
+
+        ``near``: with the prototypes close to the tiles in place of those found for the captions.
+        """
         rows = (tiles * self.captions + captions).tolist()
         parts: list[tuple[Tensor, Tensor]] = []
         if "text" in streams:
@@ -71,7 +76,7 @@ class ContextTable:
         if "semantic" in streams:
             parts.append(self._semantic(rows))
         if "prototype" in streams:
-            parts.append(self._prototypes(rows))
+            parts.append(self._prototypes(_rows(self.near, tiles) if near else _rows(self.found, rows)))
         return Context(torch.cat([p[0] for p in parts], dim=1), torch.cat([p[1] for p in parts], dim=1))
 
     def _text(self, rows: list[int]) -> tuple[Tensor, Tensor]:
@@ -90,15 +95,20 @@ class ContextTable:
             tokens = torch.from_numpy(self.semantic[rows]).to(self.encoder.queries().device, torch.float32)
         return tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
 
-    def _prototypes(self, rows: list[int]) -> tuple[Tensor, Tensor]:
-        assert self.found is not None  # nosec B101  # tells the type checker what holds
+    def _prototypes(self, rows: Rows) -> tuple[Tensor, Tensor]:
         assert self.features is not None  # nosec B101  # tells the type checker what holds
-        found = torch.from_numpy(self.found[rows])
+        found = torch.from_numpy(rows)
         found = found[:, : max(1, int((found != NOTHING).sum(dim=1).max()))]
         device = next(self.encoder.projector.parameters()).device
         mask = (found != NOTHING).to(device)
         features = self.features[found.clamp(min=0)].to(device)
         return self.encoder.projector(features, mask), mask
+
+
+def _rows(prototypes: Rows | None, which: Rows | list[int]) -> Rows:
+    assert prototypes is not None  # nosec B101  # tells the type checker what holds
+    rows: Rows = prototypes[which]
+    return rows
 
 
 @torch.no_grad()

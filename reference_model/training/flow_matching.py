@@ -31,7 +31,8 @@ class FlowProblem:
     (Esser et al., 2024, "Scaling rectified flow transformers") and some uniform.
 
     Whole batches go without raw text, semantic tokens or prototypes, at the rates of ``config``, so that each stream
-    must serve without the others; single samples go without any condition, for guidance.
+    must serve without the others; single samples go without any condition, for guidance. Of the batches with
+    prototypes, a share has those close to the tiles, not those found for the captions.
 
     ``alignment``: with the representation of an encoder, over the first steps.
     """
@@ -105,7 +106,8 @@ class FlowProblem:
         keep = torch.rand(size, generator=generator) >= self.config.condition_dropout
         with self._autocast():
             # The same streams in all processes: their batches are one.
-            context = self.contexts.batch(rows, captions, self.streams(series, step))
+            near = chance_at("near", self.seed, series, step, share=self.config.neighbours)
+            context = self.contexts.batch(rows, captions, self.streams(series, step), near=near)
             embeds = context.embeds * keep.to(context.embeds)[:, None, None]
             predicted = self.transformer(
                 noised(latents, noise, sigmas), encoder_hidden_states=embeds, encoder_attention_mask=context.mask,

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from reference_model.bank import BuildOptions, PrototypeBank, build_bank, load_bank
+from reference_model.bank.directions import unit_rows
 from reference_model.bank.encoders import Encoder, open_encoder
 from reference_model.training.config import BankConfig
 from reference_model.training.contexts import NOTHING, Rows
-from unipath_bench import Context
+from unipath_bench import Context, Sample, Suite
 from unipath_bench.pipeline.progress import Progress
 from unipath_bench.registries import SUITES
+from unipath_bench.types import Features
 
 _AT_ONCE = 256
 
@@ -32,6 +34,29 @@ def make_bank(config: BankConfig, folder: Path, seed: int, progress: Progress) -
     if config.retrieval is not None:
         retrieval = None if config.retrieval == "none" else open_encoder(config.retrieval, Context())
     return load_bank(folder, retrieval=retrieval, payload=payload)
+
+
+def image_features(
+    bank: PrototypeBank, suite: Suite, samples: Sequence[Sample], advance: Callable[[int], None]
+) -> Features:
+    """What the bank's encoder makes of each sample's image as the suite has it, float32 (N, width)."""
+    parts = []
+    for start in range(0, len(samples), _AT_ONCE):
+        part = samples[start : start + _AT_ONCE]
+        parts.append(bank.embed_images([suite.load(sample) for sample in part]))
+        advance(len(part))
+    return np.concatenate(parts)
+
+
+def near_prototypes(bank: Features, own: Features, most: int) -> Rows:
+    """Of each tile its own row and those of the nearest prototypes by cosine, (N, ``most``), the nearest first.
+
+    Rows count the prototypes ``bank`` (P, width) first and then the tiles ``own`` (N, width).
+    """
+    cosines = unit_rows(own, "the tiles") @ unit_rows(bank, "the bank").T
+    nearest = np.argsort(-cosines, axis=1, kind="stable")[:, : most - 1]
+    near: Rows = np.column_stack([len(bank) + np.arange(len(own)), nearest]).astype(np.int64)
+    return near
 
 
 def find_prototypes(bank: PrototypeBank, texts: Sequence[str], most: int, advance: Callable[[int], None]) -> Rows:

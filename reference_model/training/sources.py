@@ -35,7 +35,11 @@ class CaptionSource(Protocol):
 
 class PhantomSource:
     """Captions written from attributes. The language model reads captions of attributes drawn evenly and
-    independently of each other, of no tile that exists."""
+    independently of each other, of no tile that exists.
+
+    Many of these say little: one attribute to all but one are left out, any number as likely. From captions that always
+    say everything a small model learns which words go with which attribute late, or not at all.
+    """
 
     attributes = tuple(CLASSES)
 
@@ -45,9 +49,10 @@ class PhantomSource:
     def to_read(self, key: str, index: int, wordings: Sequence[Wording], hidden: float) -> Caption:
         stream = Stream(self.seed, "to read", key, index)
         labels = {name: classes[int(stream.integers(1, len(classes))[0])] for name, classes in CLASSES.items()}
-        left_out = []
+        left_out: list[str] = []
         if stream.scalar() < hidden:
-            left_out = [self.attributes[int(stream.integers(1, len(self.attributes))[0])]]
+            count = 1 + stream.integer(len(self.attributes) - 1)
+            left_out = [self.attributes[place] for place in stream.permutation(len(self.attributes))[:count]]
         seed = seed_from("to read", self.seed, key, index)
         return phantom_caption(Attributes.from_labels(labels), seed, wordings, left_out)
 

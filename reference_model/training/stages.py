@@ -38,7 +38,7 @@ from reference_model.training.flow_matching import FlowProblem, Latents
 from reference_model.training.loop import Loop
 from reference_model.training.mixed_precision import SinglePrecisionAttention
 from reference_model.training.problem import Problem
-from reference_model.training.prototypes_stage import find_prototypes, make_bank
+from reference_model.training.prototypes_stage import find_prototypes, image_features, make_bank, near_prototypes
 from reference_model.training.reading import ReadingProblem
 from reference_model.training.seeing import SeeingProblem
 from reference_model.training.sources import CaptionSource, caption_source
@@ -46,7 +46,7 @@ from reference_model.training.tiles import ORIENTATIONS, Tiles, load_tiles, orie
 from reference_model.training.tracking import Tracker
 from reference_model.vae import PatchCode
 from reference_model.vision_tower import VisionTower
-from unipath_bench import Context, UsageError
+from unipath_bench import Context, Suite, UsageError
 from unipath_bench.digest import digest, digest_strings
 from unipath_bench.pipeline.plan import encoder_digest
 from unipath_bench.pipeline.progress import Progress
@@ -100,12 +100,15 @@ class Training:
         for parameter in weights:
             parameter.data = parameter.data.float()
 
+    def suite(self) -> Suite:
+        """Where the training tiles come from."""
+        return SUITES.get(self.config.data.suite.name)(**self.config.data.suite.arguments)
+
     def tiles(self) -> Tiles:
         """The training tiles."""
         data = self.config.data
-        suite = SUITES.get(data.suite.name)(**data.suite.arguments)
         with self._main_first():
-            return load_tiles(suite, data.tiles, data.side, self.folder / "cache", self.progress)
+            return load_tiles(self.suite(), data.tiles, data.side, self.folder / "cache", self.progress)
 
     def assembled(self, tiles: Tiles, source: CaptionSource) -> UniPathPipeline:
         """The pipeline as it is before the last stage."""
@@ -221,6 +224,7 @@ class Training:
         texts = [source.of_tile(row, index).text for row, index in cells]
         read = [source.for_reading(row, index) for row, index in cells]
         found: Rows | None = None
+        near: Rows | None = None
         features = semantic = None
         bank: Any = pipeline.bank
         if bank is not None:
@@ -229,11 +233,17 @@ class Training:
             key = digest_strings([*asked, *bank.content.ids, bank.card.model_dump_json(), str(most)])
             found = self._kept("prototypes", key, len(asked), lambda a: find_prototypes(bank, asked, most, a))
             features = np.asarray(bank.content.payload, np.float32)
+            if self.config.flow.neighbours:
+                suite, samples = self.suite(), tiles.samples
+                key = digest_strings([bank.card.model_dump_json(), suite.revision, *(sample.id for sample in samples)])
+                own = self._kept("features", key, len(samples), lambda a: image_features(bank, suite, samples, a))
+                near = near_prototypes(features, own, most)
+                features = np.concatenate([features, own])
         if not self.config.flow.train_queries:
             weights = pipeline.language_model.state_dict() | {"queries": pipeline.semantic_tokens()}
             key = digest_strings([*read, *(f"{n}{w.double().sum().item()!r}" for n, w in weights.items())])
             semantic = self._kept("semantic", key, len(read), lambda a: semantic_table(encoder, read, a))
-        return ContextTable(encoder, texts, read, count, found, features, semantic)
+        return ContextTable(encoder, texts, read, count, found, features, semantic, near)
 
     def latents(self, pipeline: UniPathPipeline, tiles: Tiles) -> Latents:
         """Latents of every tile in every orientation, float16 (8, N, C, h, w), on disk."""

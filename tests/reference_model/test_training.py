@@ -85,7 +85,7 @@ def test_a_resumed_decoder_gives_the_same_bytes(finished: Path, tmp_path: Path) 
 def test_a_longer_training_goes_on_from_the_plateau(finished: Path, tmp_path: Path) -> None:
     # 6 steps with decay 0.5 leave the plateau at step 3; 12 steps with decay 0.5 leave it at 6, so their first 3
     # steps are the same.
-    longer = configuration(flow={"schedule": schedule(12, ema=0.9, decay=0.5)})
+    longer = configuration(flow={"neighbours": 0.5, "schedule": schedule(12, ema=0.9, decay=0.5)})
     fresh, continued = tmp_path / "fresh", tmp_path / "continued"
     for folder in (fresh, continued):
         shutil.copytree(finished, folder, ignore=shutil.ignore_patterns("flow", "pipeline"))

@@ -82,6 +82,21 @@ def test_what_the_transformer_the_language_model_and_the_bank_read_of_a_tile() -
         assert found == [(False, True), (False, False), (True, True)]
 
 
+def test_the_language_model_reads_captions_that_say_little() -> None:
+    source = PhantomSource((), configuration().data, 1)
+    captions = [source.to_read("some", index, ("seen", "heldout"), 0.8) for index in range(400)]
+    left_out = Counter(list(caption.stated.values()).count(UNSTATED) for caption in captions)
+    # A fifth of 400 says everything (sd 8); each of 1 to 9 attributes is left out in 400 * 0.8 / 9 = 35.6 (sd 5.7).
+    assert left_out[0] == pytest.approx(80, abs=4 * 8)
+    assert [left_out[count] for count in range(1, 10)] == pytest.approx([400 * 0.8 / 9] * 9, abs=4 * 5.7)
+    assert set(left_out) == set(range(10))
+    for caption in captions[:40]:
+        for name, value in caption.stated.items():
+            assert value == UNSTATED or says(caption.text, name, value)
+    everything = [source.to_read("some", index, ("seen",), 0.0) for index in range(9)]
+    assert not any(UNSTATED in caption.stated.values() for caption in everything)
+
+
 def test_a_suite_without_captions_is_refused() -> None:
     samples = [Sample("a", "train", "glands"), Sample("b", "train", " ")]
     with pytest.raises(DataError, match=r"1 of 2 .* b"):

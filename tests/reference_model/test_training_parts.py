@@ -19,6 +19,7 @@ from reference_model.training.config import FlowConfig, ScheduleConfig, rate_fro
 from reference_model.training.contexts import NOTHING, ContextTable, semantic_table
 from reference_model.training.flow_matching import noise_levels, row_weights
 from reference_model.training.loop import Loop, plateau_end, rate_at
+from reference_model.training.prototypes_stage import near_prototypes
 from reference_model.training.tiles import oriented
 from reference_model.training.tracking import Tracker
 from unipath_bench import DataError, UsageError
@@ -178,10 +179,25 @@ def test_a_batch_of_contexts_is_what_the_pipeline_encodes() -> None:
     for row in range(3):
         own, full = batch.embeds[row][batch.mask[row]], whole.embeds[row][whole.mask[row]]
         torch.testing.assert_close(own, full, atol=2e-3, rtol=2e-3)
-    table = ContextTable(encoder, PROMPTS, PROMPTS, 1, found, features, None)
+    near = np.array([[1, 2], [0, 1], [4, 3]])
+    table = ContextTable(encoder, PROMPTS, PROMPTS, 1, found, features, None, near)
+    batch = table.batch(np.array([2, 0]), np.zeros(2, np.int64), ("prototype",), near=True)
+    shown, _ = encoder.prototypes([features[[4, 3]], features[[1, 2]]])
+    torch.testing.assert_close(batch.embeds, shown[:, :2], atol=1e-6, rtol=1e-6)
     batch = table.batch(np.arange(3), np.zeros(3, np.int64), ("semantic",))
     torch.testing.assert_close(batch.embeds, encoder.semantic(PROMPTS), atol=1e-6, rtol=1e-6)
     assert set(table.trained) == {"semantic_tokens", "prototype_projector"}
+
+
+def test_near_prototypes_are_the_tile_itself_and_the_smallest_angles() -> None:
+    angles = np.radians([0, 10, 50, 90, 200])
+    bank = np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32) * np.float32([[1], [9], [1], [3], [1]])
+    turned = np.radians([12, 80])
+    own = np.column_stack([np.cos(turned), np.sin(turned)]).astype(np.float32)
+    # From 12 degrees: 10, 0, 50 are 2, 12, 38 away; from 80: 90, 50, 10 are 10, 30, 70 away. Lengths do not count.
+    assert near_prototypes(bank, own, 4).tolist() == [[5, 1, 0, 2], [6, 3, 2, 1]]
+    with pytest.raises(ValidationError, match="there is no bank to find them in"):
+        configuration(bank=None)
 
 
 def test_places_left_out_do_not_change_the_velocity() -> None:

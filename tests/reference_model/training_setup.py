@@ -46,7 +46,7 @@ def configuration(**changes: Any) -> TrainingConfig:
         "transformer": {
             "heads": 2, "head_width": 8, "layers": 2, "n_query": 10, "max_text_tokens": 96, "max_prototypes": 6,
         },
-        "flow": {"schedule": schedule(6, ema=0.9, decay=0.5)},
+        "flow": {"neighbours": 0.5, "schedule": schedule(6, ema=0.9, decay=0.5)},
     }  # fmt: skip
     return TrainingConfig.model_validate({**parts, **changes})
 

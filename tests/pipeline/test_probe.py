@@ -21,7 +21,7 @@ from unipath_bench.pipeline.feature_sets import FeatureSets
 from unipath_bench.pipeline.plan import Options, Plan, make_plan
 from unipath_bench.pipeline.probe import Forecast, Probe, forecast, probe
 from unipath_bench.pipeline.run import run
-from unipath_bench.pipeline.score_probe import MadeUpFeatures, extrapolate
+from unipath_bench.pipeline.score_probe import MadeUpFeatures, extrapolate, parts_of
 from unipath_bench.scoring.evaluate import evaluate
 
 Output = pytest.CaptureFixture[str]
@@ -105,6 +105,14 @@ def test_scores_are_extrapolated_by_the_three_terms_of_their_cost() -> None:
     assert extrapolate(sizes, [0.7] * 3, 32000) == pytest.approx(0.7)
     assert extrapolate(sizes, [1.0, 2.0, 4.0], 32000) == pytest.approx(32)
     assert extrapolate([40], [0.3], 40) == 0.3
+
+
+def test_parts_are_large_enough_for_every_metric_and_never_many() -> None:
+    assert parts_of(40) == [40]
+    assert parts_of(1024) == [1024]
+    assert parts_of(1025) == parts_of(4096) == [256, 512, 1024]
+    assert parts_of(10000) == [625, 1250, 2500]
+    assert parts_of(100_000) == parts_of(10**6) == [3072, 6144, 12288]
 
 
 @given(st.tuples(*[st.floats(0.01, 100)] * 3), st.integers(5000, 10**6))

@@ -13,13 +13,12 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
 
 from unipath_bench.metrics._arrays import Float64Array, check_count
-from unipath_bench.metrics._linalg import product, squared_lengths
+from unipath_bench.metrics._linalg import product, squared_lengths, thread_pools
 
 TILE_ROWS, TILE_COLUMNS = 256, 512
-THREADED = 1 << 22
+THREADED = 1 << 18
 """Pairs from which on threads are worth their start."""
 _Found = TypeVar("_Found")
 
@@ -115,7 +114,7 @@ def _by_stripes(work: Callable[[int], _Found], rows: int, pairs: int, device: to
     if threads == 1:
         yield from map(work, starts)
         return
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+    with thread_pools().limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         yield from pool.map(work, starts)
 
 

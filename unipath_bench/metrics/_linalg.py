@@ -7,9 +7,18 @@ the symmetric rank-k update, which torch does not have.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 from scipy.linalg import blas, lapack
+from threadpoolctl import ThreadpoolController
+
+
+@cache
+def thread_pools() -> ThreadpoolController:
+    """Those of the libraries loaded by now, numpy's and scipy's BLAS among them; finding them takes milliseconds."""
+    return ThreadpoolController()
 
 
 def product(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 The cost of a score is close to a + b n + c n^2 in the number of prompts n: what does not grow, what is done once an
 image, and what is done once a pair of images. Up to 1,024 prompts are scored all; of more, three parts are, the largest
-an eighth, and the three terms are fitted to the three times.
+a quarter but 1,024 to 12,288 prompts, and the three terms are fitted to the three times.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from unipath_bench.types import Features
 
 ALL = 1024
 """Prompts up to which all are scored."""
-PARTS = ((32, 256), (16, 512), (8, 1024))
-"""Of more: a part, and how many prompts at least, since metrics give up on few."""
+MOST = 12288
+"""Prompts that the largest part has at most."""
 
 Clock = Callable[[], float]
 """Seconds from any start."""
@@ -68,8 +68,19 @@ class MadeUpFeatures:
 def probe_scores(plan: Plan, clock: Clock) -> float:
     """Seconds that all scores of the plan will take on this machine. Raises what a metric raises."""
     n = len(plan.prompts)
-    sizes = [n] if n <= ALL else [max(n // part, least) for part, least in PARTS]
+    sizes = parts_of(n)
+    if len(sizes) > 1:
+        # First calls import and allocate: where the time is extrapolated, they must not count.
+        _timed(replace(plan, prompts=plan.prompts[: sizes[0]]), clock)
     return extrapolate(sizes, [_timed(replace(plan, prompts=plan.prompts[:size]), clock) for size in sizes], n)
+
+
+def parts_of(n: int) -> list[int]:
+    """How many of ``n`` prompts are scored."""
+    if n <= ALL:
+        return [n]
+    largest = min(max(n // 4, ALL), MOST)
+    return [largest // 4, largest // 2, largest]
 
 
 def extrapolate(sizes: Sequence[int], seconds: Sequence[float], n: int) -> float:

@@ -86,7 +86,7 @@ def build_pipeline(
         transformer=transformer, vae=vae, language_model=language_model, tokenizer=tokenizer, semantic_tokens=queries,
         prototype_projector=projector, scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0), vision_tower=vision_tower,
         bank=bank, max_text_tokens=shape.max_text_tokens, max_prototypes=shape.max_prototypes,
-        expand=False,
+        expand=False, micro_batch=config.micro_batch,
         internal_encoders=[config.bank.encoder] if config.bank else [],
     )  # fmt: skip
     pipeline.register_to_config(licence=config.licence)

@@ -240,6 +240,9 @@ class TrainingConfig(Document):
     stored_as: Literal["float32", "float16"] = Field(
         default="float32", description="Of the pipeline's weights; those of the latent code stay as they are."
     )
+    micro_batch: int = Field(
+        default=4, ge=1, description="Latents in one call of the pipeline, on which the last bits of images depend."
+    )
     data: DataConfig
     code: Code
     language: Language

@@ -41,6 +41,7 @@ def test_the_pipeline_is_written_and_draws(finished: Path) -> None:
     ).images
     assert np.asarray(image).shape == (1, 16, 16, 3)
     assert pipeline.config.internal_encoders == ["texture"]
+    assert pipeline.config.micro_batch == 3
     # Stored in half precision, the latent code excepted; read as float32.
     for part, half in ((pipeline.transformer, True), (pipeline.semantic_tokens, True), (pipeline.vae, False)):
         weights = torch.cat([p.flatten() for p in part.parameters()])

@@ -29,6 +29,7 @@ def configuration(**changes: Any) -> TrainingConfig:
         "name": "miniature",
         "seed": 3,
         "stored_as": "float16",
+        "micro_batch": 3,
         "data": {"suite": phantom(301, 70), "tiles": 70, "side": 16, "captions": 2, "hidden": {"deposit": 0.5}},
         "code": {
             "kind": "patch", "width": 8, "pixel_width": 8, "blocks": 1, "fitted_to": 32,

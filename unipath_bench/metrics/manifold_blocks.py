@@ -101,10 +101,10 @@ def manifold_without_blocks(
         rows = slice(start, min(start + TILE_ROWS, len(first.rows)))
         for begin in range(0, len(second.rows), TILE_COLUMNS):
             columns = slice(begin, min(begin + TILE_COLUMNS, len(second.rows)))
-            found = [_candidates(quick, rows, columns, centre) for centre in (0, 1)]
+            found = _candidates(quick, rows, columns)
             if sum(int((~sure).sum()) for _, _, sure in found) > CROWD * (rows.stop - rows.start) * k:
                 precise = precise or _filter(first, second, torch.float64)
-                found = [_candidates(precise, rows, columns, centre) for centre in (0, 1)]
+                found = _candidates(precise, rows, columns)
             for centre, (i, j, sure) in enumerate(found):
                 squared = _squared(first.rows, i, second.rows, j, sure)
                 pairs = i.numpy(force=True), j.numpy(force=True)
@@ -139,17 +139,19 @@ def _filter(first: _Set, second: _Set, dtype: torch.dtype) -> _Filter:
 
 
 def _candidates(
-    filtered: _Filter, rows: slice, columns: slice, centre: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Pairs of a tile that may be inside a ball around the first (``centre`` 0) or the second set's row, and whether
-    they surely are, inside that of the whole set."""
+    filtered: _Filter, rows: slice, columns: slice
+) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Pairs of a tile that may be inside a ball around the first set's row, and such as may be around the second's,
+    each with whether they surely are inside that of the whole set."""
     a, b = filtered.sets
     lower = lower_bounds(a, rows, b, columns)
-    outer = filtered.outer[0][rows, None] if centre == 0 else filtered.outer[1][columns]
-    i, j = true_pairs(lower <= outer)
-    bound = lower[i, j] + 2 * (a.slack[rows][i] + b.slack[columns][j])
-    inner = filtered.inner[0][rows][i] if centre == 0 else filtered.inner[1][columns][j]
-    return i + rows.start, j + columns.start, bound < inner
+    found = []
+    for centre, outer in enumerate((filtered.outer[0][rows, None], filtered.outer[1][columns])):
+        i, j = true_pairs(lower <= outer)
+        bound = lower[i, j] + 2 * (a.slack[rows][i] + b.slack[columns][j])
+        inner = (filtered.inner[0][rows][i], filtered.inner[1][columns][j])[centre]
+        found.append((i + rows.start, j + columns.start, bound < inner))
+    return found
 
 
 def _squared(a: torch.Tensor, i: torch.Tensor, b: torch.Tensor, j: torch.Tensor, sure: torch.Tensor) -> Float64Array:

@@ -17,8 +17,6 @@ import torch
 from unipath_bench.metrics._arrays import BoolArray, Float64Array, FloatArray, as_matrix_pair, check_count
 from unipath_bench.metrics._neighbours import (
     CROWD,
-    TILE_COLUMNS,
-    TILE_ROWS,
     Frame,
     Prepared,
     exact_squared,
@@ -29,6 +27,8 @@ from unipath_bench.metrics._neighbours import (
 from unipath_bench.metrics.manifold import RADIUS_SLACK, ManifoldScores
 from unipath_bench.metrics.unit_uncertainty import LeaveOneOut
 
+TILE_ROWS, TILE_COLUMNS = 1024, 2048
+"""Where every pair of a tile is inside a ball, some 200 bytes are taken for each."""
 MANIFOLD_FIGURES = ManifoldScores._fields
 FEW = 16
 """Neighbours beyond the k-th that are looked at first for the radii without each block."""

@@ -98,7 +98,8 @@ def test_tiles_do_not_matter(pair: tuple[Array, Array], k: int, many: int, order
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("TILE_ROWS", 7), ("TILE_COLUMNS", 13), ("SHIFT_ROWS", 5), ("MANY", many)):
             patch.setattr(_neighbours, name, value)
-        patch.setattr(manifold, "BLOCK_BYTES", 4 * 3 * len(queries))
+        patch.setattr(manifold, "TILE_ROWS", 6)
+        patch.setattr(manifold, "TILE_COLUMNS", 11)
         distances, _ = nearest_neighbours(queries, bank, k)
         inside, _ = nearest_neighbours(bank, bank, k, exclude_self=True)
         result = precision_recall_density_coverage(bank, queries, k=k)

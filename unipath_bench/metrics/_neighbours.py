@@ -9,6 +9,8 @@ clusters far apart) a float64 product takes the filter's place.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import product as product_of
 from typing import NamedTuple
 
 import numpy as np
@@ -177,6 +179,11 @@ class _Shortlist:
         bounds[query, place] = values[first, second][order]
         columns[query, place] = column[order]
         return bounds, columns
+
+
+def tiles(rows: int, columns: int, rows_at_once: int, columns_at_once: int) -> Iterator[tuple[slice, slice]]:
+    """Slices of rows and of columns that cover every pair once."""
+    return product_of(_tiles(rows, rows_at_once), _tiles(columns, columns_at_once))
 
 
 def _tiles(n: int, size: int, first: int = 0) -> list[slice]:

@@ -20,10 +20,11 @@ from unipath_bench.metrics._neighbours import (
     exact_squared,
     lower_bounds,
     nearest,
+    tiles,
     true_pairs,
 )
 
-BLOCK_BYTES = 1 << 24
+TILE_ROWS, TILE_COLUMNS = 1024, 2048
 # Room for rounding a radius to the filter's precision.
 RADIUS_SLACK = {torch.float32: 2.0**-22, torch.float64: 2.0**-50}
 
@@ -77,19 +78,22 @@ class _Members(NamedTuple):
     sure: torch.Tensor
 
 
-def _members(lower: torch.Tensor, filtered: _Filter, start: int, *, of_real: bool) -> _Members:
-    """Pairs inside real (generated) balls, from lower bounds of squared distances of a block of real rows."""
+def _members(lower: torch.Tensor, filtered: _Filter, rows: slice, columns: slice, *, of_real: bool) -> _Members:
+    """Pairs inside real (generated) balls, from lower bounds of squared distances of a tile."""
     balls = filtered.real_balls if of_real else filtered.fake_balls
-    outer = balls.outer[start : start + len(lower), None] if of_real else balls.outer[None, :]
-    i, j = true_pairs(lower <= outer)
-    inner = balls.inner[i + start] if of_real else balls.inner[j]
-    sure = lower[i, j] + 2 * (filtered.fake.slack[j] + filtered.real.slack[i + start]) < inner
-    return _Members(i + start, j, sure)
+    i, j = true_pairs(lower <= (balls.outer[rows, None] if of_real else balls.outer[None, columns]))
+    bound = lower[i, j]
+    i, j = i + rows.start, j + columns.start
+    inner = balls.inner[i if of_real else j]
+    return _Members(i, j, bound + 2 * (filtered.fake.slack[j] + filtered.real.slack[i]) < inner)
 
 
-def _block(filtered: _Filter, start: int, stop: int, memory: torch.Tensor | None = None) -> tuple[_Members, _Members]:
-    lower = lower_bounds(filtered.real, slice(start, stop), filtered.fake, slice(None), memory)
-    return _members(lower, filtered, start, of_real=True), _members(lower, filtered, start, of_real=False)
+def _tile(
+    filtered: _Filter, rows: slice, columns: slice, memory: torch.Tensor | None = None
+) -> tuple[_Members, _Members]:
+    lower = lower_bounds(filtered.real, rows, filtered.fake, columns, memory)
+    in_real = _members(lower, filtered, rows, columns, of_real=True)
+    return in_real, _members(lower, filtered, rows, columns, of_real=False)
 
 
 def _settle(
@@ -119,14 +123,12 @@ def precision_recall_density_coverage(real: Features, fake: Features, *, k: int 
     recalled = torch.zeros(len(a), dtype=torch.bool, device=a.device)
     covered = torch.zeros(len(a), dtype=torch.bool, device=a.device)
     pairs = 0
-    rows = min(len(a), max(1, BLOCK_BYTES // (4 * len(b))))
-    memory = torch.empty(rows * len(b), dtype=torch.float32, device=b.device)
-    for start in range(0, len(a), rows):
-        stop = min(start + rows, len(a))
-        in_real, in_fake = _block(quick, start, stop, memory)
-        if int((~in_real.sure).sum() + (~in_fake.sure).sum()) > CROWD * (stop - start) * k:
+    memory = torch.empty(min(TILE_ROWS, len(a)) * min(TILE_COLUMNS, len(b)), dtype=torch.float32, device=b.device)
+    for rows, columns in tiles(len(a), len(b), TILE_ROWS, TILE_COLUMNS):
+        in_real, in_fake = _tile(quick, rows, columns, memory)
+        if int((~in_real.sure).sum() + (~in_fake.sure).sum()) > CROWD * (rows.stop - rows.start) * k:
             precise = precise or _filter(a, b, radii[0], radii[1], torch.float64)
-            in_real, in_fake = _block(precise, start, stop)
+            in_real, in_fake = _tile(precise, rows, columns)
         i, j = _settle(in_real, a, b, radii[0][in_real.i])
         pairs += len(i)
         covered[i] = True

@@ -22,6 +22,7 @@ from unipath_bench.metrics._neighbours import (
     exact_squared,
     lower_bounds,
     nearest,
+    tiles,
     true_pairs,
 )
 from unipath_bench.metrics.manifold import RADIUS_SLACK, ManifoldScores
@@ -97,21 +98,18 @@ def manifold_without_blocks(
     tallies = [[_Tally(len(s.blocks), number) for s in sets] for sets in ((first, second), (second, first))]
     quick = _filter(first, second, torch.float32)
     precise: _Filter | None = None
-    for start in range(0, len(first.rows), TILE_ROWS):
-        rows = slice(start, min(start + TILE_ROWS, len(first.rows)))
-        for begin in range(0, len(second.rows), TILE_COLUMNS):
-            columns = slice(begin, min(begin + TILE_COLUMNS, len(second.rows)))
-            found = _candidates(quick, rows, columns)
-            if sum(int((~sure).sum()) for _, _, sure in found) > CROWD * (rows.stop - rows.start) * k:
-                precise = precise or _filter(first, second, torch.float64)
-                found = _candidates(precise, rows, columns)
-            for centre, (i, j, sure) in enumerate(found):
-                squared = _squared(first.rows, i, second.rows, j, sure)
-                pairs = i.numpy(force=True), j.numpy(force=True)
-                if centre == 0:
-                    _count(tallies[0], (first, second), pairs, squared)
-                else:
-                    _count(tallies[1], (second, first), pairs[::-1], squared)
+    for rows, columns in tiles(len(first.rows), len(second.rows), TILE_ROWS, TILE_COLUMNS):
+        found = _candidates(quick, rows, columns)
+        if sum(int((~sure).sum()) for _, _, sure in found) > CROWD * (rows.stop - rows.start) * k:
+            precise = precise or _filter(first, second, torch.float64)
+            found = _candidates(precise, rows, columns)
+        for centre, (i, j, sure) in enumerate(found):
+            squared = _squared(first.rows, i, second.rows, j, sure)
+            pairs = i.numpy(force=True), j.numpy(force=True)
+            if centre == 0:
+                _count(tallies[0], (first, second), pairs, squared)
+            else:
+                _count(tallies[1], (second, first), pairs[::-1], squared)
     in_ball, around, recalled = tallies[0][0].counts(), tallies[0][1].counts(), tallies[1][1].counts()
     kept_real, kept_generated = first.kept.T, second.kept.T
     n, m = kept_real.sum(0), kept_generated.sum(0)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from unipath_bench.metrics._arrays import row_blocks
-from unipath_bench.metrics._linalg import column_sums, product, squared_lengths
+from unipath_bench.metrics._linalg import column_sums, one_torch_thread, product, squared_lengths
 
 TILE_ROWS, TILE_COLUMNS = 2048, 4096
 SHIFT_ROWS = 1024
@@ -233,6 +233,7 @@ def _shortlist_in_itself(rows_of: Prepared, width: int) -> _Shortlist:
     return result
 
 
+@one_torch_thread()
 def nearest(
     queries: torch.Tensor, bank: torch.Tensor, k: int, *, exclude_self: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:

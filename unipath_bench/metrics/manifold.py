@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 
 from unipath_bench.metrics._arrays import Features, as_matrix_pair, check_count
+from unipath_bench.metrics._linalg import one_torch_thread
 from unipath_bench.metrics._neighbours import (
     CROWD,
     Frame,
@@ -107,6 +108,7 @@ def _settle(
     return i[inside], j[inside]
 
 
+@one_torch_thread()
 def precision_recall_density_coverage(real: Features, fake: Features, *, k: int = 5) -> ManifoldScores:
     """Precision, recall, density and coverage of ``fake`` (m, D) against ``real`` (n, D), n, m > k.
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from unipath_bench.metrics._arrays import BoolArray, Float64Array, FloatArray, as_matrix_pair, check_count
+from unipath_bench.metrics._linalg import one_torch_thread
 from unipath_bench.metrics._neighbours import (
     CROWD,
     Frame,
@@ -78,6 +79,7 @@ class _Filter(NamedTuple):
     outer: tuple[torch.Tensor, torch.Tensor]
 
 
+@one_torch_thread()
 def manifold_without_blocks(
     real: FloatArray, generated: FloatArray, blocks_real: Codes, blocks_generated: Codes, *, k: int = 5
 ) -> dict[str, LeaveOneOut]:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from unipath_bench.errors import DataError, UsageError
 from unipath_bench.images import read_image
+from unipath_bench.named_files import is_file_below, outside
 from unipath_bench.schema.base import Document, read_json
 from unipath_bench.types import RGBImage
 
@@ -183,12 +184,12 @@ def _write_image(image: RGBImage, folder: Path, name: str) -> str:
 
 
 def _read_image(folder: Path, name: str) -> RGBImage:
-    path = folder / Path(name).name
-    if not path.exists():
-        raise UsageError(f"{path}: no such file.", _REPEAT)
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise DataError(f"{path} is a link that leads out of its folder.", _ANEW)
-    return read_image(path)
+    own = Path(name).name
+    if outside(folder, [own]):
+        raise DataError(f"{folder / own} is a link that leads out of its folder.", _ANEW)
+    if not is_file_below(folder, own):
+        raise UsageError(f"{folder / own}: no such file.", _REPEAT)
+    return read_image(folder / own)
 
 
 def _remove(folder: Path) -> None:

@@ -77,6 +77,15 @@ def test_an_index_cannot_point_out_of_its_folder(tmp_path: Path) -> None:
         Exhibits.load(folder)
 
 
+def test_an_index_that_names_what_no_file_can_be_called(tmp_path: Path) -> None:
+    folder = tmp_path / "exhibits"
+    made_up.exhibits(samples=1, pairs=0).save(folder)
+    text = (folder / INDEX).read_text(encoding="utf-8").replace("sample-000-real.png", "9" * 300 + ".png")
+    (folder / INDEX).write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match="no such file"):
+        Exhibits.load(folder)
+
+
 def test_the_grid_holds_each_image_untouched() -> None:
     shown = made_up.exhibits(samples=3, replicates=2, size=100)
     grid = sample_grid(shown, columns=2)

@@ -13,11 +13,12 @@ from PIL import Image
 from unipath_bench.errors import BenchError, DataError, UsageError
 from unipath_bench.exhibits import Exhibits
 from unipath_bench.generators.cards import load_generator
+from unipath_bench.named_files import is_file_below, outside
 from unipath_bench.pipeline.merge import ShareNote, merge
 from unipath_bench.pipeline.plan import Options
 from unipath_bench.suites.card import load_suite
+from unipath_bench.suites.folder import FolderSuite
 from unipath_bench.suites.problems import Problems
-from unipath_bench.suites.public.images import outside
 from unipath_bench.suites.public.tree import image_files
 from unipath_bench.suites.table_suite import slug
 
@@ -114,6 +115,16 @@ def test_names_that_lead_out_of_a_folder_are_found(name: str, tmp_path: Path) ->
     (home / "link.png").symlink_to(tmp_path / "x.png")
     (home / "linked").symlink_to(tmp_path)
     assert outside(home, [name, "a/in.png", "absent.png"]) == [name]
+
+
+@pytest.mark.parametrize("name", ["nul\0", "9" * 300, f"{'9' * 200}/{'9' * 5000}"])
+def test_names_that_no_file_can_have_name_none(name: str, tmp_path: Path) -> None:
+    tile(tmp_path / "in.png")
+    assert is_file_below(tmp_path, "in.png")
+    assert not is_file_below(tmp_path, name)
+    (tmp_path / "metadata.jsonl").write_text(json.dumps({"file_name": name, "text": "glands"}) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"outside the folder|not there"):
+        FolderSuite(data=tmp_path, text_column="text")
 
 
 def test_links_out_of_a_public_set_are_problems(tmp_path: Path) -> None:

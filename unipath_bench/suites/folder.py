@@ -12,6 +12,7 @@ from typing import Unpack
 from unipath_bench.digest import digest_file
 from unipath_bench.errors import DataError, UsageError
 from unipath_bench.images import image_size, read_image
+from unipath_bench.named_files import is_file_below, outside
 from unipath_bench.suites.metadata import NAMES, Record, read_metadata
 from unipath_bench.suites.problems import Problems
 from unipath_bench.suites.table_suite import Description, Size, TableSuite, check_arguments
@@ -195,7 +196,7 @@ def _metadata_rows(root: Path, tree: _Tree, labels: dict[str, str], problems: Pr
 def _located(
     root: Path, name: str, records: Sequence[Record], labels: dict[str, str], problems: Problems
 ) -> Iterator[tuple[str, Row]]:
-    nameless, outside, missing = [], [], []
+    nameless, led_out, missing = [], [], []
     for record in records:
         where = f"{name} line {record.line}"
         written = record.cells.get("file_name")
@@ -203,14 +204,14 @@ def _located(
             nameless.append(where)
             continue
         path = PurePosixPath(os.path.normpath(PurePosixPath(name).parent / written.strip())).as_posix()
-        if not (root / path).resolve().is_relative_to(root):
-            outside.append(f"{where}: {written}")
-        elif not (root / path).is_file():
+        if outside(root, [path]):
+            led_out.append(f"{where}: {written}")
+        elif not is_file_below(root, path):
             missing.append(f"{where}: {written}")
         else:
             yield path, Row(where, path, record.cells, _split_of(path), labels.get(path))
     problems.add_each(nameless, f"{{n}} rows of {name} have no file_name", "Fill them in.")
-    problems.add_each(outside, f"{{n}} rows of {name} name files outside the folder", "Copy the images into it.")
+    problems.add_each(led_out, f"{{n}} rows of {name} name files outside the folder", "Copy the images into it.")
     problems.add_each(
         missing,
         f"{name} names {{n}} images that are not there",

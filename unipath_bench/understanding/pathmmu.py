@@ -10,6 +10,7 @@ from typing import Any
 from unipath_bench.digest import digest, digest_file
 from unipath_bench.errors import DataError, MissingError, UsageError, listed
 from unipath_bench.images import read_image
+from unipath_bench.named_files import is_file_below, outside
 from unipath_bench.schema.parsing import parse_json
 from unipath_bench.types import RGBImage
 from unipath_bench.understanding.contracts import LETTERS, Question, QuestionSet
@@ -130,14 +131,14 @@ def _found(folder: Path, names: set[str]) -> dict[str, Path]:
     places = {}
     absent = []
     for name in sorted(names):
-        candidates = [folder / name, folder / "images" / name]
-        if not all(c.resolve().is_relative_to(folder.resolve()) for c in candidates):
+        candidates = [name, f"images/{name}"]
+        if outside(folder, candidates):
             raise DataError(
                 f"{folder / QUESTIONS_FILE} names the image {name!r}, outside its folder.", "Fetch it again."
             )
-        here = [c for c in candidates if c.is_file()]
+        here = [candidate for candidate in candidates if is_file_below(folder, candidate)]
         if here:
-            places[name] = here[0]
+            places[name] = folder / here[0]
         else:
             absent.append(name)
     if absent:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from unipath_bench.errors import DataError, UsageError
+from unipath_bench.named_files import is_file_below, outside
 from unipath_bench.suites.problems import Problems
-from unipath_bench.suites.public.images import Files, outside
+from unipath_bench.suites.public.images import Files
 from unipath_bench.suites.public.spec import DataSet, Found, Layout
 from unipath_bench.suites.public.tables import read_columns, read_json
 from unipath_bench.suites.public.tree import locate
@@ -52,7 +53,7 @@ class CaptionTable(Layout):
             written = cells[self.columns["split"]][index]
             if written not in self.splits:
                 unknown.append(f"row {index + 1}: {written!r}")
-            if "\0" in name or not (folder / name).is_file():
+            if not is_file_below(folder, name):
                 absent.append(name)
             rows.append(Row(f"{self.table} row {index + 1}", name, row, self.splits.get(written)))
             paths.append(folder / name)
@@ -168,7 +169,7 @@ class QuestionDocument(Layout):
                         if rows[name].split != split:
                             straddling.append(f"{name}: {rows[name].split}, {split}")
                         continue
-                    if "\0" in name or not (root / "images" / name).is_file():
+                    if not is_file_below(root / "images", name):
                         absent.append(f"{subset}: {name}")
                     rows[name] = Row(f"data.json, {subset}, {part}: {name}", name, {"label": subset}, split)
         problems.add_each(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -16,12 +16,6 @@ from unipath_bench.digest import digest_file
 from unipath_bench.errors import DataError
 from unipath_bench.images import image_size, read_image, refuse_bomb
 from unipath_bench.types import RGBImage
-
-
-def outside(root: Path, names: Iterable[str]) -> list[str]:
-    """Those of the names of files below ``root`` that lead out of it: by ``..``, as whole paths, or through links."""
-    home = root.resolve()
-    return [name for name in names if "\0" in name or not (root / name).resolve().is_relative_to(home)]
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from unipath_bench.errors import DataError, UsageError
+from unipath_bench.named_files import is_file_below, outside
 from unipath_bench.suites.huggingface import fetch
 from unipath_bench.suites.parquet import ParquetImages, find_files, read_parquet
 from unipath_bench.suites.problems import Problems
-from unipath_bench.suites.public.images import Files, outside
+from unipath_bench.suites.public.images import Files
 from unipath_bench.suites.public.spec import DataSet, Found, Images, Layout
 from unipath_bench.suites.public.tables import column_names, read_columns
 from unipath_bench.suites.tabular import Row, split_name
@@ -112,7 +113,7 @@ def _from_table(folder: Path, table: str, chosen: Mapping[str, str], problems: P
     names = cells[chosen["image"]]
     times = Counter(names)
     problems.add_each(outside(folder, times), f"{table} names {{n}} files outside {folder}", "Do not trust it.")
-    absent = [name for name in times if "\0" in name or not (folder / name).is_file()]
+    absent = [name for name in times if not is_file_below(folder, name)]
     problems.add_each(absent, f"{table} names {{n}} images that are not there", f"Paths are relative to {folder}.")
     rows = [
         Row(f"{table} row {i + 1}", f"{name}#{i}" if times[name] > 1 else name,

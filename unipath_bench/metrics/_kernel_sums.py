@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from unipath_bench.metrics._arrays import Float64Array, check_count
-from unipath_bench.metrics._linalg import product, squared_lengths, thread_pools
+from unipath_bench.metrics._linalg import product, squared_lengths
+from unipath_bench.metrics.threads import thread_pools
 
 TILE_ROWS, TILE_COLUMNS = 256, 512
 THREADED = 1 << 18

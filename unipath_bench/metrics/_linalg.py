@@ -7,32 +7,9 @@ the symmetric rank-k update, which torch does not have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
-
 import numpy as np
 import torch
 from scipy.linalg import blas, lapack
-from threadpoolctl import ThreadpoolController
-
-
-@cache
-def thread_pools() -> ThreadpoolController:
-    """Those of the libraries loaded by now, numpy's and scipy's BLAS among them; finding them takes milliseconds."""
-    return ThreadpoolController()
-
-
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Leave the cores to BLAS where its products take turns with torch's small steps: torch's threads wait by spinning,
-    in the way of those of BLAS, and on two cores they cost half of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def product(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:

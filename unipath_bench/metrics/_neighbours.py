@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from unipath_bench.metrics._arrays import row_blocks
-from unipath_bench.metrics._linalg import column_sums, one_torch_thread, product, squared_lengths
+from unipath_bench.metrics._linalg import column_sums, product, squared_lengths
+from unipath_bench.metrics.threads import one_torch_thread
 
 TILE_ROWS, TILE_COLUMNS = 2048, 4096
 SHIFT_ROWS = 1024

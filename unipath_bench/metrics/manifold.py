@@ -13,7 +13,6 @@ from typing import NamedTuple
 import torch
 
 from unipath_bench.metrics._arrays import Features, as_matrix_pair, check_count
-from unipath_bench.metrics._linalg import one_torch_thread
 from unipath_bench.metrics._neighbours import (
     CROWD,
     Frame,
@@ -24,6 +23,7 @@ from unipath_bench.metrics._neighbours import (
     tiles,
     true_pairs,
 )
+from unipath_bench.metrics.threads import one_torch_thread
 
 TILE_ROWS, TILE_COLUMNS = 1024, 2048
 # Room for rounding a radius to the filter's precision.

@@ -15,7 +15,6 @@ import numpy.typing as npt
 import torch
 
 from unipath_bench.metrics._arrays import BoolArray, Float64Array, FloatArray, as_matrix_pair, check_count
-from unipath_bench.metrics._linalg import one_torch_thread
 from unipath_bench.metrics._neighbours import (
     CROWD,
     Frame,
@@ -27,6 +26,7 @@ from unipath_bench.metrics._neighbours import (
     true_pairs,
 )
 from unipath_bench.metrics.manifold import RADIUS_SLACK, ManifoldScores
+from unipath_bench.metrics.threads import one_torch_thread
 from unipath_bench.metrics.unit_uncertainty import LeaveOneOut
 
 TILE_ROWS, TILE_COLUMNS = 1024, 2048

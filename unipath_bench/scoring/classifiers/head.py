@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy.special import erf, softmax
 
 from unipath_bench.digest import seed_from
 from unipath_bench.keeping import Kept
+from unipath_bench.metrics.threads import one_torch_thread
 from unipath_bench.scoring.classifiers.interface import Classifier, Labelled, Recipe
 from unipath_bench.scoring.classifiers.scaling import Scaling, scaling_of
 from unipath_bench.scoring.features import Matrix
@@ -110,7 +110,7 @@ def _train(
         "out": (recipe.hidden, classes), "out_bias": (classes,),
     }  # fmt: skip
     fan_in = {"hidden": dimension, "hidden_bias": dimension, "out": recipe.hidden, "out_bias": recipe.hidden}
-    with _one_thread():
+    with one_torch_thread():
         weights = {
             name: torch.tensor(
                 rng.uniform(-1, 1, shape) / np.sqrt(fan_in[name]), dtype=torch.float32, requires_grad=True
@@ -166,16 +166,3 @@ class AdamW:
                 mean.lerp_(gradient, 0.1)
                 square.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
                 tensor.addcdiv_(mean, square.sqrt() / second**0.5 + 1e-8, value=-self._rate / first)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums that are split over threads differ in the last bit."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

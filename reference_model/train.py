@@ -56,8 +56,9 @@ def train(config: TrainingConfig, out: Path, console: Console, flow_steps: int |
 
     from reference_model.training.stages import Training
 
+    # Without being told, accelerate takes processes on the CPU for trainings of their own.
+    accelerator = Accelerator(cpu=not torch.accelerator.is_available())
     torch.set_num_threads(threads)
-    accelerator = Accelerator()
     logging.basicConfig(level=logging.INFO if accelerator.is_main_process else logging.ERROR, format="%(message)s")
     logging.getLogger("reference_model").setLevel(logging.WARNING)
     with ExitStack() as stack:

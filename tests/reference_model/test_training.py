@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,6 +100,25 @@ def test_a_longer_training_goes_on_from_the_plateau(finished: Path, tmp_path: Pa
     assert states[0]["step"] == states[1]["step"] == 5
     for name, value in states[0]["weights"].items():
         assert torch.equal(value, states[1]["weights"][name]), name
+
+
+def test_processes_that_torchrun_starts_share_each_batch(finished: Path, tmp_path: Path) -> None:
+    folder, config = tmp_path / "two", tmp_path / "miniature.yaml"
+    shutil.copytree(finished, folder, ignore=shutil.ignore_patterns("flow", "pipeline", "curves.jsonl"))
+    config.write_text(configuration().model_dump_json(), encoding="utf-8")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    done = subprocess.run(
+        [*command, "-m", "reference_model.train", str(config), "--out", str(folder)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    # Two trainings, each of its own, would both write every step.
+    lines = [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
+    assert [x["step"] for x in lines if "loss" in x] == [1, 2, 3, 4, 5, 6]
+    # The second process draws other tiles than the first one: what is learned is not what one process learns alone.
+    weights = [torch.load(place / "flow" / "state.pt", weights_only=True)["weights"] for place in (folder, finished)]
+    assert set(weights[0]) == set(weights[1])
+    assert any(not torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+    UniPathPipeline.from_pretrained(folder / "pipeline", bank=None)
 
 
 def test_another_configuration_is_refused(finished: Path) -> None:

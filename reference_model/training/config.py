@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from reference_model.bank.card import RetrievalRule
 from unipath_bench.schema.base import Document, read_yaml, validate
 from unipath_bench.suites.phantom import Wording
 
@@ -137,6 +138,7 @@ class BankConfig(Document):
     thumbnail: int = Field(default=32, ge=0)
     least_count: int = Field(default=3, ge=1)
     most_share: float = Field(default=0.6, ge=0, le=1)
+    rule: RetrievalRule = Field(default=RetrievalRule(), description="How many prototypes each route finds.")
 
 
 class TransformerConfig(Document):

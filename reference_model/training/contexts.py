@@ -64,10 +64,16 @@ class ContextTable:
     def has_prototypes(self) -> bool:
         return self.found is not None
 
-    def batch(self, tiles: Rows, captions: Rows, streams: Sequence[str], *, near: bool = False) -> Context:
+    @property
+    def most_near(self) -> int:
+        """How many close prototypes every tile has; 0: none."""
+        return 0 if self.near is None else self.near.shape[1]
+
+    def batch(self, tiles: Rows, captions: Rows, streams: Sequence[str], *, near: int = 0) -> Context:
         """Contexts (B, S, hidden) of the captions ``captions`` of the tiles ``tiles``, with these streams.
 
-        ``near``: with the prototypes close to the tiles in place of those found for the captions.
+        ``near``: with so many of the prototypes close to the tiles, the closest, in place of those found for the
+        captions; 0: with the latter.
         """
         rows = (tiles * self.captions + captions).tolist()
         parts: list[tuple[Tensor, Tensor]] = []
@@ -76,7 +82,7 @@ class ContextTable:
         if "semantic" in streams:
             parts.append(self._semantic(rows))
         if "prototype" in streams:
-            parts.append(self._prototypes(_rows(self.near, tiles) if near else _rows(self.found, rows)))
+            parts.append(self._prototypes(_rows(self.near, tiles)[:, :near] if near else _rows(self.found, rows)))
         return Context(torch.cat([p[0] for p in parts], dim=1), torch.cat([p[1] for p in parts], dim=1))
 
     def _text(self, rows: list[int]) -> tuple[Tensor, Tensor]:

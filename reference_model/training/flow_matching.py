@@ -88,6 +88,12 @@ class FlowProblem:
         kept = tuple(n for n, rate in rates.items() if not chance_at("stream", n, self.seed, series, step, share=rate))
         return kept or ("semantic",)
 
+    def neighbours(self, series: str, step: int) -> int:
+        """How many of the prototypes close to the tiles a batch has; 0: it has those found for the captions."""
+        if not chance_at("near", self.seed, series, step, share=self.config.neighbours):
+            return 0
+        return doubled(self.contexts.most_near, generator_at("neighbours", self.seed, series, step, 0))
+
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
 
@@ -106,8 +112,9 @@ class FlowProblem:
         keep = torch.rand(size, generator=generator) >= self.config.condition_dropout
         with self._autocast():
             # The same streams in all processes: their batches are one.
-            near = chance_at("near", self.seed, series, step, share=self.config.neighbours)
-            context = self.contexts.batch(rows, captions, self.streams(series, step), near=near)
+            context = self.contexts.batch(
+                rows, captions, self.streams(series, step), near=self.neighbours(series, step)
+            )
             embeds = context.embeds * keep.to(context.embeds)[:, None, None]
             predicted = self.transformer(
                 noised(latents, noise, sigmas), encoder_hidden_states=embeds, encoder_attention_mask=context.mask,
@@ -131,6 +138,12 @@ def row_weights(labels: Sequence[Mapping[str, str]], balanced: Mapping[str, floa
         counts = Counter(classes)
         weights *= np.array([(counts[value] / len(classes)) ** -exponent for value in classes])
     return torch.from_numpy(weights)
+
+
+def doubled(most: int, generator: torch.Generator) -> int:
+    """1, 2, 4 or so on up to ``most``, each as likely. The fewer prototypes close to a tile are shown, the plainer do
+    they tell of it: the closest of all is the tile itself."""
+    return 1 << int(torch.randint(most.bit_length(), (), generator=generator))
 
 
 def noise_levels(size: int, uniform: float, generator: torch.Generator) -> Tensor:

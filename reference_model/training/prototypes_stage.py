@@ -26,6 +26,7 @@ def make_bank(config: BankConfig, folder: Path, seed: int, progress: Progress) -
         options = BuildOptions(
             encoder=config.encoder, retrieval=config.retrieval, size=config.size, seed=seed,
             thumbnail=config.thumbnail, least_count=config.least_count, most_share=config.most_share,
+            rule=config.rule,
         )  # fmt: skip
         suite = SUITES.get(config.suite.name)(**config.suite.arguments)
         build_bank(suite, folder, options, context=Context(), progress=progress)

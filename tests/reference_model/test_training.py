@@ -49,7 +49,8 @@ def test_the_pipeline_is_written_and_draws(finished: Path) -> None:
         weights = torch.cat([p.flatten() for p in part.parameters()])
         assert weights.dtype == torch.float32
         assert torch.equal(weights, weights.half().float()) is half
-    assert (finished / "pipeline" / "bank" / "bank.json").is_file()
+    card = json.loads((finished / "pipeline" / "bank" / "bank.json").read_text(encoding="utf-8"))
+    assert (card["rule"]["keywords"], card["rule"]["per_keyword"]) == (3, 2)
     # Nothing says where on this machine it was made.
     for path in (finished / "pipeline").rglob("*.json"):
         assert str(finished.parent) not in path.read_text(encoding="utf-8"), path

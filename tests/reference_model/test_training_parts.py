@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from reference_model.train import CONFIGS, find, main, shipped
 from reference_model.training.checking import check
 from reference_model.training.config import FlowConfig, ScheduleConfig, rate_from, read_config
 from reference_model.training.contexts import NOTHING, ContextTable, semantic_table
-from reference_model.training.flow_matching import noise_levels, row_weights
+from reference_model.training.flow_matching import doubled, noise_levels, row_weights
 from reference_model.training.loop import Loop, plateau_end, rate_at
 from reference_model.training.prototypes_stage import near_prototypes
 from reference_model.training.tiles import oriented
@@ -181,9 +182,11 @@ def test_a_batch_of_contexts_is_what_the_pipeline_encodes() -> None:
         torch.testing.assert_close(own, full, atol=2e-3, rtol=2e-3)
     near = np.array([[1, 2], [0, 1], [4, 3]])
     table = ContextTable(encoder, PROMPTS, PROMPTS, 1, found, features, None, near)
-    batch = table.batch(np.array([2, 0]), np.zeros(2, np.int64), ("prototype",), near=True)
+    batch = table.batch(np.array([2, 0]), np.zeros(2, np.int64), ("prototype",), near=2)
     shown, _ = encoder.prototypes([features[[4, 3]], features[[1, 2]]])
     torch.testing.assert_close(batch.embeds, shown[:, :2], atol=1e-6, rtol=1e-6)
+    closest = table.batch(np.array([2, 0]), np.zeros(2, np.int64), ("prototype",), near=1)
+    torch.testing.assert_close(closest.embeds, shown[:, :1], atol=1e-6, rtol=1e-6)
     batch = table.batch(np.arange(3), np.zeros(3, np.int64), ("semantic",))
     torch.testing.assert_close(batch.embeds, encoder.semantic(PROMPTS), atol=1e-6, rtol=1e-6)
     assert set(table.trained) == {"semantic_tokens", "prototype_projector"}
@@ -251,6 +254,15 @@ def test_a_share_may_change_over_the_training() -> None:
         FlowConfig.model_validate({"semantic_dropout": {10: 0.5}, "schedule": schedule(3)})
     with pytest.raises(ValidationError):
         FlowConfig.model_validate({"text_dropout": {0: 1.5}, "schedule": schedule(3)})
+
+
+@pytest.mark.parametrize(("most", "counts"), [(1, {1}), (6, {1, 2, 4}), (16, {1, 2, 4, 8, 16})])
+def test_few_close_prototypes_are_as_likely_as_many(most: int, counts: set[int]) -> None:
+    generator = torch.Generator().manual_seed(5)
+    drawn = Counter(doubled(most, generator) for _ in range(3000))
+    assert set(drawn) == counts
+    # Binomial of 3000 at 1 / counts: its standard deviation is at most 26; five of them.
+    assert all(abs(times - 3000 / len(counts)) < 130 for times in drawn.values())
 
 
 def test_rare_classes_are_drawn_more_often() -> None:

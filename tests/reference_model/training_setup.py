@@ -42,7 +42,7 @@ def configuration(**changes: Any) -> TrainingConfig:
         "vision": {"width": 8, "schedule": schedule(3)},
         "bank": {
             "suite": phantom(302, 24), "encoder": "texture", "retrieval": "none", "size": 12, "thumbnail": 8,
-            "least_count": 2,
+            "least_count": 2, "rule": {"keywords": 3},
         },
         "transformer": {
             "heads": 2, "head_width": 8, "layers": 2, "n_query": 10, "max_text_tokens": 96, "max_prototypes": 6,

@@ -18,10 +18,11 @@ from unipath_bench.suites.phantom import PhantomSuite
 Images = npt.NDArray[np.float32]
 
 
-def build(micro_batch: int) -> UniPathPipeline:
+def build(micro_batch: int | None) -> UniPathPipeline:
     """unipath-tiny, with so many latents in a call."""
     pipeline = UniPathPipeline.from_pretrained(SHIPPED)
-    pipeline.register_to_config(micro_batch=micro_batch)
+    if micro_batch is not None:
+        pipeline.register_to_config(micro_batch=micro_batch)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

@@ -28,10 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("config", help="YAML file, or the name of one of: " + ", ".join(shipped()))
     parser.add_argument("--out", type=Path, help="folder of the training; default: trainings/NAME")
     parser.add_argument("--check", action="store_true", help="check sizes on the meta device and train nothing")
-    parser.add_argument("--flow-steps", type=int, help="stop the last stage after this many steps, with a checkpoint")
+    parser.add_argument(
+        "--flow-steps", type=positive, help="stop the last stage after this many steps, with a checkpoint"
+    )
     parser.add_argument(
         "--threads",
-        type=int,
+        type=positive,
         default=1,
         help="threads of each process; a resumed training equals an uninterrupted one to the byte with 1 (the default)",
     )
@@ -47,6 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         return 2
     return 0
+
+
+def positive(text: str) -> int:
+    """A count of at least one, as argparse asks for a type."""
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{count} is less than 1; give 1 or more")
+    return count
 
 
 def train(config: TrainingConfig, out: Path, console: Console, flow_steps: int | None, threads: int) -> None:

@@ -235,6 +235,14 @@ def test_shipped_configurations_check(name: str, capsys: pytest.CaptureFixture[s
     assert "transformer" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("option", ["--threads", "--flow-steps"])
+def test_none_at_all_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["tiny-phantom", option, "0"])
+    assert ended.value.code == 2
+    assert f"argument {option}: 0 is less than 1; give 1 or more" in capsys.readouterr().err
+
+
 def test_sizes_that_do_not_fit_are_refused() -> None:
     config = configuration()
     odd = config.model_copy(update={"data": config.data.model_copy(update={"side": 20})})

@@ -24,9 +24,12 @@ class UniPathAnswerer(Answerer):
         self._generator = UniPathGenerator(pipeline=pipeline, dtype=dtype, offload=offload, streams="text,semantic")
         card = self._generator.card
         self.card = AnswererCard(
-            name=card.name, title=card.title, revision=card.revision, licence=card.licence,
+            name=card.name,
+            title=card.title,
+            revision=card.revision,
+            licence=card.licence,
             arguments={"pipeline": None if pipeline is None else str(pipeline), "dtype": dtype, "offload": offload},
-        )  # fmt: skip
+        )
         self._pipeline: UniPathPipeline | None = None
 
     def fingerprint(self) -> Mapping[str, Any]:

@@ -92,11 +92,17 @@ class UniPathGenerator(Generator):
                 "internal_encoders": tuple(index.get("internal_encoders") or ()),
                 "arguments": {
                     **({} if pipeline is None else {"pipeline": str(pipeline)}),
-                    "steps": steps, "guidance": guidance, "streams": list(self.settings["streams"]),
-                    "expand": expand, "truncate": truncate, "strength": strength, "dtype": dtype, "offload": offload,
+                    "steps": steps,
+                    "guidance": guidance,
+                    "streams": list(self.settings["streams"]),
+                    "expand": expand,
+                    "truncate": truncate,
+                    "strength": strength,
+                    "dtype": dtype,
+                    "offload": offload,
                 },
             }
-        )  # fmt: skip
+        )
         self._pipeline: UniPathPipeline | None = None
 
     def fingerprint(self) -> Mapping[str, Any]:

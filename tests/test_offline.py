@@ -75,8 +75,11 @@ def blocked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         note = tmp_path / "note.json"
         done = subprocess.run(
             [sys.executable, "-c", BLOCKED, str(note), *map(str, arguments)],
-            capture_output=True, text=True, check=False, cwd=Path(__file__).parent,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=Path(__file__).parent,
+        )
         assert note.is_file(), done.stderr
         found = json.loads(note.read_text())
         return Outcome(done.returncode, done.stdout, done.stderr, found["attempts"], found["seconds"], found["torch"])
@@ -86,9 +89,23 @@ def blocked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_the_default_runs_offline(blocked, tmp_path: Path) -> None:
     done = blocked(
-        "run", "--model", "unipath", "--model-arg", "steps=1", "--suite-arg", "train=32", "--suite-arg", "test=32",
-        "--tasks", "precision-recall", "--n", "8", "--offline", "--out", tmp_path / "out",
-    )  # fmt: skip
+        "run",
+        "--model",
+        "unipath",
+        "--model-arg",
+        "steps=1",
+        "--suite-arg",
+        "train=32",
+        "--suite-arg",
+        "test=32",
+        "--tasks",
+        "precision-recall",
+        "--n",
+        "8",
+        "--offline",
+        "--out",
+        tmp_path / "out",
+    )
     assert done.code == 0, done.errors
     assert done.attempts == []
 
@@ -102,19 +119,46 @@ def test_a_local_diffusers_pipeline_runs_offline(blocked, small_tiles: Path, tmp
         [sys.executable, "-c", code, tmp_path / "tiny"], check=True, capture_output=True, cwd=Path(__file__).parent
     )
     done = blocked(
-        "run", "--model", "diffusers", "--model-arg", f"model={tmp_path / 'tiny'}", "--model-arg", "steps=1",
-        "--suite", "folder", "--data", small_tiles, "--tasks", "precision-recall", "--n", "8", "--offline",
-        "--out", tmp_path / "out",
-    )  # fmt: skip
+        "run",
+        "--model",
+        "diffusers",
+        "--model-arg",
+        f"model={tmp_path / 'tiny'}",
+        "--model-arg",
+        "steps=1",
+        "--suite",
+        "folder",
+        "--data",
+        small_tiles,
+        "--tasks",
+        "precision-recall",
+        "--n",
+        "8",
+        "--offline",
+        "--out",
+        tmp_path / "out",
+    )
     assert done.code == 0, done.errors
     assert done.attempts == []
 
 
 def test_a_hub_id_that_is_not_in_the_cache_is_named_at_once(blocked, small_tiles: Path, tmp_path: Path) -> None:
     done = blocked(
-        "run", "--model", "diffusers", "--model-arg", "model=owner/tiny", "--model-arg", f"revision={COMMIT}",
-        "--suite", "folder", "--data", small_tiles, "--offline", "--out", tmp_path / "out",
-    )  # fmt: skip
+        "run",
+        "--model",
+        "diffusers",
+        "--model-arg",
+        "model=owner/tiny",
+        "--model-arg",
+        f"revision={COMMIT}",
+        "--suite",
+        "folder",
+        "--data",
+        small_tiles,
+        "--offline",
+        "--out",
+        tmp_path / "out",
+    )
     assert done.code == 3, done.errors
     assert "What to do:" in done.errors
     assert f"hf download owner/tiny --revision {COMMIT}" in " ".join(done.errors.split())
@@ -126,10 +170,24 @@ def test_a_hub_id_that_is_not_in_the_cache_is_named_at_once(blocked, small_tiles
 
 def test_without_offline_the_blocked_network_is_named_too(blocked, small_tiles: Path, tmp_path: Path) -> None:
     done = blocked(
-        "run", "--model", "diffusers", "--model-arg", "model=owner/tiny", "--model-arg", f"revision={COMMIT}",
-        "--suite", "folder", "--data", small_tiles, "--tasks", "precision-recall", "--n", "8",
-        "--out", tmp_path / "out",
-    )  # fmt: skip
+        "run",
+        "--model",
+        "diffusers",
+        "--model-arg",
+        "model=owner/tiny",
+        "--model-arg",
+        f"revision={COMMIT}",
+        "--suite",
+        "folder",
+        "--data",
+        small_tiles,
+        "--tasks",
+        "precision-recall",
+        "--n",
+        "8",
+        "--out",
+        tmp_path / "out",
+    )
     assert done.code == 3, done.errors
     assert "What to do:" in done.errors
     assert "owner/tiny" in done.errors

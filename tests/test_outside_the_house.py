@@ -86,10 +86,20 @@ def house(real_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "somebodys_model.py").write_text(GENERATOR, encoding="utf-8")
     save_file(network().state_dict(), folder / "somebodys-vit.safetensors")
     spec = {
-        "name": "somebodys-vit", "title": "Somebody's ViT", "loader": "timm", "path": "somebodys-vit.safetensors",
-        "architecture": "vit_tiny_patch16_224", "options": OPTIONS, "pooling": "class", "dimension": 192,
-        "input_size": SIDE, "resize": "bicubic", "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "licence": "theirs",
-    }  # fmt: skip
+        "name": "somebodys-vit",
+        "title": "Somebody's ViT",
+        "loader": "timm",
+        "path": "somebodys-vit.safetensors",
+        "architecture": "vit_tiny_patch16_224",
+        "options": OPTIONS,
+        "pooling": "class",
+        "dimension": 192,
+        "input_size": SIDE,
+        "resize": "bicubic",
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+        "licence": "theirs",
+    }
     (folder / "somebodys-vit.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
     return folder
 
@@ -98,9 +108,23 @@ def house(real_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_both_run_on_real_tiles_from_the_command_line(house: Path, cli: Cli) -> None:
     tasks = "frechet-distance,kernel-distance,image-to-image-recall,attribute-control,synthetic-training,memorisation"
     arguments = [
-        "--model", "somebodys_model:Discs", "--suite", "folder", "--data", "tiles", "--encoder", "somebodys-vit.yaml",
-        "--encoder", "judge=somebodys-vit.yaml", "--tasks", tasks, "--offline", "--out", "out", "--json",
-    ]  # fmt: skip
+        "--model",
+        "somebodys_model:Discs",
+        "--suite",
+        "folder",
+        "--data",
+        "tiles",
+        "--encoder",
+        "somebodys-vit.yaml",
+        "--encoder",
+        "judge=somebodys-vit.yaml",
+        "--tasks",
+        tasks,
+        "--offline",
+        "--out",
+        "out",
+        "--json",
+    ]
     environment = {"PYTHONPATH": str(house), "OMP_NUM_THREADS": "1"}
     finished = cli("run", *arguments, cwd=house, env=environment, timeout=900)
     assert finished.returncode == 0, finished.stderr

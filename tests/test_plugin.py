@@ -37,8 +37,22 @@ def test_its_parts_are_listed_with_their_provider(cli, plugin: dict[str, str], t
 def test_its_generator_encoder_metric_and_task_run(
     cli, plugin: dict[str, str], small_tiles: Path, tmp_path: Path
 ) -> None:
-    done = cli("run", "--model", "stripes", "--model-arg", "period=6", "--suite", "folder", "--data", small_tiles,
-               "--tasks", "colour-gap,frechet-distance", "--json", cwd=tmp_path, env=plugin)  # fmt: skip
+    done = cli(
+        "run",
+        "--model",
+        "stripes",
+        "--model-arg",
+        "period=6",
+        "--suite",
+        "folder",
+        "--data",
+        small_tiles,
+        "--tasks",
+        "colour-gap,frechet-distance",
+        "--json",
+        cwd=tmp_path,
+        env=plugin,
+    )
     assert done.returncode == 0, done.stderr
     scores = {s["key"]: s for s in json.loads(done.stdout)["scores"]}
     gap = scores["colour-gap[mean-colour]"]["values"]["gap"]

@@ -38,13 +38,30 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 def test_it_says_everything(width: int) -> None:
     text = words(printed(made_up.record(kind="phantom", suite_notes="One field: a smoke test."), width))
     for expected in (
-        "memoriser on 572 H&E tiles of four tissues", "572 prompts × 1 seed = 572 images", "3 min 19 s",
-        "MEMORISATION FLAGGED", "PHANTOM", "One field: a smoke test.", "ORACLE BASELINE", "COUPLED",
-        "Tier 1 Fidelity", "Tier 2 Semantic alignment", "Tier 3 Fine-grained control",
+        "memoriser on 572 H&E tiles of four tissues",
+        "572 prompts × 1 seed = 572 images",
+        "3 min 19 s",
+        "MEMORISATION FLAGGED",
+        "PHANTOM",
+        "One field: a smoke test.",
+        "ORACLE BASELINE",
+        "COUPLED",
+        "Tier 1 Fidelity",
+        "Tier 2 Semantic alignment",
+        "Tier 3 Fine-grained control",
         "Tier 4 Diagnostic utility and safety",
-        "not computed: The weights of virchow2", "To compute the rest:", "clip-score[plip]: Run once without --offline",
-        "41.2", "22.5*", "484", "0.934*", "105%", "flagged", "coupled", "authenticity not reported, all of one group",
-    ):  # fmt: skip
+        "not computed: The weights of virchow2",
+        "To compute the rest:",
+        "clip-score[plip]: Run once without --offline",
+        "41.2",
+        "22.5*",
+        "484",
+        "0.934*",
+        "105%",
+        "flagged",
+        "coupled",
+        "authenticity not reported, all of one group",
+    ):
         assert expected in text, expected
 
 

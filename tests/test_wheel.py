@@ -55,8 +55,14 @@ def test_it_runs_from_an_empty_folder_in_a_clean_environment(wheel: Path, tmp_pa
     empty.mkdir()
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     python = environment / "bin" / "python"
-    where = subprocess.run([python, "-c", "import unipath_bench; print(unipath_bench.__file__)"], cwd=empty, env=clean,
-                           capture_output=True, text=True, check=True)  # fmt: skip
+    where = subprocess.run(
+        [python, "-c", "import unipath_bench; print(unipath_bench.__file__)"],
+        cwd=empty,
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert where.stdout.startswith(str(site))
     command = [python, "-m", "unipath_bench", "run", "--model", "noise", "--n", "20", "--json"]
     done = subprocess.run(command, cwd=empty, env=clean, capture_output=True, text=True, timeout=300, check=False)

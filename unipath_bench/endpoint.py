@@ -46,9 +46,18 @@ class Endpoint:
     """
 
     def __init__(
-        self, url: str, *, timeout: float, retries: int, max_bytes: int, headers_env: str | None, backoff: float,
-        accept: str, expected: str, connections: int = 1,
-    ) -> None:  # fmt: skip
+        self,
+        url: str,
+        *,
+        timeout: float,
+        retries: int,
+        max_bytes: int,
+        headers_env: str | None,
+        backoff: float,
+        accept: str,
+        expected: str,
+        connections: int = 1,
+    ) -> None:
         self.url = _checked_url(url)
         self.timeout, self.retries, self.max_bytes, self.backoff = timeout, retries, max_bytes, backoff
         self.headers_env, self.accept, self.expected, self.connections = headers_env, accept, expected, connections

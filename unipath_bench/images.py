@@ -31,16 +31,37 @@ _RECOGNISED = (*FORMATS, "GIF")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_COLOURS = {0: "greyscale", 2: "RGB", 3: "palette", 4: "greyscale with alpha", 6: "RGBA"}
 _MODES = {
-    "1": "1-bit black-and-white", "L": "8-bit greyscale", "LA": "8-bit greyscale with alpha",
-    "P": "palette", "PA": "palette with alpha", "RGB": "8-bit RGB", "RGBA": "8-bit RGBA", "RGBa": "8-bit RGBA",
-    "RGBX": "8-bit RGBX", "CMYK": "CMYK", "YCbCr": "YCbCr", "LAB": "L*a*b*", "F": "32-bit float greyscale",
-    "I": "32-bit greyscale", "I;16": "16-bit greyscale", "I;16B": "16-bit greyscale", "I;16L": "16-bit greyscale",
+    "1": "1-bit black-and-white",
+    "L": "8-bit greyscale",
+    "LA": "8-bit greyscale with alpha",
+    "P": "palette",
+    "PA": "palette with alpha",
+    "RGB": "8-bit RGB",
+    "RGBA": "8-bit RGBA",
+    "RGBa": "8-bit RGBA",
+    "RGBX": "8-bit RGBX",
+    "CMYK": "CMYK",
+    "YCbCr": "YCbCr",
+    "LAB": "L*a*b*",
+    "F": "32-bit float greyscale",
+    "I": "32-bit greyscale",
+    "I;16": "16-bit greyscale",
+    "I;16B": "16-bit greyscale",
+    "I;16L": "16-bit greyscale",
     "I;16N": "16-bit greyscale",
-}  # fmt: skip
+}
 _DECODING_ERRORS = (
-    OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, OverflowError, struct.error,
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    struct.error,
     zlib.error,
-)  # fmt: skip
+)
 """What Pillow's readers raise on damaged files."""
 
 _AGAIN = "Copy or export the file again from its source."
@@ -52,10 +73,14 @@ _SPLIT = "Save the one frame or page that you mean as an 8-bit RGB image of its 
 
 _ORIENTATION, _TILE_WIDTH, _TILE_LENGTH = 274, 322, 323
 _ORIENTATIONS = {
-    2: "mirrored left to right", 3: "turned by 180 degrees", 4: "mirrored top to bottom", 5: "transposed",
-    6: "turned by 90 degrees clockwise", 7: "transposed across the other diagonal",
+    2: "mirrored left to right",
+    3: "turned by 180 degrees",
+    4: "mirrored top to bottom",
+    5: "transposed",
+    6: "turned by 90 degrees clockwise",
+    7: "transposed across the other diagonal",
     8: "turned by 90 degrees anticlockwise",
-}  # fmt: skip
+}
 
 
 def read_image(source: Path | bytes, name: str = "", *, max_pixels: int = MAX_PIXELS) -> RGBImage:
@@ -119,8 +144,10 @@ def decode_png(data: bytes, name: str = "the stored PNG") -> RGBImage:
 
 ResizeFilter = Literal["bilinear", "bicubic", "lanczos"]
 _FILTERS = {
-    "bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS,
-}  # fmt: skip
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
 
 
 def resize(images: RGBBatch, size: int | tuple[int, int], resample: ResizeFilter) -> RGBBatch:

@@ -36,9 +36,13 @@ def tracked(plan: Plan, out: Path, *, tracking_uri: str, experiment: str = EXPER
 
 
 def publish(
-    folder: RunFolder, *, tracking_uri: str | None, experiment: str = EXPERIMENT, progress: Progress | None = None,
+    folder: RunFolder,
+    *,
+    tracking_uri: str | None,
+    experiment: str = EXPERIMENT,
+    progress: Progress | None = None,
     mlflow_run: str | None = None,
-) -> str | None:  # fmt: skip
+) -> str | None:
     """Write the report and, where a ``tracking_uri`` is given, log the run; returns the MLflow run id. The same
     evaluation keeps its MLflow run."""
     show = progress or Silent()

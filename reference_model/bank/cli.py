@@ -18,9 +18,12 @@ Payload = Annotated[
 ]
 Retrieval = Annotated[
     str | None,
-    typer.Option("--retrieval", metavar="NAME|MODULE:ATTR|none", help="Encoder that prompts are compared in; default: "
-                 "--encoder, where it reads text. none: keywords only."),
-]  # fmt: skip
+    typer.Option(
+        "--retrieval",
+        metavar="NAME|MODULE:ATTR|none",
+        help="Encoder that prompts are compared in; default: --encoder, where it reads text. none: keywords only.",
+    ),
+]
 BankOut = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Directory of the bank.")]
 Size = Annotated[int, typer.Option("--size", min=1, help="Prototypes.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Of the clustering and of retrieval.")]
@@ -74,9 +77,17 @@ def build(
     from unipath_bench.suites.card import load_suite
 
     options = BuildOptions(
-        encoder=encoder, retrieval=retrieval, size=size, seed=seed, per_group=per_group, least_count=min_count,
-        most_share=max_share, vocabulary=vocabulary, thumbnail=thumbnail, rule=RetrievalRule(seed=seed),
-    )  # fmt: skip
+        encoder=encoder,
+        retrieval=retrieval,
+        size=size,
+        seed=seed,
+        per_group=per_group,
+        least_count=min_count,
+        most_share=max_share,
+        vocabulary=vocabulary,
+        thumbnail=thumbnail,
+        rule=RetrievalRule(seed=seed),
+    )
     chosen = load_suite(suite, data, opt.parse_arguments(suite_arg, "--suite-arg"), offline=offline)
     with RichProgress(Console(stderr=True)) as progress:
         card = build_bank(chosen, out, options, context=Context(device, offline), progress=progress)

@@ -23,8 +23,11 @@ def describe_card(folder: Path, card: BankCard, content: Content | None = None) 
     rows = [
         ("bank", str(folder)),
         ("source", f"{card.source.name} ({card.source.kind}), revision {card.source.revision[:12] or 'not recorded'}"),
-        ("prototypes", f"{counts.prototypes} of {counts.candidates} tiles, {counts.groups or 'unknown'} groups, "
-                       f"at most {counts.per_group or 'any number'} a group"),
+        (
+            "prototypes",
+            f"{counts.prototypes} of {counts.candidates} tiles, {counts.groups or 'unknown'} groups, "
+            f"at most {counts.per_group or 'any number'} a group",
+        ),
         ("selection", f"{card.selection}; seed {card.seed}"),
         ("payload", _encoder(card.payload)),
         ("retrieval", _encoder(card.retrieval) if card.retrieval else "keywords only"),
@@ -32,7 +35,7 @@ def describe_card(folder: Path, card: BankCard, content: Content | None = None) 
         ("keywords", f"{counts.keywords} of {counts.phrases} phrases; {'; '.join(card.filters)}"),
         ("thumbnails", f"{card.thumbnail} px" if card.thumbnail else "none"),
         ("licence", card.licence),
-    ]  # fmt: skip
+    ]
     if content is not None and content.keywords:
         order = sorted(content.keywords, key=lambda k: (len(content.keywords[k]), k))
         told = [f"{k} ({len(content.keywords[k])})" for k in order]

@@ -20,8 +20,11 @@ from unipath_bench.images import read_image
 from unipath_bench.types import Features
 
 TABLE, INDEX, VOCABULARY, IMAGES = (
-    "selected_8k.h5", "keyword_inverted_index.json", "llm_filtered_vocab_gemini_pro.txt", "images",
-)  # fmt: skip
+    "selected_8k.h5",
+    "keyword_inverted_index.json",
+    "llm_filtered_vocab_gemini_pro.txt",
+    "images",
+)
 RELEASED_LICENCE = "CC-BY-NC-ND-4.0"
 _SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 _AGAIN = "Download the bank again, whole."

@@ -79,9 +79,13 @@ class Retriever:
         return [(row, tuple(sorted(by_row[row], key=lambda h: (h.rank, h.route, h.keyword)))) for row in order[:limit]]
 
     def _nearest(
-        self, route: RouteName, rows: npt.NDArray[np.float64] | None, query: npt.NDArray[np.float64], top: int,
+        self,
+        route: RouteName,
+        rows: npt.NDArray[np.float64] | None,
+        query: npt.NDArray[np.float64],
+        top: int,
         prompt: str,
-    ) -> list[Hit]:  # fmt: skip
+    ) -> list[Hit]:
         if rows is None:
             return []
         scores = np.round(rows @ query, _DECIMALS)

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from reference_model.curation.records import Options, Result
 
 _HOMES = {
-    "Bounds": "quality", "CaptionError": "captioners", "Captioner": "captioners", "Options": "records",
-    "Result": "records", "curate": "pipeline",
-}  # fmt: skip
+    "Bounds": "quality",
+    "CaptionError": "captioners",
+    "Captioner": "captioners",
+    "Options": "records",
+    "Result": "records",
+    "curate": "pipeline",
+}
 
 __all__ = ["Bounds", "CaptionError", "Captioner", "Options", "Result", "curate"]
 

@@ -24,34 +24,43 @@ Suite = Annotated[str, typer.Option("--suite", "-s", metavar="NAME|SUITE.yaml|MO
 Split = Annotated[str | None, typer.Option("--split", help="Curate this split only.", rich_help_panel=_KEEP)]
 BoundArg = Annotated[
     list[str] | None,
-    typer.Option("--bound", metavar="KEY=VALUE", help="Bound of quality control, e.g. least_focus=-1.2; repeatable.",
-                 rich_help_panel=_KEEP),
-]  # fmt: skip
+    typer.Option(
+        "--bound",
+        metavar="KEY=VALUE",
+        help="Bound of quality control, e.g. least_focus=-1.2; repeatable.",
+        rich_help_panel=_KEEP,
+    ),
+]
 HashDistance = Annotated[
     int, typer.Option("--hash-distance", min=-1, max=31, help="Bits of 64; -1: no such pass.", rich_help_panel=_KEEP)
 ]
 Encoder = Annotated[
-    str, typer.Option("--encoder", "-e", metavar="NAME|MODULE:ATTR|none", help="Of the embedding.",
-                      rich_help_panel=_KEEP)
-]  # fmt: skip
+    str,
+    typer.Option("--encoder", "-e", metavar="NAME|MODULE:ATTR|none", help="Of the embedding.", rich_help_panel=_KEEP),
+]
 Similarity = Annotated[
     float, typer.Option("--similarity", help="Cosine of duplicates; above 1: no such pass.", rich_help_panel=_KEEP)
 ]
 Target = Annotated[int | None, typer.Option("--target", min=1, help="Images to sample.", rich_help_panel=_KEEP)]
 Clusters = Annotated[
-    int | None, typer.Option("--clusters", min=1, help="Of the sampling; default: the square root of the images.",
-                             rich_help_panel=_KEEP)
-]  # fmt: skip
+    int | None,
+    typer.Option(
+        "--clusters", min=1, help="Of the sampling; default: the square root of the images.", rich_help_panel=_KEEP
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Of the sampling.", rich_help_panel=_KEEP)]
 Captioner = Annotated[
-    str, typer.Option("--captioner", metavar="existing|http|MODULE:ATTR", help="Who writes the captions.",
-                      rich_help_panel=_CAPTION)
-]  # fmt: skip
+    str,
+    typer.Option(
+        "--captioner", metavar="existing|http|MODULE:ATTR", help="Who writes the captions.", rich_help_panel=_CAPTION
+    ),
+]
 CaptionerArg = Annotated[
     list[str] | None,
-    typer.Option("--captioner-arg", metavar="KEY=VALUE", help="Argument for the captioner; repeatable.",
-                 rich_help_panel=_CAPTION),
-]  # fmt: skip
+    typer.Option(
+        "--captioner-arg", metavar="KEY=VALUE", help="Argument for the captioner; repeatable.", rich_help_panel=_CAPTION
+    ),
+]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Captions at a time.", rich_help_panel=_CAPTION)]
 FormName = Annotated[str, typer.Option("--format", metavar="folder|parquet", help="Of the curated set.")]
 Sheets = Annotated[bool, typer.Option("--sheets/--no-sheets", help="Draw sheets of dropped tiles.")]
@@ -110,8 +119,12 @@ def run(
         hash_distance=None if hash_distance < 0 else hash_distance,
         encoder=None if encoder == "none" else encoder,
         similarity=None if similarity > 1 else similarity,
-        target=target, clusters=clusters, seed=seed, split=split, workers=workers,
-    )  # fmt: skip
+        target=target,
+        clusters=clusters,
+        seed=seed,
+        split=split,
+        workers=workers,
+    )
     writer = load_captioner(captioner, opt.parse_arguments(captioner_arg, "--captioner-arg"), out / "responses.jsonl")
     console = Console(stderr=True)
     with RichProgress(console) as progress:

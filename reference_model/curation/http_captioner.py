@@ -45,10 +45,21 @@ class HttpCaptioner:
     """
 
     def __init__(
-        self, *, url: str, model: str, log: Path, instruction: str = INSTRUCTION, max_tokens: int = 300,
-        temperature: float = 0.0, seed: int = 0, key_env: str | None = None, timeout: float = 120.0, retries: int = 5,
-        backoff: float = 1.0, transport: httpx.BaseTransport | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        url: str,
+        model: str,
+        log: Path,
+        instruction: str = INSTRUCTION,
+        max_tokens: int = 300,
+        temperature: float = 0.0,
+        seed: int = 0,
+        key_env: str | None = None,
+        timeout: float = 120.0,
+        retries: int = 5,
+        backoff: float = 1.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         base = httpx.URL(url)
         if base.scheme not in ("http", "https") or not base.host or base.userinfo:
             raise UsageError(f"url={url!r} is no http or https URL without a password.", "url=http://localhost:8000/v1")

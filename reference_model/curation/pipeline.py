@@ -58,9 +58,14 @@ def curate(
 
 class _Run:
     def __init__(
-        self, suite: Suite, folder: Path, options: Options, captioner: Captioner, context: Context | None,
+        self,
+        suite: Suite,
+        folder: Path,
+        options: Options,
+        captioner: Captioner,
+        context: Context | None,
         progress: Progress,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if options.encoder is None and options.target is not None:
             raise UsageError("Sampling needs an embedding.", "Name an encoder with --encoder, or leave --target out.")
         samples = [s for s in suite.samples() if options.split in (None, s.split)]

@@ -53,9 +53,13 @@ class StageStore:
         return rows
 
     def whole(
-        self, stage: str, settings: Mapping[str, Any], schema: pa.Schema, compute: Callable[[], Sequence[Row]],
+        self,
+        stage: str,
+        settings: Mapping[str, Any],
+        schema: pa.Schema,
+        compute: Callable[[], Sequence[Row]],
         position: int = 0,
-    ) -> dict[str, Row]:  # fmt: skip
+    ) -> dict[str, Row]:
         """The rows of one file by id, computed where it is not there."""
         key = {"stage": stage, "columns": schema.names, **settings}
         path = self.folder / stage / f"{position:06d}-{digest(key)[:24]}.parquet"

@@ -28,11 +28,18 @@ def build_transformer(
     """
     width = config.heads * config.head_width
     transformer = PixArtTransformer2DModel(
-        num_attention_heads=config.heads, attention_head_dim=config.head_width, in_channels=channels,
-        out_channels=channels, num_layers=config.layers, cross_attention_dim=width, sample_size=side,
-        patch_size=config.patch_size, interpolation_scale=config.interpolation_scale,
-        use_additional_conditions=False, caption_channels=hidden_size,
-    )  # fmt: skip
+        num_attention_heads=config.heads,
+        attention_head_dim=config.head_width,
+        in_channels=channels,
+        out_channels=channels,
+        num_layers=config.layers,
+        cross_attention_dim=width,
+        sample_size=side,
+        patch_size=config.patch_size,
+        interpolation_scale=config.interpolation_scale,
+        use_additional_conditions=False,
+        caption_channels=hidden_size,
+    )
     with torch.no_grad():
         for block in transformer.transformer_blocks:
             block.scale_shift_table.zero_()
@@ -83,11 +90,20 @@ def build_pipeline(
         queries = build_queries(shape, hidden, query_token, embeddings, keys)
         projector = PrototypeProjector(feature_size=bank.feature_size if bank else hidden, hidden_size=hidden)
     pipeline = UniPathPipeline(
-        transformer=transformer, vae=vae, language_model=language_model, tokenizer=tokenizer, semantic_tokens=queries,
-        prototype_projector=projector, scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0), vision_tower=vision_tower,
-        bank=bank, max_text_tokens=shape.max_text_tokens, max_prototypes=shape.max_prototypes,
-        expand=False, micro_batch=config.micro_batch,
+        transformer=transformer,
+        vae=vae,
+        language_model=language_model,
+        tokenizer=tokenizer,
+        semantic_tokens=queries,
+        prototype_projector=projector,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0),
+        vision_tower=vision_tower,
+        bank=bank,
+        max_text_tokens=shape.max_text_tokens,
+        max_prototypes=shape.max_prototypes,
+        expand=False,
+        micro_batch=config.micro_batch,
         internal_encoders=[config.bank.encoder] if config.bank else [],
-    )  # fmt: skip
+    )
     pipeline.register_to_config(licence=config.licence)
     return pipeline

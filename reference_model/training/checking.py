@@ -51,10 +51,12 @@ def check(config: TrainingConfig, feature_size: int = 1536) -> Shapes:
         queries = SemanticTokens(shape.n_query, hidden, 0)
         projector = PrototypeProjector(feature_size, hidden)
         output = transformer(
-            torch.empty(2, channels, side, side), encoder_hidden_states=torch.empty(2, places, hidden),
-            encoder_attention_mask=torch.empty(2, places, dtype=torch.bool), timestep=torch.empty(2, dtype=torch.int64),
+            torch.empty(2, channels, side, side),
+            encoder_hidden_states=torch.empty(2, places, hidden),
+            encoder_attention_mask=torch.empty(2, places, dtype=torch.bool),
+            timestep=torch.empty(2, dtype=torch.int64),
             return_dict=False,
-        )[0]  # fmt: skip
+        )[0]
     if output.shape != (2, channels, side, side):
         raise UsageError(f"The transformer gives {tuple(output.shape)}.", "Check the transformer's shape.")
     parts = {"transformer": transformer, "semantic_tokens": queries, "prototype_projector": projector}

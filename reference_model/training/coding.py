@@ -68,9 +68,12 @@ class PatchProblem(CodingProblem):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             vae = PatchCode(
-                patch_size=config.patch_size, latent_channels=config.latent_channels, width=config.width,
-                pixel_width=config.pixel_width, blocks=config.blocks,
-            )  # fmt: skip
+                patch_size=config.patch_size,
+                latent_channels=config.latent_channels,
+                width=config.width,
+                pixel_width=config.pixel_width,
+                blocks=config.blocks,
+            )
         vae.fit(to_pixels(tiles.images[: config.fitted_to]), whitening=config.whitening)
         super().__init__(tiles, vae, vae.decoder, seed, device)
         self.noise = config.latent_noise / float(vae.config.scaling_factor)
@@ -104,8 +107,10 @@ class KLProblem(CodingProblem):
     def set_scaling(self) -> None:
         """Record the mean and the spread of the codes, by which latents have mean 0 and variance 1."""
         self.vae.eval()
-        codes = torch.cat([
-            self.vae.encode(to_pixels(self.tiles.images[start : start + 64]).to(self.device)).latent_dist.mode()
-            for start in range(0, min(1024, self.usable), 64)
-        ])  # fmt: skip
+        codes = torch.cat(
+            [
+                self.vae.encode(to_pixels(self.tiles.images[start : start + 64]).to(self.device)).latent_dist.mode()
+                for start in range(0, min(1024, self.usable), 64)
+            ]
+        )
         self.vae.register_to_config(scaling_factor=float(1.0 / codes.std()), shift_factor=float(codes.mean()))

@@ -40,9 +40,16 @@ class FlowProblem:
     name = "flow"
 
     def __init__(
-        self, transformer: Any, contexts: ContextTable, latents: Latents, labels: Sequence[Mapping[str, str]],
-        config: FlowConfig, seed: int, device: torch.device, alignment: Alignment | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        transformer: Any,
+        contexts: ContextTable,
+        latents: Latents,
+        labels: Sequence[Mapping[str, str]],
+        config: FlowConfig,
+        seed: int,
+        device: torch.device,
+        alignment: Alignment | None = None,
+    ) -> None:
         self.transformer = transformer.to(device)
         self.contexts, self.latents, self.config, self.seed, self.device = contexts, latents, config, seed, device
         self.alignment = alignment
@@ -117,9 +124,12 @@ class FlowProblem:
             )
             embeds = context.embeds * keep.to(context.embeds)[:, None, None]
             predicted = self.transformer(
-                noised(latents, noise, sigmas), encoder_hidden_states=embeds, encoder_attention_mask=context.mask,
-                timestep=timesteps_of(sigmas), return_dict=False,
-            )[0]  # fmt: skip
+                noised(latents, noise, sigmas),
+                encoder_hidden_states=embeds,
+                encoder_attention_mask=context.mask,
+                timestep=timesteps_of(sigmas),
+                return_dict=False,
+            )[0]
         error: Tensor = predicted.float() - velocity(latents, noise)
         return error.square().mean(), turns, rows
 

@@ -62,9 +62,12 @@ class Loop:
         self.parameters = {name: p for name, p in named.items() if p.requires_grad}
         self.average = {name: p.detach().clone() for name, p in self.parameters.items()} if schedule.ema else {}
         self.optimiser = torch.optim.AdamW(
-            list(self.parameters.values()), lr=schedule.rate, betas=schedule.betas, weight_decay=schedule.weight_decay,
+            list(self.parameters.values()),
+            lr=schedule.rate,
+            betas=schedule.betas,
+            weight_decay=schedule.weight_decay,
             fused=True,
-        )  # fmt: skip
+        )
 
     def run(self, until: int | None = None) -> dict[str, float]:
         """Train to the last step, or to ``until``; a checkpoint in the folder is gone on from. The averaged weights

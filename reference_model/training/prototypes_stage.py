@@ -24,10 +24,15 @@ def make_bank(config: BankConfig, folder: Path, seed: int, progress: Progress) -
     """The bank in ``folder``, built there unless it was before."""
     if not (folder / "bank.json").is_file():
         options = BuildOptions(
-            encoder=config.encoder, retrieval=config.retrieval, size=config.size, seed=seed,
-            thumbnail=config.thumbnail, least_count=config.least_count, most_share=config.most_share,
+            encoder=config.encoder,
+            retrieval=config.retrieval,
+            size=config.size,
+            seed=seed,
+            thumbnail=config.thumbnail,
+            least_count=config.least_count,
+            most_share=config.most_share,
             rule=config.rule,
-        )  # fmt: skip
+        )
         suite = SUITES.get(config.suite.name)(**config.suite.arguments)
         build_bank(suite, folder, options, context=Context(), progress=progress)
     payload = open_encoder(config.encoder, Context())

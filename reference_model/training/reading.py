@@ -52,9 +52,12 @@ class ReadingProblem:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model: Qwen2ForCausalLM = build_language_model(
-                self.tokenizer, hidden_size=config.hidden_size, layers=config.layers, heads=config.heads,
+                self.tokenizer,
+                hidden_size=config.hidden_size,
+                layers=config.layers,
+                heads=config.heads,
                 positions=config.positions,
-            )  # fmt: skip
+            )
         self.model.to(device).train()
         self.language = TextLanguage(self.model, self.tokenizer)
         self.exercises = Exercises(self.language, source.attributes, query_token_id(self.tokenizer))

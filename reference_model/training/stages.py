@@ -84,9 +84,12 @@ class Training:
     def store(self, pipeline: UniPathPipeline) -> None:
         """Write the pipeline to ``folder/pipeline``; its weights are then those that were written, in float32."""
         parts: list[Any] = [
-            pipeline.transformer, pipeline.language_model, pipeline.semantic_tokens, pipeline.prototype_projector,
+            pipeline.transformer,
+            pipeline.language_model,
+            pipeline.semantic_tokens,
+            pipeline.prototype_projector,
             *([] if pipeline.vision_tower is None else [pipeline.vision_tower]),
-        ]  # fmt: skip
+        ]
         # Parameters alone: the table of positions is computed, not stored.
         weights = [parameter for part in parts for parameter in part.parameters()]
         for parameter in weights:
@@ -127,9 +130,15 @@ class Training:
         else:
             token = config.query_token_id
         pipeline = build_pipeline(
-            self.config, vae=vae, language_model=language_model, tokenizer=tokenizer, keys=keys, query_token=token,
-            vision_tower=tower, bank=bank,
-        )  # fmt: skip
+            self.config,
+            vae=vae,
+            language_model=language_model,
+            tokenizer=tokenizer,
+            keys=keys,
+            query_token=token,
+            vision_tower=tower,
+            bank=bank,
+        )
         pipeline.set_progress_bar_config(disable=True)
         pipeline.to(self.device)
         return pipeline
@@ -190,10 +199,15 @@ class Training:
         """Train the transformer; the figures are empty where it stopped at ``until``."""
         config, transformer = self.config.flow, pipeline.transformer
         problem = FlowProblem(
-            transformer, self.contexts(pipeline, tiles, source), self.latents(pipeline, tiles),
-            [sample.labels for sample in tiles.samples], config, self.config.seed, self.device,
+            transformer,
+            self.contexts(pipeline, tiles, source),
+            self.latents(pipeline, tiles),
+            [sample.labels for sample in tiles.samples],
+            config,
+            self.config.seed,
+            self.device,
             self.alignment(transformer, tiles),
-        )  # fmt: skip
+        )
         own = dict(transformer.attn_processors)
         if config.precision == "bfloat16" and self.device.type == "cpu":
             transformer.set_attn_processor(SinglePrecisionAttention())

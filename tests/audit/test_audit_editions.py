@@ -146,8 +146,13 @@ def test_what_a_suite_cannot_have_is_said(folder: Cohort) -> None:
     assert DEFECTS["patients-copied"].lacks(bare) == "the suite has no training split"
     assert DEFECTS["wordings-misread"].lacks(bare) == "the suite's prompts have no paraphrases"
     one_class = [s for s in folder.heldout if folder.class_of(s) == "dense"]
-    only = Cohort(folder.suite, tuple(s for s in folder.prompts if folder.class_of(s) == "dense"),
-                  tuple(one_class[:1] * 20), folder.train, tuple(one_class))  # fmt: skip
+    only = Cohort(
+        folder.suite,
+        tuple(s for s in folder.prompts if folder.class_of(s) == "dense"),
+        tuple(one_class[:1] * 20),
+        folder.train,
+        tuple(one_class),
+    )
     assert DEFECTS["attribute-flipped"].lacks(only) is not None
     with pytest.raises(DataError, match="one class only"):
         flip_attribute(only, 0.5)

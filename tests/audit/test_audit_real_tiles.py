@@ -11,8 +11,12 @@ from unipath_bench.audit.result import AuditResult
 from unipath_bench.audit.run import run_audit
 from unipath_bench.pipeline.plan import Options, make_plan
 
-LEVELS = {"blur": (1.0, 2.0, 4.0), "stain-shift": (0.1, 0.5, 1.0), "captions-shuffled": (0.25, 0.5, 1.0),
-          "modes-dropped": (0.5, 0.75, 0.9)}  # fmt: skip
+LEVELS = {
+    "blur": (1.0, 2.0, 4.0),
+    "stain-shift": (0.1, 0.5, 1.0),
+    "captions-shuffled": (0.25, 0.5, 1.0),
+    "modes-dropped": (0.5, 0.75, 0.9),
+}
 TASKS = ("kernel-distance", "precision-recall", "image-to-image-recall")
 
 

@@ -27,8 +27,14 @@ from unipath_bench.pipeline.plan import Options, Plan, make_plan
 from unipath_bench.pipeline.progress import Silent
 from unipath_bench.scoring.evaluate import evaluate
 
-TASKS = ("phantom-patho-fid", "precision-recall", "image-to-image-recall", "attribute-control", "memorisation",
-         "terminology-robustness")  # fmt: skip
+TASKS = (
+    "phantom-patho-fid",
+    "precision-recall",
+    "image-to-image-recall",
+    "attribute-control",
+    "memorisation",
+    "terminology-robustness",
+)
 DEFECTS = ("blur", "modes-dropped", "patients-copied", "captions-shuffled", "wordings-misread")
 TEXTURE = ("image=texture", "judge=texture", "alignment=texture")
 

@@ -89,8 +89,9 @@ def test_without_halves_nothing_is_tested() -> None:
 def test_a_half_on_which_a_value_is_missing_is_no_test() -> None:
     found = Curve(LEVELS, (1.0, 2.0, 3.0, 4.0), 1, ((float("nan"),) * 4,), ((1.0, 2.0, 3.0, 4.0),))
     assert judge(found, analyse(found), WORSE, 1.0) == (
-        "unsettled", "not tested: it cannot be computed on half of the patients",
-    )  # fmt: skip
+        "unsettled",
+        "not tested: it cannot be computed on half of the patients",
+    )
 
 
 @pytest.mark.parametrize(

@@ -98,10 +98,20 @@ def theirs(first: Path, second: Path, cache: Path) -> dict[str, float]:
     import torch_fidelity
 
     found: dict[str, float] = torch_fidelity.calculate_metrics(
-        input1=str(first), input2=str(second), cuda=False, batch_size=BATCH, fid=True, kid=True, prc=True,
-        feature_extractor="random-resnet18", cache=True, cache_root=str(cache), input1_cache_name="first",
-        input2_cache_name="second", verbose=False,
-    )  # fmt: skip
+        input1=str(first),
+        input2=str(second),
+        cuda=False,
+        batch_size=BATCH,
+        fid=True,
+        kid=True,
+        prc=True,
+        feature_extractor="random-resnet18",
+        cache=True,
+        cache_root=str(cache),
+        input1_cache_name="first",
+        input2_cache_name="second",
+        verbose=False,
+    )
     return found
 
 
@@ -117,10 +127,14 @@ def ours(first: Path, second: Path, out: Path) -> dict[str, float]:
 
     plan = make_plan(
         Options(
-            "folder", "folder", str(second), model_arguments={"images": str(first), "paired": False},
-            encoders=("fidelity:Resnet",), tasks=("frechet-distance",),
+            "folder",
+            "folder",
+            str(second),
+            model_arguments={"images": str(first), "paired": False},
+            encoders=("fidelity:Resnet",),
+            tasks=("frechet-distance",),
         )
-    )  # fmt: skip
+    )
     begun = time.perf_counter()
     stored = StoredFeatures(plan, EmbedStage(plan, Store(out / "store")))
     drawn, real = (stored.images("fidelity:Resnet", [family])[0] for family in ("seed-0", "reference"))
@@ -162,10 +176,26 @@ def main() -> None:
         count = len(list(first.iterdir()))
         peer = ["fidelity.py", "--theirs", str(first), str(second), str(root / "cache")]
         command = [
-            "-m", "unipath_bench", "run", "--images", str(first), "--model-arg", "paired=false", "--suite", "folder",
-            "--data", str(second.parent), "--encoder", "fidelity:Resnet", "--tasks", TASKS, "--json", "--no-track",
-            "--out", str(root / "out"),
-        ]  # fmt: skip
+            "-m",
+            "unipath_bench",
+            "run",
+            "--images",
+            str(first),
+            "--model-arg",
+            "paired=false",
+            "--suite",
+            "folder",
+            "--data",
+            str(second.parent),
+            "--encoder",
+            "fidelity:Resnet",
+            "--tasks",
+            TASKS,
+            "--json",
+            "--no-track",
+            "--out",
+            str(root / "out"),
+        ]
         their_cold, told = timed(*peer)
         their_warm, told_again = timed(*peer)
         our_cold, record = timed(*command)

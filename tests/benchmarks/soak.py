@@ -73,9 +73,21 @@ class Soak:
 def soak(images: int, out: Path, workers: int) -> Soak:
     """Run ``images`` generated against as many real tiles."""
     common = [
-        "--model", "soak:Renderer", "--suite", "phantom", "--suite-arg", f"test={images}", "--suite-arg", "train=0",
-        "--suite-arg", "paraphrases=0", "--tasks", TASKS, "--out", str(out),
-    ]  # fmt: skip
+        "--model",
+        "soak:Renderer",
+        "--suite",
+        "phantom",
+        "--suite-arg",
+        f"test={images}",
+        "--suite-arg",
+        "train=0",
+        "--suite-arg",
+        "paraphrases=0",
+        "--tasks",
+        TASKS,
+        "--out",
+        str(out),
+    ]
     told = json.loads(_bench("plan", *common, "--probe", "--json"))
     begun = time.perf_counter()
     executor = ["--executor", "processes", "--workers", str(workers)] if workers > 1 else []

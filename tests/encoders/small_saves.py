@@ -57,8 +57,12 @@ def small_clip() -> EncoderSpec:
     """PLIP's kind with an 8-d space and texts of letters."""
     shared = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     tokens = _clip_vocabulary()
-    text = {"vocab_size": len(tokens), "max_position_embeddings": 40, "bos_token_id": tokens["<|startoftext|>"],
-            "eos_token_id": tokens["<|endoftext|>"]}  # fmt: skip
+    text = {
+        "vocab_size": len(tokens),
+        "max_position_embeddings": 40,
+        "bos_token_id": tokens["<|startoftext|>"],
+        "eos_token_id": tokens["<|endoftext|>"],
+    }
     options = {
         "projection_dim": 8,
         "text_config": {**shared, **text},
@@ -79,8 +83,15 @@ def small_open_clip() -> EncoderSpec:
 
 def small_biomedclip() -> EncoderSpec:
     """BiomedCLIP's kind with its real vision tower's family at the smallest size, and a tiny BERT."""
-    bert = {"model_type": "bert", "vocab_size": 5 + 2 * 26, "hidden_size": 16, "num_hidden_layers": 1,
-            "num_attention_heads": 2, "intermediate_size": 32, "max_position_embeddings": 64}  # fmt: skip
+    bert = {
+        "model_type": "bert",
+        "vocab_size": 5 + 2 * 26,
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "max_position_embeddings": 64,
+    }
     options = {
         **panel()["biomedclip"].options,
         "embed_dim": 8,
@@ -94,10 +105,16 @@ def small_keep() -> EncoderSpec:
     """KEEP's kind with an 8-d space."""
     options = {
         "vision": {**panel()["keep"].options["vision"], "img_size": 32, "embed_dim": 24, "depth": 2, "num_heads": 2},
-        "text": {"vocab_size": 5 + 2 * 26, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
-                 "intermediate_size": 16, "max_position_embeddings": 64},
+        "text": {
+            "vocab_size": 5 + 2 * 26,
+            "hidden_size": 8,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 16,
+            "max_position_embeddings": 64,
+        },
         "context_length": 24,
-    }  # fmt: skip
+    }
     return smaller("keep", options=options, dimension=8, input_size=32, sha256=None)
 
 

@@ -21,10 +21,14 @@ def _no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _plan(tiles: Path, *encoders: str, trust: bool = False) -> Plan:
     return make_plan(
         Options(
-            model="real", suite="folder", data=str(tiles), tasks=("frechet-distance",), encoders=encoders,
+            model="real",
+            suite="folder",
+            data=str(tiles),
+            tasks=("frechet-distance",),
+            encoders=encoders,
             trust_remote_code=trust,
         )
-    )  # fmt: skip
+    )
 
 
 def test_a_chosen_encoder_that_is_absent_is_missing(small_tiles: Path) -> None:
@@ -56,6 +60,9 @@ def test_a_files_encoder_goes_by_its_name_and_stays_coupled(small_tiles: Path, t
     generator = type("Inside", (), {"card": inside})()
     conditioned = dataclasses.replace(plan, generator=generator)
     assert {task.encoder: _coupled(task, conditioned) for task in plan.tasks} == {
-        "my-conch": True, "texture": False, "conch": True, "uni": False,
-    }  # fmt: skip
+        "my-conch": True,
+        "texture": False,
+        "conch": True,
+        "uni": False,
+    }
     assert not any(_coupled(task, plan) for task in plan.tasks)

@@ -23,9 +23,21 @@ def file(tmp_path: Path) -> Path:
     """A specification with weights beside it, relative to the file."""
     spec = small_timm("uni")
     save(spec, tmp_path / "weights")
-    facts = spec.model_dump(mode="json", include={
-        "loader", "weights", "architecture", "options", "pooling", "dimension", "input_size", "resize", "mean", "std"
-    })  # fmt: skip
+    facts = spec.model_dump(
+        mode="json",
+        include={
+            "loader",
+            "weights",
+            "architecture",
+            "options",
+            "pooling",
+            "dimension",
+            "input_size",
+            "resize",
+            "mean",
+            "std",
+        },
+    )
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump({**facts, "name": "mine", "path": "weights", "licence": "ours"}))
     return path

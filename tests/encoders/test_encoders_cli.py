@@ -17,8 +17,13 @@ from unipath_bench.cli.app import invoke
 from unipath_bench.encoders.pattern import pattern_digest, pattern_images
 from unipath_bench.encoders.spec import EncoderSpec
 
-KINDS = {"timm": small_timm("virchow2"), "vision": small_vision(), "clip": small_clip(), "open_clip": small_open_clip(),
-         "keep": small_keep()}  # fmt: skip
+KINDS = {
+    "timm": small_timm("virchow2"),
+    "vision": small_vision(),
+    "clip": small_clip(),
+    "open_clip": small_open_clip(),
+    "keep": small_keep(),
+}
 
 NO_SOCKETS = """
 import socket, sys
@@ -51,15 +56,22 @@ def _blocked(*arguments: str | Path, env: dict[str, str] | None = None) -> subpr
     return subprocess.run(
         [sys.executable, "-c", NO_SOCKETS, *map(str, arguments)],
         env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "OMP_NUM_THREADS": "1", **(env or {})},
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 @pytest.fixture
 def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Places of weights in which there is nothing."""
-    places = {"UNIPATH_BENCH_WEIGHTS": str(tmp_path / "none"), "HF_HOME": str(tmp_path / "hf"),
-              "HF_HUB_CACHE": str(tmp_path / "hf"), "TORCH_HOME": str(tmp_path / "torch")}  # fmt: skip
+    places = {
+        "UNIPATH_BENCH_WEIGHTS": str(tmp_path / "none"),
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_HUB_CACHE": str(tmp_path / "hf"),
+        "TORCH_HOME": str(tmp_path / "torch"),
+    }
     for key, value in places.items():
         monkeypatch.setenv(key, value)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf"))
@@ -108,8 +120,23 @@ def test_features_that_differ_are_refused(
 def test_a_run_in_a_users_own_encoder_with_sockets_blocked(
     files: dict[str, Path], small_tiles: Path, tmp_path: Path
 ) -> None:
-    done = _blocked("run", "--model", "real", "--suite", "folder", "--data", small_tiles, "--tasks", "frechet-distance",
-                    "--encoder", files["vision"], "--offline", "--out", tmp_path, "--json")  # fmt: skip
+    done = _blocked(
+        "run",
+        "--model",
+        "real",
+        "--suite",
+        "folder",
+        "--data",
+        small_tiles,
+        "--tasks",
+        "frechet-distance",
+        "--encoder",
+        files["vision"],
+        "--offline",
+        "--out",
+        tmp_path,
+        "--json",
+    )
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     (score,) = record["scores"]
@@ -119,8 +146,25 @@ def test_a_run_in_a_users_own_encoder_with_sockets_blocked(
 
 
 def test_a_run_in_a_users_own_encoder_on_real_tiles(files: dict[str, Path], real_tiles: Path, tmp_path: Path) -> None:
-    done = _blocked("run", "--model", "real", "--suite", "folder", "--data", real_tiles, "--tasks", "kernel-distance",
-                    "--n", "64", "--encoder", files["timm"], "--offline", "--out", tmp_path, "--json")  # fmt: skip
+    done = _blocked(
+        "run",
+        "--model",
+        "real",
+        "--suite",
+        "folder",
+        "--data",
+        real_tiles,
+        "--tasks",
+        "kernel-distance",
+        "--n",
+        "64",
+        "--encoder",
+        files["timm"],
+        "--offline",
+        "--out",
+        tmp_path,
+        "--json",
+    )
     assert done.returncode == 0, done.stderr
     (score,) = json.loads(done.stdout)["scores"]
     assert (score["key"], score["n"]) == (f"kernel-distance[{KINDS['timm'].name}]", 64)
@@ -129,8 +173,21 @@ def test_a_run_in_a_users_own_encoder_on_real_tiles(files: dict[str, Path], real
 def test_an_absent_hub_encoder_ends_the_run_with_code_3_and_the_remedy_in_five_seconds(
     small_tiles: Path, tmp_path: Path, nothing: dict[str, str]
 ) -> None:
-    command = ("run", "--model", "real", "--suite", "folder", "--data", small_tiles, "--tiers", "1", "--encoder",
-               "uni2-h", "--out", tmp_path)  # fmt: skip
+    command = (
+        "run",
+        "--model",
+        "real",
+        "--suite",
+        "folder",
+        "--data",
+        small_tiles,
+        "--tiers",
+        "1",
+        "--encoder",
+        "uni2-h",
+        "--out",
+        tmp_path,
+    )
     before = os.times()
     done = _blocked(*command, env=nothing)
     after = os.times()

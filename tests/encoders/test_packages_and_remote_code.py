@@ -178,9 +178,14 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_remote_code_runs_only_when_the_user_trusts_it(repository: Path) -> None:
     facts = {
-        "path": repository, "weights": "model.safetensors", "files": ("config.json", "modeling_tiny.py"),
-        "sha256": None, "dimension": 3, "input_size": 8, "options": {"method": "return_tower"},
-    }  # fmt: skip
+        "path": repository,
+        "weights": "model.safetensors",
+        "files": ("config.json", "modeling_tiny.py"),
+        "sha256": None,
+        "dimension": 3,
+        "input_size": 8,
+        "options": {"method": "return_tower"},
+    }
     encoder = open_encoder(panel()["conch-v1.5"].model_copy(update=facts))
     remedy = str(encoder.missing(Context()))
     assert "--trust-remote-code" in remedy
@@ -200,10 +205,17 @@ def test_a_local_save_with_code_is_loaded_from_the_command_line_where_it_is_trus
 ) -> None:
     monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("a socket was asked for"))
     facts = {
-        "name": "tower", "like": "conch-v1.5", "title": "Tower", "path": str(repository), "revision": "1" * 40,
-        "weights": "model.safetensors", "files": ["config.json", "modeling_tiny.py"], "dimension": 3, "input_size": 8,
+        "name": "tower",
+        "like": "conch-v1.5",
+        "title": "Tower",
+        "path": str(repository),
+        "revision": "1" * 40,
+        "weights": "model.safetensors",
+        "files": ["config.json", "modeling_tiny.py"],
+        "dimension": 3,
+        "input_size": 8,
         "options": {"method": "return_tower"},
-    }  # fmt: skip
+    }
     file = tmp_path / "tower.yaml"
     file.write_text(yaml.safe_dump(facts), encoding="utf-8")
     command = ["encoders", "verify", str(file), "--offline", "--json"]

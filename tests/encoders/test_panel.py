@@ -16,9 +16,26 @@ from unipath_bench.registries import ENCODERS
 from unipath_bench.schema.base import validate
 
 NAMES = [
-    "uni", "uni2-h", "virchow", "virchow2", "h-optimus-0", "h-optimus-1", "prov-gigapath", "phikon-v2", "conch",
-    "conch-v1.5", "musk", "plip", "pathgen-clip", "quiltnet", "keep", "biomedclip", "dinov2", "inception-v3", "clip",
-]  # fmt: skip
+    "uni",
+    "uni2-h",
+    "virchow",
+    "virchow2",
+    "h-optimus-0",
+    "h-optimus-1",
+    "prov-gigapath",
+    "phikon-v2",
+    "conch",
+    "conch-v1.5",
+    "musk",
+    "plip",
+    "pathgen-clip",
+    "quiltnet",
+    "keep",
+    "biomedclip",
+    "dinov2",
+    "inception-v3",
+    "clip",
+]
 BICUBIC, BILINEAR = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
@@ -114,17 +131,25 @@ def test_preprocessing_agrees_with_torchvision(name: str, height: int, width: in
     np.testing.assert_allclose(_prepared(panel()[name], image), peer(Image.fromarray(image)).numpy(), atol=2e-5)
 
 
-@pytest.mark.parametrize(("name", "processor"), [("plip", "CLIPImageProcessorPil"), ("clip", "CLIPImageProcessorPil"),
-                                                 ("dinov2", "BitImageProcessorPil")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "processor"),
+    [("plip", "CLIPImageProcessorPil"), ("clip", "CLIPImageProcessorPil"), ("dinov2", "BitImageProcessorPil")],
+)
 @pytest.mark.parametrize(("height", "width"), [(260, 301), (333, 257)])
 def test_preprocessing_agrees_with_transformers(name: str, processor: str, height: int, width: int) -> None:
     import transformers
 
     side, size, _, (mean, std) = RECIPES[name]
     peer = getattr(transformers, processor)(
-        size={"shortest_edge": side}, crop_size={"height": size, "width": size}, resample=3, do_center_crop=True,
-        do_resize=True, do_normalize=True, image_mean=mean, image_std=std,
-    )  # fmt: skip
+        size={"shortest_edge": side},
+        crop_size={"height": size, "width": size},
+        resample=3,
+        do_center_crop=True,
+        do_resize=True,
+        do_normalize=True,
+        image_mean=mean,
+        image_std=std,
+    )
     image = _image(height, width)
     expected = peer(Image.fromarray(image), return_tensors="np")["pixel_values"][0]
     np.testing.assert_allclose(_prepared(panel()[name], image), expected, atol=2e-5)

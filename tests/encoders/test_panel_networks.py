@@ -22,24 +22,32 @@ BUILDABLE = [name for name, spec in panel().items() if spec.loader in MODULES]
 _TEXT = {"vocab_size": 60, "num_hidden_layers": 1}
 SHALLOW: dict[str, dict[str, Any]] = {
     # One block instead of all; widths, patches, pooling, projections and preprocessing as published.
-    **{name: {"depth": 1} for name in ("uni", "uni2-h", "virchow", "virchow2", "h-optimus-0", "h-optimus-1",
-                                       "prov-gigapath")},
+    **{
+        name: {"depth": 1}
+        for name in ("uni", "uni2-h", "virchow", "virchow2", "h-optimus-0", "h-optimus-1", "prov-gigapath")
+    },
     "phikon-v2": {"num_hidden_layers": 1},
     "dinov2": {"num_hidden_layers": 1},
-    "plip": {"text_config": {"vocab_size": 60, "num_hidden_layers": 1, "bos_token_id": 0, "eos_token_id": 1},
-             "vision_config": {"num_hidden_layers": 1}},
-    "clip": {"text_config": {"vocab_size": 60, "num_hidden_layers": 1, "bos_token_id": 0, "eos_token_id": 1},
-             "vision_config": {"num_hidden_layers": 1}},
+    "plip": {
+        "text_config": {"vocab_size": 60, "num_hidden_layers": 1, "bos_token_id": 0, "eos_token_id": 1},
+        "vision_config": {"num_hidden_layers": 1},
+    },
+    "clip": {
+        "text_config": {"vocab_size": 60, "num_hidden_layers": 1, "bos_token_id": 0, "eos_token_id": 1},
+        "vision_config": {"num_hidden_layers": 1},
+    },
     "pathgen-clip": {"vision_cfg": {"layers": 1}, "text_cfg": {"layers": 1, "vocab_size": 60}},
     "quiltnet": {"vision_cfg": {"layers": 1}, "text_cfg": {"layers": 1, "vocab_size": 60}},
     "biomedclip": {"vision_cfg": {"timm_model_name": "vit_tiny_patch16_224"}, "text_cfg": {"hf_config": _TEXT}},
     "keep": {"vision": {"depth": 1}, "text": _TEXT},
-}  # fmt: skip
+}
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    both = {k: _merged(base[k], v) if isinstance(v, dict) and isinstance(base.get(k), dict) else v
-            for k, v in changes.items()}  # fmt: skip
+    both = {
+        k: _merged(base[k], v) if isinstance(v, dict) and isinstance(base.get(k), dict) else v
+        for k, v in changes.items()
+    }
     return {**base, **both}
 
 

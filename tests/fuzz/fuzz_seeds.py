@@ -48,16 +48,40 @@ def in_file(write: Callable[[Path], object], folder: Path, name: str = "seed") -
 def card_documents() -> list[bytes]:
     """Generator, task, suite, board and encoder YAML."""
     values = (
-        {"name": "m", "adapter": "noise", "arguments": {"seed": 3, "sizes": [1, 2.5]}, "revision": "1",
-         "licence": "MIT", "published": [{"metric": "FID", "value": 1.5, "source": "x"}]},
-        {"name": "a-task", "tier": 1, "version": 1, "title": "T", "summary": "S", "metric": "frechet",
-         "parameters": {"k": 5}, "encoder": "@image", "headline": "d",
-         "values": {"d": {"title": "D", "direction": "lower", "floor": 0.5}}},
+        {
+            "name": "m",
+            "adapter": "noise",
+            "arguments": {"seed": 3, "sizes": [1, 2.5]},
+            "revision": "1",
+            "licence": "MIT",
+            "published": [{"metric": "FID", "value": 1.5, "source": "x"}],
+        },
+        {
+            "name": "a-task",
+            "tier": 1,
+            "version": 1,
+            "title": "T",
+            "summary": "S",
+            "metric": "frechet",
+            "parameters": {"k": 5},
+            "encoder": "@image",
+            "headline": "d",
+            "values": {"d": {"title": "D", "direction": "lower", "floor": 0.5}},
+        },
         {"suite": "folder", "data": "tiles", "arguments": {"attributes": ["label"]}},
-        {"name": "b", "title": "B", "description": "D", "kind": "tissue", "suite": "folder", "suite_revision": "0" * 64,
-         "n": 10, "metrics": [{"key": "t[texture]", "value": "d", "task_version": 1, "title": "T", "tier": 1,
-         "direction": "lower"}]},
-    )  # fmt: skip
+        {
+            "name": "b",
+            "title": "B",
+            "description": "D",
+            "kind": "tissue",
+            "suite": "folder",
+            "suite_revision": "0" * 64,
+            "n": 10,
+            "metrics": [
+                {"key": "t[texture]", "value": "d", "task_version": 1, "title": "T", "tier": 1, "direction": "lower"}
+            ],
+        },
+    )
     anchored = b"a: &x {k: v}\nb: [*x, *x]\nc: {<<: *x, d: 2026-01-01}\n"
     return [yaml.safe_dump(value, sort_keys=False).encode() for value in values] + [anchored]
 
@@ -113,10 +137,17 @@ def image_files() -> list[bytes]:
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 255, (9, 7, 3), dtype=np.uint8))
     kinds: tuple[tuple[str, dict[str, object]], ...] = (
-        ("PNG", {}), ("JPEG", {}), ("JPEG", {"progressive": True}), ("TIFF", {}),
-        ("TIFF", {"compression": "tiff_lzw"}), ("TIFF", {"compression": "tiff_adobe_deflate"}),
-        ("WEBP", {}), ("WEBP", {"lossless": True}), ("BMP", {}), ("GIF", {}),
-    )  # fmt: skip
+        ("PNG", {}),
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("TIFF", {"compression": "tiff_adobe_deflate"}),
+        ("WEBP", {}),
+        ("WEBP", {"lossless": True}),
+        ("BMP", {}),
+        ("GIF", {}),
+    )
     found = []
     for kind, arguments in kinds:
         stream = io.BytesIO()
@@ -136,8 +167,10 @@ def metadata_tables() -> list[bytes]:
 
 def metadata_lines() -> list[bytes]:
     """``metadata.jsonl``."""
-    return [b'{"file_name": "a.png", "text": "p", "label": "x", "paraphrases": ["q"], "mpp": 0.5}\n'
-            b'{"file_name": "b.png", "text": "r", "label": 3, "paraphrases": "x|y"}\n']  # fmt: skip
+    return [
+        b'{"file_name": "a.png", "text": "p", "label": "x", "paraphrases": ["q"], "mpp": 0.5}\n'
+        b'{"file_name": "b.png", "text": "r", "label": 3, "paraphrases": "x|y"}\n'
+    ]
 
 
 def manifests() -> list[bytes]:
@@ -148,22 +181,31 @@ def manifests() -> list[bytes]:
 def parquet_suites(folder: Path) -> list[bytes]:
     """Real images as Hugging Face lays them out."""
     png = encode_png(np.full((4, 4, 3), 200, np.uint8))
-    columns = {"image": [{"bytes": png, "path": "a.png"}] * 3, "text": ["a", "b", "c"], "label": ["x", "y", "x"],
-               "paraphrases": [["p"], None, []]}  # fmt: skip
+    columns = {
+        "image": [{"bytes": png, "path": "a.png"}] * 3,
+        "text": ["a", "b", "c"],
+        "label": ["x", "y", "x"],
+        "paraphrases": [["p"], None, []],
+    }
     kinds: tuple[dict[str, object], ...] = ({}, {"compression": "zstd"}, {"compression": "gzip", "row_group_size": 1})
     return [in_file(lambda path, k=k: pq.write_table(pa.table(columns), path, **k), folder) for k in kinds]
 
 
 def arrays(folder: Path) -> list[bytes]:
     """NumPy files."""
-    return [in_file(lambda path, a=a: np.save(path, a), folder, "seed.npy")
-            for a in (np.zeros((2, 3, 3, 3), np.uint8), np.array(["a", "b"]))]  # fmt: skip
+    return [
+        in_file(lambda path, a=a: np.save(path, a), folder, "seed.npy")
+        for a in (np.zeros((2, 3, 3, 3), np.uint8), np.array(["a", "b"]))
+    ]
 
 
 def replies() -> list[bytes]:
     """Answers of endpoints."""
-    return [b'{"image": "aGVsbG8="}', b'{"choices": [{"message": {"content": "B) glands"}}]}',
-            b'{"id": "q1", "reply": "A"}\n{"id": "q2", "reply": "B"}\n']  # fmt: skip
+    return [
+        b'{"image": "aGVsbG8="}',
+        b'{"choices": [{"message": {"content": "B) glands"}}]}',
+        b'{"id": "q1", "reply": "A"}\n{"id": "q2", "reply": "B"}\n',
+    ]
 
 
 def headers() -> list[bytes]:
@@ -187,7 +229,7 @@ def submission_members(folder: Path) -> dict[str, bytes]:
         SAMPLES: Samples(families={}).model_dump_json().encode(),
         features_name("0" * 16, "seed-0"): in_file(lambda path: save_file(matrix, path), folder),
         image_name("seed-0", 0): encode_png(np.zeros((4, 4, 3), np.uint8)),
-    }  # fmt: skip
+    }
     manifest = Manifest(licence_statement="MIT", adapter=Adapter(target="a:B"), members=describe_members(files))
     return {**files, MANIFEST: manifest.model_dump_json().encode()}
 

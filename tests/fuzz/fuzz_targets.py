@@ -200,10 +200,12 @@ def _submission_parts(data: bytes, folder: Path) -> None:
     """Every member in the place of every other; sound where one place takes it."""
     features = {features_name("0" * 16, "seed-0"): data}
     readers = (
-        lambda: read_features(features), lambda: parse_document(Manifest, data, "manifest.json"),
-        lambda: parse_document(Samples, data, "samples.json"), lambda: parse_document(GeneratorCard, data, "card.json"),
+        lambda: read_features(features),
+        lambda: parse_document(Manifest, data, "manifest.json"),
+        lambda: parse_document(Samples, data, "samples.json"),
+        lambda: parse_document(GeneratorCard, data, "card.json"),
         lambda: parse_document(RunRecord, data, "record.json"),
-    )  # fmt: skip
+    )
     for read in readers:
         try:
             read()
@@ -214,8 +216,12 @@ def _submission_parts(data: bytes, folder: Path) -> None:
 TARGETS = (
     Target("cards", _cards, lambda _: seeds.card_documents()),
     Target("record", _record, lambda _: seeds.record_documents(), 25),
-    Target("baseline", lambda data, folder: load_side(_file(data, folder, "b.json")),
-           lambda _: seeds.baseline_documents(), 60),
+    Target(
+        "baseline",
+        lambda data, folder: load_side(_file(data, folder, "b.json")),
+        lambda _: seeds.baseline_documents(),
+        60,
+    ),
     Target("share", _share, lambda _: seeds.share_notes()),
     Target("exhibits", _index, lambda folder: seeds.exhibit_indexes(folder / "exhibits")),
     Target("samples", _sample_shard, seeds.sample_shards),
@@ -223,10 +229,14 @@ TARGETS = (
     Target("classifier", _classifier, seeds.kept_files),
     Target("image", _image, lambda _: seeds.image_files()),
     Target("png", _png, lambda _: seeds.image_files()[:1]),
-    Target("metadata-csv", lambda data, folder: _metadata(data, folder, "metadata.csv"),
-           lambda _: seeds.metadata_tables()),
-    Target("metadata-jsonl", lambda data, folder: _metadata(data, folder, "metadata.jsonl"),
-           lambda _: seeds.metadata_lines()),
+    Target(
+        "metadata-csv", lambda data, folder: _metadata(data, folder, "metadata.csv"), lambda _: seeds.metadata_tables()
+    ),
+    Target(
+        "metadata-jsonl",
+        lambda data, folder: _metadata(data, folder, "metadata.jsonl"),
+        lambda _: seeds.metadata_lines(),
+    ),
     Target("manifest", _manifest, lambda _: seeds.manifests()),
     Target("parquet", _parquet, seeds.parquet_suites),
     Target("table", _table, lambda _: seeds.metadata_tables()),
@@ -238,4 +248,4 @@ TARGETS = (
     Target("submission", _submission, seeds.submissions),
     Target("submission-parts", _submission_parts, seeds.submission_parts),
     Target("text", _text, lambda _: seeds.texts()),
-)  # fmt: skip
+)

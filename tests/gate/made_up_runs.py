@@ -21,9 +21,12 @@ def cases(count: int = 120, prefix: str = "patient") -> FeatureSet:
 
 
 def run(
-    name: str, per_case: Mapping[str, Sequence[float]], of: FeatureSet | None = None, direction: str = "higher",
+    name: str,
+    per_case: Mapping[str, Sequence[float]],
+    of: FeatureSet | None = None,
+    direction: str = "higher",
     **plan: int,
-) -> RunRecord:  # fmt: skip
+) -> RunRecord:
     """A run with one task a key, whose headline is the mean of ``per_case[key]`` on a scale from 0 to 1."""
     scores = []
     for key, numbers in per_case.items():

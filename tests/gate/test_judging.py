@@ -86,8 +86,12 @@ def test_where_no_patient_differs_nothing_is_said_of_power() -> None:
     same = judge(*sides(run("now", {"x": noise(0)}), run("before", {"x": noise(0)})), {})
     mine = same.judged[0]
     assert (mine.regressed, mine.smallest_80, mine.smallest_90, mine.prompts_needed, mine.enough) == (
-        False, None, None, None, None,
-    )  # fmt: skip
+        False,
+        None,
+        None,
+        None,
+        None,
+    )
 
 
 def test_a_headline_without_contributions_is_stood_in_for_or_not_judged() -> None:
@@ -104,8 +108,9 @@ def test_a_headline_without_contributions_is_stood_in_for_or_not_judged() -> Non
 
     found = judge(*sides(two("now"), two("before")), {})
     assert [(each.key, each.name) for each in found.judged] == [
-        ("fid[texture]", "basis_distance"), ("z[texture]", "mean"),
-    ]  # fmt: skip
+        ("fid[texture]", "basis_distance"),
+        ("z[texture]", "mean"),
+    ]
     assert found.judged[0].note == "stands in for Fid: 64 dimensions are too many"
     assert [(each.key, each.reason) for each in found.not_judged] == [("plain[texture]", "64 dimensions are too many")]
 
@@ -123,10 +128,14 @@ def test_a_headline_without_contributions_is_stood_in_for_or_not_judged() -> Non
             "not computed: No weights.",
         ),
         (run("now", {"x": noise(0)}, cases(120, "other")), "other prompts"),
-        (made_up.record("now", some=[made_up.score("x", 2, "X", {"mean": made_up.value(0.5, "X", "higher")}, n=120)]),
-         "the record holds no contributions"),
+        (
+            made_up.record(
+                "now", some=[made_up.score("x", 2, "X", {"mean": made_up.value(0.5, "X", "higher")}, n=120)]
+            ),
+            "the record holds no contributions",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_compared_is_refused_with_the_reason(after: RunRecord, reason: str) -> None:
     with pytest.raises(DataError, match="cannot be compared") as refused:
         judge(*sides(after, run("before", {"x": noise(0)})), {})

@@ -55,8 +55,19 @@ def test_the_shipped_weights_pass_and_a_damaged_model_is_stopped(cli, tmp_path: 
     asked = ["--suite", "phantom", "--n", str(baseline.n), "--tasks", ",".join(score.task for score in baseline.scores)]
 
     def gate(*model: str) -> tuple[int, dict]:
-        ran = cli("run", "--model", "unipath", *model, *asked, "--offline", "--out", "runs", "--json", cwd=tmp_path,
-                  timeout=1800)  # fmt: skip
+        ran = cli(
+            "run",
+            "--model",
+            "unipath",
+            *model,
+            *asked,
+            "--offline",
+            "--out",
+            "runs",
+            "--json",
+            cwd=tmp_path,
+            timeout=1800,
+        )
         assert ran.returncode == EXIT_DONE, ran.stderr
         run = tmp_path / "runs" / "runs" / json.loads(ran.stdout)["name"]
         gated = cli("gate", run, "--against", QUICK, "--json", cwd=tmp_path)

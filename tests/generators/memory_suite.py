@@ -20,9 +20,14 @@ class MemorySuite(Suite):
 
     def __init__(self, counts: dict[str, dict[str, int]]) -> None:
         self.card = SuiteCard(
-            name="memory", title="In memory", kind="phantom", licence="Apache-2.0", height=HEIGHT, width=WIDTH,
+            name="memory",
+            title="In memory",
+            kind="phantom",
+            licence="Apache-2.0",
+            height=HEIGHT,
+            width=WIDTH,
             attributes=("tissue",),
-        )  # fmt: skip
+        )
         self._samples = [
             Sample(f"{split}/{tissue}/{i:03d}.png", split, f"H&E of {tissue}", {"tissue": tissue})
             for split, classes in counts.items()

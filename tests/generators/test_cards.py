@@ -302,9 +302,11 @@ def test_the_digest_is_of_what_decides_the_images() -> None:
         load_generator(f"{HERE}:Grey", {}, {"title": "T", "notes": "N", "url": "U", "citation": "C"})
     )
     others = [
-        load_generator(f"{HERE}:Grey", {"level": 1}), load_generator(f"{HERE}:Grey", {}, {"revision": "2"}),
-        load_generator(f"{HERE}:Grey", {}, {"name": "other"}), load_generator(f"{HERE}:Grey", {"place": "x"}),
-    ]  # fmt: skip
+        load_generator(f"{HERE}:Grey", {"level": 1}),
+        load_generator(f"{HERE}:Grey", {}, {"revision": "2"}),
+        load_generator(f"{HERE}:Grey", {}, {"name": "other"}),
+        load_generator(f"{HERE}:Grey", {"place": "x"}),
+    ]
     assert len({plain, *map(model_digest, others)}) == 5
     assert model_digest(load_generator(f"{HERE}:Placed", {"place": "x"})) == model_digest(
         load_generator(f"{HERE}:Placed", {"place": "y"})

@@ -85,9 +85,15 @@ def test_it_is_what_the_pipeline_itself_makes(saved: dict[str, Path], kind: str)
     more = PIXART if kind == "transformer" else {}
     generator = torch.Generator("cpu").manual_seed(REQUESTS[1].seed)
     expected = peer(
-        prompt=REQUESTS[1].prompt, generator=generator, num_inference_steps=3, guidance_scale=3.0, height=16, width=24,
-        negative_prompt="blurred", **more,
-    ).images[0]  # fmt: skip
+        prompt=REQUESTS[1].prompt,
+        generator=generator,
+        num_inference_steps=3,
+        guidance_scale=3.0,
+        height=16,
+        width=24,
+        negative_prompt="blurred",
+        **more,
+    ).images[0]
     ours = ready(saved, kind, steps=3, guidance=3.0, height=16, width=24, negative_prompt="blurred")
     asked = Request("x", REQUESTS[1].prompt, REQUESTS[1].seed, 0, ours.card.height or 0, ours.card.width or 0)
     np.testing.assert_array_equal(ours.generate([asked])[0], np.asarray(expected))
@@ -118,8 +124,13 @@ def test_the_card_says_what_was_asked_for_and_the_digest_follows_the_bytes(copy:
     card = DiffusersGenerator(model=copy, steps=2, height=64, width=32).card
     assert (card.name, card.height, card.width) == ("diffusers-copy", 64, 32)
     assert card.arguments == {
-        "model": str(copy), "steps": 2, "height": 64, "width": 32, "dtype": "auto", "micro_batch": 1,
-    }  # fmt: skip
+        "model": str(copy),
+        "steps": 2,
+        "height": 64,
+        "width": 32,
+        "dtype": "auto",
+        "micro_batch": 1,
+    }
     moved = Path(shutil.copytree(copy, copy.parent / "elsewhere" / "copy"))
     before = model_digest(DiffusersGenerator(model=copy))
     assert model_digest(DiffusersGenerator(model=moved)) == before
@@ -146,8 +157,9 @@ def test_the_safety_checker_is_left_out(copy: Path) -> None:
     index = copy / "model_index.json"
     entries = json.loads(index.read_text())
     entries |= {
-        "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"], "requires_safety_checker": True,
-    }  # fmt: skip
+        "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+        "requires_safety_checker": True,
+    }
     index.write_text(json.dumps(entries))
     generator = ready({"unet": copy})
     assert generator._pipeline.safety_checker is None
@@ -224,9 +236,13 @@ def test_an_unconditional_pipeline_is_refused(tmp_path: Path) -> None:
     from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 
     net = UNet2DModel(
-        sample_size=8, block_out_channels=(4, 4), layers_per_block=1, norm_num_groups=2,
-        down_block_types=("DownBlock2D",) * 2, up_block_types=("UpBlock2D",) * 2,
-    )  # fmt: skip
+        sample_size=8,
+        block_out_channels=(4, 4),
+        layers_per_block=1,
+        norm_num_groups=2,
+        down_block_types=("DownBlock2D",) * 2,
+        up_block_types=("UpBlock2D",) * 2,
+    )
     DDPMPipeline(net, DDPMScheduler()).save_pretrained(tmp_path)
     with pytest.raises(UsageError, match="no text-to-image pipeline"):
         DiffusersGenerator(model=tmp_path).setup(Context())

@@ -85,15 +85,17 @@ CONFIG = {
     "model": {
         "target": "ldm.models.diffusion.ddpm.LatentDiffusion",
         "params": {
-            "channels": 3, "image_size": 4,
+            "channels": 3,
+            "image_size": 4,
             "cond_stage_config": {
-                "target": "ldm.models.diffusion.ddpm.TextLength", "params": {"version": "vinid/plip", "device": "cuda"},
+                "target": "ldm.models.diffusion.ddpm.TextLength",
+                "params": {"version": "vinid/plip", "device": "cuda"},
             },
             "first_stage_config": {"target": "torch.nn.Identity", "params": {"ckpt_path": "/home/author/last.ckpt"}},
         },
     },
     "data": {"target": "main.DataModuleFromConfig"},
-}  # fmt: skip
+}
 SCALE = [0.5, 1.0, -1.0]
 
 
@@ -120,8 +122,11 @@ def arguments(tmp_path: Path) -> dict[str, Any]:
     state = {"scale": torch.tensor(SCALE), "loss.logvar": torch.zeros(1)}
     torch.save({"state_dict": state, "global_step": 7}, tmp_path / "last.ckpt")
     return {
-        "config": tmp_path / "config.yaml", "checkpoint": tmp_path / "last.ckpt", "height": 16, "width": 16,
-    }  # fmt: skip
+        "config": tmp_path / "config.yaml",
+        "checkpoint": tmp_path / "last.ckpt",
+        "height": 16,
+        "width": 16,
+    }
 
 
 def ask(prompt: str, seed: int = 3) -> Request:

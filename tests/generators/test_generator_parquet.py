@@ -108,9 +108,9 @@ def test_a_set_that_answers_no_prompts_is_drawn_from_without_replacement(
     other = [known[image.tobytes()] for image in served(ParquetGenerator(data=path, seed=1), requests)]
     assert other != drawn
     with pytest.raises(DataError, match="holds 60 images, and this run needs 72"):
-        ParquetGenerator(data=path).check([
-            Request(r.sample_id, r.prompt, r.seed, n, HEIGHT, WIDTH) for r in requests for n in range(3)
-        ])  # fmt: skip
+        ParquetGenerator(data=path).check(
+            [Request(r.sample_id, r.prompt, r.seed, n, HEIGHT, WIDTH) for r in requests for n in range(3)]
+        )
 
 
 def test_the_card_has_the_images_size_and_the_digest_follows_the_bytes(tmp_path: Path) -> None:

@@ -89,10 +89,19 @@ def parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     root = tmp_path_factory.mktemp(f"pixcell-{request.param}")
     torch.manual_seed(5)
     transformer = PixArtTransformer2DModel(
-        num_attention_heads=2, attention_head_dim=8, in_channels=4, out_channels=8, num_layers=1,
-        cross_attention_dim=16, sample_size=8, patch_size=2, caption_channels=3, norm_num_groups=4,
-        num_embeds_ada_norm=1000, use_additional_conditions=False,
-    )  # fmt: skip
+        num_attention_heads=2,
+        attention_head_dim=8,
+        in_channels=4,
+        out_channels=8,
+        num_layers=1,
+        cross_attention_dim=16,
+        sample_size=8,
+        patch_size=2,
+        caption_channels=3,
+        norm_num_groups=4,
+        num_embeds_ada_norm=1000,
+        use_additional_conditions=False,
+    )
     transformer.register_to_config(caption_num_tokens=request.param)
     transformer.save_pretrained(root / "model" / "transformer")
     DPMSolverMultistepScheduler().save_pretrained(root / "model" / "scheduler")
@@ -101,17 +110,26 @@ def parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     (root / "model" / "vae").mkdir()
     shutil.copy(root / "sd3" / "vae" / "config.json", root / "model" / "vae")
     index = {"_class_name": "PixCellPipeline", "_diffusers_version": "0.42.0"}
-    index |= {name: ["diffusers", kind] for name, kind in (
-        ("scheduler", "DPMSolverMultistepScheduler"), ("transformer", "PixArtTransformer2DModel"),
-        ("vae", "AutoencoderKL"),
-    )}  # fmt: skip
+    index |= {
+        name: ["diffusers", kind]
+        for name, kind in (
+            ("scheduler", "DPMSolverMultistepScheduler"),
+            ("transformer", "PixArtTransformer2DModel"),
+            ("vae", "AutoencoderKL"),
+        )
+    }
     (root / "model" / "model_index.json").write_text(json.dumps(index))
     (root / "code").mkdir()
     (root / "code" / "pipeline.py").write_text(CODE)
     return {
-        "model": root / "model", "pipeline_code": root / "code", "vae": root / "sd3", "encoder": f"{HERE}:Colours",
-        "height": SIDE, "width": SIDE, "steps": 2,
-    }  # fmt: skip
+        "model": root / "model",
+        "pipeline_code": root / "code",
+        "vae": root / "sd3",
+        "encoder": f"{HERE}:Colours",
+        "height": SIDE,
+        "width": SIDE,
+        "steps": 2,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -148,10 +166,15 @@ def by_hand(generator: PixCellGenerator, image: np.ndarray, seed: int) -> np.nda
     tiles = [image[y : y + step, x : x + step] for y in range(0, SIDE, step) for x in range(0, SIDE, step)]
     features = torch.tensor(np.stack([tile.mean(axis=(0, 1)) / 64 for tile in tiles]), dtype=torch.float32)
     made = generator._pipeline(
-        uni_embeds=features[None], negative_uni_embeds=torch.zeros_like(features)[None], num_inference_steps=2,
-        guidance_scale=1.5, height=SIDE, width=SIDE, generator=torch.Generator("cpu").manual_seed(seed),
+        uni_embeds=features[None],
+        negative_uni_embeds=torch.zeros_like(features)[None],
+        num_inference_steps=2,
+        guidance_scale=1.5,
+        height=SIDE,
+        width=SIDE,
+        generator=torch.Generator("cpu").manual_seed(seed),
         output_type="np",
-    ).images[0]  # fmt: skip
+    ).images[0]
     return np.clip(np.rint(made * 255), 0, 255).astype(np.uint8)
 
 

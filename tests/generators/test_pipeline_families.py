@@ -49,9 +49,12 @@ def evaluate(family: str, tiles: Path, factor: int, folder: Path, out: Path, *mo
     """Save the tiny pipeline, describe it by a card and run it through the command line; the record of the run."""
     save, call = FAMILIES[family]
     card = {
-        "name": f"tiny-{family}", "adapter": "diffusers", "revision": "1", "licence": "none",
+        "name": f"tiny-{family}",
+        "adapter": "diffusers",
+        "revision": "1",
+        "licence": "none",
         "arguments": {"model": str(save(folder / "model", factor)), "steps": 1, "call_arguments": call},
-    }  # fmt: skip
+    }
     (folder / "card.yaml").write_text(yaml.safe_dump(card))
     arguments = ["--model", str(folder / "card.yaml"), "--suite", "folder", "--data", str(tiles), "--tiers", "1-4"]
     assert invoke(["run", *arguments, "--offline", "--out", str(out), *more]) == 0

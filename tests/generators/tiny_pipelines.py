@@ -47,15 +47,25 @@ def save_unet_pipeline(folder: Path, factor: int = 2) -> Path:
     torch.manual_seed(0)
     tokenizer = clip_tokenizer()
     unet = UNet2DConditionModel(
-        sample_size=8, block_out_channels=(8, 16), layers_per_block=1, cross_attention_dim=WIDTH, norm_num_groups=4,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        sample_size=8,
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        cross_attention_dim=WIDTH,
+        norm_num_groups=4,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         attention_head_dim=4,
-    )  # fmt: skip
+    )
     pipeline = StableDiffusionPipeline(
-        vae=autoencoder(factor), text_encoder=CLIPTextModel(clip_text(tokenizer)), tokenizer=tokenizer, unet=unet,
+        vae=autoencoder(factor),
+        text_encoder=CLIPTextModel(clip_text(tokenizer)),
+        tokenizer=tokenizer,
+        unet=unet,
         scheduler=EulerAncestralDiscreteScheduler(steps_offset=1),
-        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-    )  # fmt: skip
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
     return _save(pipeline, folder)
 
 
@@ -75,16 +85,29 @@ def save_sd3_pipeline(folder: Path, factor: int = 2) -> Path:
     clips = [clip_tokenizer(), clip_tokenizer()]
     pieces = t5_tokenizer()
     transformer = SD3Transformer2DModel(
-        sample_size=32, patch_size=2, in_channels=4, num_layers=1, attention_head_dim=8, num_attention_heads=2,
-        joint_attention_dim=2 * WIDTH, caption_projection_dim=16, pooled_projection_dim=2 * WIDTH, out_channels=4,
+        sample_size=32,
+        patch_size=2,
+        in_channels=4,
+        num_layers=1,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=2 * WIDTH,
+        caption_projection_dim=16,
+        pooled_projection_dim=2 * WIDTH,
+        out_channels=4,
         pos_embed_max_size=32,
-    )  # fmt: skip
+    )
     pipeline = StableDiffusion3Pipeline(
-        transformer=transformer, scheduler=FlowMatchEulerDiscreteScheduler(), vae=autoencoder(factor, flow=True),
-        text_encoder=CLIPTextModelWithProjection(clip_text(clips[0])), tokenizer=clips[0],
-        text_encoder_2=CLIPTextModelWithProjection(clip_text(clips[1])), tokenizer_2=clips[1],
-        text_encoder_3=t5_encoder(pieces, 2 * WIDTH), tokenizer_3=pieces,
-    )  # fmt: skip
+        transformer=transformer,
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=autoencoder(factor, flow=True),
+        text_encoder=CLIPTextModelWithProjection(clip_text(clips[0])),
+        tokenizer=clips[0],
+        text_encoder_2=CLIPTextModelWithProjection(clip_text(clips[1])),
+        tokenizer_2=clips[1],
+        text_encoder_3=t5_encoder(pieces, 2 * WIDTH),
+        tokenizer_3=pieces,
+    )
     return _save(pipeline, folder)
 
 
@@ -95,26 +118,50 @@ def save_sana_pipeline(folder: Path, factor: int = 2) -> Path:
     tokenizer = GemmaTokenizer(vocab={piece: i for i, piece in enumerate(letters)}, merges=[])
     text = Gemma2Model(
         Gemma2Config(
-            vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=16, num_hidden_layers=1,
-            num_attention_heads=2, num_key_value_heads=2, head_dim=8, query_pre_attn_scalar=8,
+            vocab_size=len(tokenizer),
+            hidden_size=WIDTH,
+            intermediate_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            head_dim=8,
+            query_pre_attn_scalar=8,
         )
-    )  # fmt: skip
+    )
     blocks = factor.bit_length()
     vae = AutoencoderDC(
-        latent_channels=4, attention_head_dim=2, encoder_block_types="ResBlock", decoder_block_types="ResBlock",
-        encoder_block_out_channels=(4,) * blocks, decoder_block_out_channels=(4,) * blocks,
-        encoder_layers_per_block=(1,) * blocks, decoder_layers_per_block=(1,) * blocks,
-        encoder_qkv_multiscales=((),) * blocks, decoder_qkv_multiscales=((),) * blocks, scaling_factor=0.41407,
-    )  # fmt: skip
+        latent_channels=4,
+        attention_head_dim=2,
+        encoder_block_types="ResBlock",
+        decoder_block_types="ResBlock",
+        encoder_block_out_channels=(4,) * blocks,
+        decoder_block_out_channels=(4,) * blocks,
+        encoder_layers_per_block=(1,) * blocks,
+        decoder_layers_per_block=(1,) * blocks,
+        encoder_qkv_multiscales=((),) * blocks,
+        decoder_qkv_multiscales=((),) * blocks,
+        scaling_factor=0.41407,
+    )
     transformer = SanaTransformer2DModel(
-        in_channels=4, out_channels=4, num_attention_heads=2, attention_head_dim=8, num_layers=1,
-        num_cross_attention_heads=2, cross_attention_head_dim=8, cross_attention_dim=16, caption_channels=WIDTH,
-        sample_size=32, patch_size=1,
-    )  # fmt: skip
+        in_channels=4,
+        out_channels=4,
+        num_attention_heads=2,
+        attention_head_dim=8,
+        num_layers=1,
+        num_cross_attention_heads=2,
+        cross_attention_head_dim=8,
+        cross_attention_dim=16,
+        caption_channels=WIDTH,
+        sample_size=32,
+        patch_size=1,
+    )
     pipeline = SanaPipeline(
-        tokenizer=tokenizer, text_encoder=text, vae=vae, transformer=transformer,
+        tokenizer=tokenizer,
+        text_encoder=text,
+        vae=vae,
+        transformer=transformer,
         scheduler=DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True),
-    )  # fmt: skip
+    )
     return _save(pipeline, folder)
 
 
@@ -123,14 +170,26 @@ def save_flux_pipeline(folder: Path, factor: int = 2) -> Path:
     torch.manual_seed(4)
     clip, pieces = clip_tokenizer(), t5_tokenizer()
     transformer = FluxTransformer2DModel(
-        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=8, num_attention_heads=2,
-        joint_attention_dim=WIDTH, pooled_projection_dim=WIDTH, guidance_embeds=True, axes_dims_rope=(4, 2, 2),
-    )  # fmt: skip
+        patch_size=1,
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=WIDTH,
+        pooled_projection_dim=WIDTH,
+        guidance_embeds=True,
+        axes_dims_rope=(4, 2, 2),
+    )
     pipeline = FluxPipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler(), vae=autoencoder(factor, flow=True),
-        text_encoder=CLIPTextModel(clip_text(clip)), tokenizer=clip,
-        text_encoder_2=t5_encoder(pieces, WIDTH), tokenizer_2=pieces, transformer=transformer,
-    )  # fmt: skip
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=autoencoder(factor, flow=True),
+        text_encoder=CLIPTextModel(clip_text(clip)),
+        tokenizer=clip,
+        text_encoder_2=t5_encoder(pieces, WIDTH),
+        tokenizer_2=pieces,
+        transformer=transformer,
+    )
     return _save(pipeline, folder)
 
 
@@ -161,10 +220,17 @@ def clip_text(tokenizer: CLIPTokenizer) -> CLIPTextConfig:
     """Of a text encoder for that tokenizer."""
     size = len(tokenizer)
     return CLIPTextConfig(
-        vocab_size=size, hidden_size=WIDTH, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-        max_position_embeddings=64, bos_token_id=size - 2, eos_token_id=size - 1, pad_token_id=size - 1,
+        vocab_size=size,
+        hidden_size=WIDTH,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=64,
+        bos_token_id=size - 2,
+        eos_token_id=size - 1,
+        pad_token_id=size - 1,
         projection_dim=WIDTH,
-    )  # fmt: skip
+    )
 
 
 def t5_tokenizer() -> T5Tokenizer:
@@ -185,9 +251,14 @@ def autoencoder(factor: int = 2, *, flow: bool = False) -> AutoencoderKL:
     blocks = factor.bit_length()
     more = {"shift_factor": 0.0609, "use_quant_conv": False, "use_post_quant_conv": False} if flow else {}
     return AutoencoderKL(
-        block_out_channels=(4,) * (blocks - 1) + (8,), down_block_types=("DownEncoderBlock2D",) * blocks,
-        up_block_types=("UpDecoderBlock2D",) * blocks, latent_channels=4, norm_num_groups=2, sample_size=16, **more,
-    )  # fmt: skip
+        block_out_channels=(4,) * (blocks - 1) + (8,),
+        down_block_types=("DownEncoderBlock2D",) * blocks,
+        up_block_types=("UpDecoderBlock2D",) * blocks,
+        latent_channels=4,
+        norm_num_groups=2,
+        sample_size=16,
+        **more,
+    )
 
 
 def _save_pixart(kind: type[PixArtAlphaPipeline | PixArtSigmaPipeline], folder: Path, factor: int) -> Path:
@@ -195,14 +266,26 @@ def _save_pixart(kind: type[PixArtAlphaPipeline | PixArtSigmaPipeline], folder: 
     tokenizer = t5_tokenizer()
     text = t5_encoder(tokenizer, WIDTH)
     transformer = PixArtTransformer2DModel(
-        num_attention_heads=2, attention_head_dim=8, in_channels=4, out_channels=8, num_layers=1,
-        cross_attention_dim=16, sample_size=8, patch_size=2, caption_channels=WIDTH, norm_num_groups=4,
-        num_embeds_ada_norm=1000, use_additional_conditions=False,
-    )  # fmt: skip
+        num_attention_heads=2,
+        attention_head_dim=8,
+        in_channels=4,
+        out_channels=8,
+        num_layers=1,
+        cross_attention_dim=16,
+        sample_size=8,
+        patch_size=2,
+        caption_channels=WIDTH,
+        norm_num_groups=4,
+        num_embeds_ada_norm=1000,
+        use_additional_conditions=False,
+    )
     pipeline = kind(
-        tokenizer=tokenizer, text_encoder=text, vae=autoencoder(factor), transformer=transformer,
+        tokenizer=tokenizer,
+        text_encoder=text,
+        vae=autoencoder(factor),
+        transformer=transformer,
         scheduler=DPMSolverMultistepScheduler(),
-    )  # fmt: skip
+    )
     return _save(pipeline, folder)
 
 

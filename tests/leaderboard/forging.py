@@ -71,15 +71,21 @@ def board_of(record: RunRecord) -> Board:
         n=record.plan.n,
         metrics=tuple(
             BoardMetric(
-                key=score.key, value=name, task_version=score.version, encoder_digest=score.encoder_digest or "",
-                title=value.title, tier=score.tier, direction=value.direction, headline=score.task == "clip-score",
+                key=score.key,
+                value=name,
+                task_version=score.version,
+                encoder_digest=score.encoder_digest or "",
+                title=value.title,
+                tier=score.tier,
+                direction=value.direction,
+                headline=score.task == "clip-score",
             )
             for score in record.scores
             for name, value in score.values.items()
             if value.headline
         ),
         eligibility=Eligibility(max_memorised=0.2),
-    )  # fmt: skip
+    )
 
 
 def seal(members: Members) -> None:

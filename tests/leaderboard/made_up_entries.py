@@ -18,9 +18,15 @@ from unipath_bench.scoring.paired import mean_contributions
 def entry(name: str, **changes: Any) -> Entry:
     """An entry whose archive is nowhere."""
     return Entry(
-        name=name, title=name.capitalize(), submitted_on="2026-01-02", submitter="A. Stranger", archive=f"{name}.zip",
-        archive_sha256="0" * 64, archive_bytes=1, licence_statement="Apache-2.0",
-    ).model_copy(update=changes)  # fmt: skip
+        name=name,
+        title=name.capitalize(),
+        submitted_on="2026-01-02",
+        submitter="A. Stranger",
+        archive=f"{name}.zip",
+        archive_sha256="0" * 64,
+        archive_bytes=1,
+        licence_statement="Apache-2.0",
+    ).model_copy(update=changes)
 
 
 def submitted(name: str, per_case: Mapping[str, Sequence[float]], direction: str = "higher") -> Submitted:

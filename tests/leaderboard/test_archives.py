@@ -91,9 +91,11 @@ def test_other_sources_give_another_digest(tmp_path: Path) -> None:
 def test_the_enclosed_images_are_drawn_by_what_they_must_agree_with() -> None:
     rows = range(400)
     family = SampleFamily(
-        keys=tuple(f"k{i}" for i in rows), ids=tuple(f"s{i}" for i in rows), replicates=(0,) * 400,
+        keys=tuple(f"k{i}" for i in rows),
+        ids=tuple(f"s{i}" for i in rows),
+        replicates=(0,) * 400,
         pixels=tuple(f"p{i}" for i in rows),
-    )  # fmt: skip
+    )
     samples = Samples(families={"seed-0": family})
     first = choose_enclosed(samples, {"features": "a"})
     assert len(first) == len(set(first)) == ENCLOSED_IMAGES
@@ -124,8 +126,12 @@ def test_an_entry_is_held_to_its_archive(arena: Arena, tmp_path: Path) -> None:
         board, outcome, name=None, title=None, submitter="A. Stranger", archive=str(arena.submit("Honest"))
     )
     assert sorted(path.name for path in folder.iterdir()) == [
-        "card.yaml", "entry.json", "fingerprints.json", "record.json", "samples.png",
-    ]  # fmt: skip
+        "card.yaml",
+        "entry.json",
+        "fingerprints.json",
+        "record.json",
+        "samples.png",
+    ]
     (entry,) = load_entries(board)
     assert (entry.entry.name, entry.record) == ("honest-1", outcome.documents.record)
     assert hold_entry(folder, outcome).report.checks[0].status == "passed"
@@ -201,8 +207,12 @@ def test_without_a_board_nothing_fails_and_the_rest_is_said_to_be_unchecked(aren
     report = validate_archive(Request(arena.submit("Honest"))).report
     assert (report.verdict, report.exit_code) == ("incomplete", 3)
     assert {check.name for check in report.checks if check.status == "could not check"} >= {
-        "suite and n", "task versions", "scores recomputed", "memorisation", "earlier entries",
-    }  # fmt: skip
+        "suite and n",
+        "task versions",
+        "scores recomputed",
+        "memorisation",
+        "earlier entries",
+    }
 
 
 def test_a_suite_that_is_not_at_hand_leaves_scores_unchecked(arena: Arena, tmp_path: Path) -> None:

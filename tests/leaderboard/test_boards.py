@@ -21,8 +21,9 @@ BOARDS = [pytest.param(folder, id=folder.name) for folder in list_boards()]
 
 def test_there_is_a_board_of_the_phantom_and_one_of_tissue() -> None:
     assert {folder.name: load_board(folder).kind for folder in list_boards()} == {
-        "phantom": "phantom", "tissue": "tissue",
-    }  # fmt: skip
+        "phantom": "phantom",
+        "tissue": "tissue",
+    }
 
 
 @pytest.mark.parametrize("folder", BOARDS)

@@ -37,9 +37,16 @@ def test_an_honest_submission_passes_every_check(arena: Arena) -> None:
     report = arena.check(arena.submit("Honest")).report
     assert (reasons(arena.check(arena.submit("Honest"))), report.verdict, report.exit_code) == ({}, "accepted", 0)
     assert {check.name for check in report.checks if check.status == "passed"} >= {
-        "manifest", "identities", "sample digests", "feature digests", "prompts and seeds", "features of the images",
-        "scores recomputed", "memorisation", "earlier entries",
-    }  # fmt: skip
+        "manifest",
+        "identities",
+        "sample digests",
+        "feature digests",
+        "prompts and seeds",
+        "features of the images",
+        "scores recomputed",
+        "memorisation",
+        "earlier entries",
+    }
 
 
 def test_an_edited_score(arena: Arena) -> None:

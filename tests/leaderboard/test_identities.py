@@ -120,13 +120,15 @@ def test_attribute_control_follows_from_its_confusion_matrices(
         template = dict(score["values"]["cosine"], contributions=None, interval=None, floor=None, ceiling=None)
         template |= {"percent_of_range": None, "unit": "fraction"}
         score |= {
-            "task": "attribute-control", "key": "attribute-control[phantom-clip]", "n": 8,
+            "task": "attribute-control",
+            "key": "attribute-control[phantom-clip]",
+            "n": 8,
             "values": {
                 "weighted_f1": dict(template, value=0.75),
                 "percent_of_real": dict(template, value=75.0, headline=False),
             },
             "details": {"attributes": {"tumour": whole}},
-        }  # fmt: skip
+        }
         record["plan"]["tasks"].append("attribute-control[phantom-clip]@1")
         record["plan"]["counts"]["variants"] = 8
 

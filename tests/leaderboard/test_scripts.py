@@ -18,9 +18,14 @@ def call(script: str, *arguments: str | Path, cwd: Path, **env: str) -> subproce
     """Run a script with this interpreter's commands first in the path."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return subprocess.run(
-        [ROOT / "leaderboards" / script, *arguments], cwd=cwd, env={**os.environ, "PATH": path, **env},
-        capture_output=True, text=True, timeout=900, check=False,
-    )  # fmt: skip
+        [ROOT / "leaderboards" / script, *arguments],
+        cwd=cwd,
+        env={**os.environ, "PATH": path, **env},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
 
 
 def git(*arguments: str, cwd: Path) -> str:

@@ -50,9 +50,13 @@ def test_run_submit_validate_add_rank_and_build(cli, plugin: dict[str, str], tmp
     """The documented commands, with a smaller suite and a board for it."""
     commands = documented_commands()
     assert [" ".join(words[1:3]) for words in commands] == [
-        "run --model", "submit runs/runs/RUN", "leaderboard validate", "leaderboard add", "leaderboard rank",
+        "run --model",
+        "submit runs/runs/RUN",
+        "leaderboard validate",
+        "leaderboard add",
+        "leaderboard rank",
         "leaderboard build",
-    ]  # fmt: skip
+    ]
     run, submit, validate, add, rank, build = (words[1:] for words in commands)
     place = run.index("--n")
     run[place : place + 2] = shlex.split(SMALL)
@@ -101,6 +105,8 @@ def test_the_adapter_in_the_archive_is_the_package(cli, plugin: dict[str, str], 
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, check=True)
     found = json.loads(done.stdout)
     assert (found["target"], found["package"], found["version"]) == (
-        "bench_plugin.generator:Stripes", "bench-plugin", "0.1.0",
-    )  # fmt: skip
+        "bench_plugin.generator:Stripes",
+        "bench-plugin",
+        "0.1.0",
+    )
     assert found["files"] == len(list((ROOT / "tests/plugin/src/bench_plugin").glob("*.py")))

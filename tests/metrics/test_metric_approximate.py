@@ -71,8 +71,12 @@ def test_a_query_in_an_empty_corner_is_searched_exactly() -> None:
 
 def test_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     query, bank = sets(rows=70, queries=9)
-    for changes, problem in (({"k": 71}, "too few for 71"), ({"lists": 71}, "more than the 70 rows"),
-                             ({"probes": 0}, "probes: 0"), ({"sample": 0}, "sample: 0")):  # fmt: skip
+    for changes, problem in (
+        ({"k": 71}, "too few for 71"),
+        ({"lists": 71}, "more than the 70 rows"),
+        ({"probes": 0}, "probes: 0"),
+        ({"sample": 0}, "sample: 0"),
+    ):
         with pytest.raises(ValueError, match=problem):
             approximate_neighbours(query, bank, **changes)
     with pytest.raises(ValueError, match="too large for float32"):

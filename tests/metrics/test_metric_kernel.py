@@ -84,9 +84,13 @@ def test_unbiased_mmd_equals_brute_force(n: int, m: int) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.integers(0, 2**31 - 1), st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 7, 8, 1024]),
-    st.sampled_from([5, 16, 512]), st.booleans(),
-)  # fmt: skip
+    st.integers(0, 2**31 - 1),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.sampled_from([1, 7, 8, 1024]),
+    st.sampled_from([5, 16, 512]),
+    st.booleans(),
+)
 def test_row_sums_equal_brute_force_in_tiles_of_any_size(
     seed: int, n: int, m: int, rows_at_once: int, columns_at_once: int, threads: bool
 ) -> None:

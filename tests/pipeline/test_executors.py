@@ -225,9 +225,10 @@ def test_parts_that_are_merged_are_the_whole(
         assert f"Part {number} of 3 is complete" in ended.output
     assert not list(tmp_path.rglob("record.json"))
     merged = CliRunner().invoke(
-        app, ["merge", *map(str, dict.fromkeys(parts)), "--out", str(tmp_path / "whole"), "--json"],
+        app,
+        ["merge", *map(str, dict.fromkeys(parts)), "--out", str(tmp_path / "whole"), "--json"],
         catch_exceptions=False,
-    )  # fmt: skip
+    )
     assert merged.exit_code == 0
     (path,) = (tmp_path / "whole").glob("runs/*/record.json")
     assert record(RunRecord.model_validate_json(path.read_text())) == alone[1]

@@ -30,9 +30,14 @@ Output = pytest.CaptureFixture[str]
 @pytest.fixture
 def options(small_tiles: Path) -> Options:
     return Options(
-        model="probe_adapters:Ticking", suite="folder", data=str(small_tiles), tasks=("frechet-distance",), n=20,
-        seeds=2, encoders=("probe_adapters:TickingEncoder",),
-    )  # fmt: skip
+        model="probe_adapters:Ticking",
+        suite="folder",
+        data=str(small_tiles),
+        tasks=("frechet-distance",),
+        n=20,
+        seeds=2,
+        encoders=("probe_adapters:TickingEncoder",),
+    )
 
 
 def probed(plan: Plan, out: Path) -> tuple[Probe, Forecast]:
@@ -78,9 +83,20 @@ def test_what_is_in_the_store_costs_nothing_more(options: Options, tmp_path: Pat
 def test_a_real_run_takes_what_was_foretold(small_tiles: Path, tmp_path: Path, capsys: Output) -> None:
     nap = 0.5
     arguments = [
-        "--model", "probe_adapters:Sleeping", "--model-arg", f"nap={nap}", "--suite", "folder", "--data",
-        str(small_tiles), "--tasks", "frechet-distance", "--out", str(tmp_path), "--json",
-    ]  # fmt: skip
+        "--model",
+        "probe_adapters:Sleeping",
+        "--model-arg",
+        f"nap={nap}",
+        "--suite",
+        "folder",
+        "--data",
+        str(small_tiles),
+        "--tasks",
+        "frechet-distance",
+        "--out",
+        str(tmp_path),
+        "--json",
+    ]
     assert invoke(["plan", "--probe", *arguments]) == 0
     document = json.loads(capsys.readouterr().out)
     foretold = document["forecast"]
@@ -165,8 +181,13 @@ def test_the_terminal_says_so(small_tiles: Path, tmp_path: Path, capsys: Output)
 
 def test_a_faulty_generator_is_named(small_tiles: Path, tmp_path: Path) -> None:
     plan = make_plan(
-        Options(model="adapters:Faulty", model_arguments={"fault": "raises"}, suite="folder", data=str(small_tiles),
-                tasks=("frechet-distance",))
-    )  # fmt: skip
+        Options(
+            model="adapters:Faulty",
+            model_arguments={"fault": "raises"},
+            suite="folder",
+            data=str(small_tiles),
+            tasks=("frechet-distance",),
+        )
+    )
     with pytest.raises(GeneratorError, match="the cat stepped on the cable"):
         probed(plan, tmp_path)

@@ -222,7 +222,7 @@ def test_a_run_uses_each_request_once(small_tiles: Path, tmp_path: Path) -> None
     log = tmp_path / "calls.tsv"
     chosen = Options(
         model="adapters:Painter", model_arguments={"log": str(log)}, suite="folder", data=str(small_tiles), seeds=2
-    )  # fmt: skip
+    )
     record = evaluate(chosen, tmp_path / "out")
     calls = log.read_text().splitlines()
     assert len(calls) == len(set(calls)) == record.timing.images_generated

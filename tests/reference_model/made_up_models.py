@@ -63,10 +63,18 @@ def tiny_pipeline(heads: int = 2, head_width: int = 12, sample_size: int = 8, **
     torch.manual_seed(7)
     tokenizer = build_tokenizer(PROMPTS)
     transformer = PixArtTransformer2DModel(
-        num_attention_heads=heads, attention_head_dim=head_width, in_channels=16, out_channels=16, num_layers=2,
-        cross_attention_dim=heads * head_width, sample_size=sample_size, patch_size=2, interpolation_scale=0.5,
-        use_additional_conditions=False, caption_channels=32,
-    )  # fmt: skip
+        num_attention_heads=heads,
+        attention_head_dim=head_width,
+        in_channels=16,
+        out_channels=16,
+        num_layers=2,
+        cross_attention_dim=heads * head_width,
+        sample_size=sample_size,
+        patch_size=2,
+        interpolation_scale=0.5,
+        use_additional_conditions=False,
+        caption_channels=32,
+    )
     vae = PatchCode(width=8, pixel_width=8, blocks=1).fit(torch.rand(4, 3, 32, 32) * 2 - 1)
     defaults: dict[str, Any] = {"max_text_tokens": 24, "max_prototypes": 8, "expansion_tokens": 6}
     pipeline = UniPathPipeline(

@@ -47,8 +47,10 @@ def test_prototypes_are_real_training_tiles_with_their_own_features(suite: Folde
     for row, name in enumerate(bank.content.ids):
         sample = samples[name]
         assert (sample.split, sample.prompt, sample.group) == (
-            "train", bank.content.captions[row], bank.content.groups[row],
-        )  # fmt: skip
+            "train",
+            bank.content.captions[row],
+            bank.content.groups[row],
+        )
         image = suite.load(sample)
         np.testing.assert_array_equal(bank.image(row), image)  # 48 px: smaller than the thumbnails' bound
         np.testing.assert_array_equal(bank.content.payload[row], Bookkeeper().embed_images(image[None])[0])

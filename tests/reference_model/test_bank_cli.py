@@ -18,8 +18,21 @@ JOINT = "test_bank_made_up:Bookkeeper"
 @pytest.fixture(scope="module")
 def bank(small_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("cli") / "bank"
-    done = call("build", "--suite", "folder", "--data", small_tiles, "--encoder", JOINT, "--size", 12, "--out", out,
-                "--max-share", 1)  # fmt: skip
+    done = call(
+        "build",
+        "--suite",
+        "folder",
+        "--data",
+        small_tiles,
+        "--encoder",
+        JOINT,
+        "--size",
+        12,
+        "--out",
+        out,
+        "--max-share",
+        1,
+    )
     assert "12 of 80 tiles" in done
     return out
 

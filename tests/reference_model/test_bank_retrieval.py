@@ -89,15 +89,24 @@ def test_at_most_four_keywords_are_used(tmp_path: Path) -> None:
     bank = load_bank(made_up_bank(tmp_path, rule=rule), retrieval=Compass())
     assert bank.keywords("gland north ring cell") == ["cell", "ring"]
     assert RetrievalRule().model_dump() == {
-        "text_text": 4, "text_image": 4, "keywords": 4, "per_keyword": 2, "limit": 16, "seed": 0,
-    }  # fmt: skip
+        "text_text": 4,
+        "text_image": 4,
+        "keywords": 4,
+        "per_keyword": 2,
+        "limit": 16,
+        "seed": 0,
+    }
 
 
 def test_the_union_is_cut_by_rank_then_by_the_number_of_routes(bank: PrototypeBank) -> None:
     hits = [
-        Hit(0, "text-text", 0, 0.9), Hit(1, "text-text", 1, 0.8), Hit(1, "text-image", 1, 0.8),
-        Hit(2, "keyword", 1, None, "gland"), Hit(3, "keyword", 0, None, "gland"), Hit(3, "text-image", 0, 0.9),
-    ]  # fmt: skip
+        Hit(0, "text-text", 0, 0.9),
+        Hit(1, "text-text", 1, 0.8),
+        Hit(1, "text-image", 1, 0.8),
+        Hit(2, "keyword", 1, None, "gland"),
+        Hit(3, "keyword", 0, None, "gland"),
+        Hit(3, "text-image", 0, 0.9),
+    ]
     # Row 3: best rank 0 by two hits; row 0: rank 0 by one; row 1: rank 1 by two; row 2: rank 1 by one.
     united = bank._retriever.unite("any", hits, 16)
     assert [row for row, _ in united] == [3, 0, 1, 2]
@@ -165,8 +174,9 @@ def test_the_process_and_its_hash_seed_make_no_difference(bank: PrototypeBank, f
     own = os.environ.get("PYTHONHASHSEED")
     seed = "1" if own != "1" else "2"
     environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": f"{here}{os.pathsep}{here.parents[1]}"}
-    done = subprocess.run([sys.executable, "-c", code, folder, *PROMPTS], env=environment, capture_output=True,
-                          text=True, check=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code, folder, *PROMPTS], env=environment, capture_output=True, text=True, check=True
+    )
     assert json.loads(done.stdout) == [list(bank.retrieve(p).ids) for p in PROMPTS]
 
 

@@ -145,8 +145,10 @@ def test_a_filter_file_may_mix_phrases_and_json(tmp_path: Path) -> None:
     assert read_phrases(path) == {"signet ring", "clear cell", "necrosis"}
 
 
-@pytest.mark.parametrize("line", ['{"phrase": ', "{}", '{"phrase": 3}', '{"phrase": "a", "term": "b"}', "[1]",
-                                  '{"phrase": "a", "keep": "no"}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "line",
+    ['{"phrase": ', "{}", '{"phrase": 3}', '{"phrase": "a", "term": "b"}', "[1]", '{"phrase": "a", "keep": "no"}'],
+)
 def test_a_line_that_is_no_phrase_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "vocabulary.txt"
     path.write_text(f"gland\n{line}\n")

@@ -24,10 +24,22 @@ from reference_model.shard_writer import Entry, ShardWriter
 from unipath_bench import DataError, MissingError, UsageError
 
 FULL = Sizes(
-    hidden=3584, layers=28, heads=28, kv_heads=4, intermediate=18944, vocabulary=152064, vision_hidden=1280,
-    vision_layers=32, vision_intermediate=3420, n_query=64, feature=1536, dit_heads=16, head_width=72, dit_layers=28,
+    hidden=3584,
+    layers=28,
+    heads=28,
+    kv_heads=4,
+    intermediate=18944,
+    vocabulary=152064,
+    vision_hidden=1280,
+    vision_layers=32,
+    vision_intermediate=3420,
+    n_query=64,
+    feature=1536,
+    dit_heads=16,
+    head_width=72,
+    dit_layers=28,
     sample=48,
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")

@@ -56,8 +56,11 @@ def test_the_request_holds_the_image_the_instruction_and_the_sampling(
     assert request.headers["authorization"] == "Bearer s3cret"
     body = json.loads(request.content)
     assert {k: body[k] for k in ("model", "max_tokens", "temperature", "seed")} == {
-        "model": "m", "max_tokens": 50, "temperature": 0.0, "seed": 0,
-    }  # fmt: skip
+        "model": "m",
+        "max_tokens": 50,
+        "temperature": 0.0,
+        "seed": 0,
+    }
     text, picture = body["messages"][0]["content"]
     assert "histology" in text["text"]
     encoded = picture["image_url"]["url"].removeprefix("data:image/png;base64,")
@@ -79,8 +82,16 @@ def test_what_was_answered_is_not_asked_again(tmp_path: Path) -> None:
     assert len(asked_anew) == 1
 
 
-@pytest.mark.parametrize("failure", [(500, "down"), (429, {"error": "slow down"}), (503, "later"),
-                                     httpx.ConnectError("refused"), httpx.ReadTimeout("slow")])  # fmt: skip
+@pytest.mark.parametrize(
+    "failure",
+    [
+        (500, "down"),
+        (429, {"error": "slow down"}),
+        (503, "later"),
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("slow"),
+    ],
+)
 def test_passing_failures_are_tried_again(tmp_path: Path, failure: Any) -> None:
     captioner, asked = endpoint(tmp_path, failure, failure, (200, completion("at last")))
     assert captioner.caption(IMAGE, SAMPLE) == "at last"
@@ -98,8 +109,9 @@ def test_a_failure_that_stays_stops_the_run(tmp_path: Path) -> None:
     assert again.caption(IMAGE, SAMPLE) == "up again"  # a logged failure is no answer
 
 
-@pytest.mark.parametrize(("status", "error"), [(401, MissingError), (403, MissingError), (404, DataError),
-                                               (400, DataError)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, MissingError), (403, MissingError), (404, DataError), (400, DataError)]
+)
 def test_hopeless_failures_are_not_tried_again(tmp_path: Path, status: int, error: type[Exception]) -> None:
     captioner, asked = endpoint(tmp_path, (status, "no"))
     with pytest.raises(error, match=f"HTTP {status} no"):
@@ -156,8 +168,9 @@ def test_captioners_are_named(tmp_path: Path) -> None:
     function = load_captioner("test_curation_made_up:by_environment", {"word": "field"}, log)
     assert function.caption(IMAGE, SAMPLE) == "a field of 16 pixels"
     assert function.fingerprint == {
-        "captioner": "test_curation_made_up:by_environment", "arguments": {"word": "field"},
-    }  # fmt: skip
+        "captioner": "test_curation_made_up:by_environment",
+        "arguments": {"word": "field"},
+    }
     http = load_captioner("http", {"url": "http://localhost:9/v1", "model": "m"}, log)
     assert http.fingerprint["model"] == "m"
 

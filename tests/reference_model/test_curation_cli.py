@@ -48,9 +48,27 @@ def test_a_run_writes_set_report_and_sheets(tiles: Path, tmp_path: Path) -> None
 
 def test_parquet_in_and_out_with_a_function_that_captions(tiles: Path, tmp_path: Path) -> None:
     call("run", "--data", tiles, "--out", tmp_path / "one", "--encoder", "none", "--format", "parquet", "--no-sheets")
-    call("run", "--suite", "parquet", "--data", tmp_path / "one" / "dataset", "--out", tmp_path / "two",
-         "--bound", "least_tissue=0", "--hash-distance", -1, "--similarity", 2, "--captioner",
-         "test_curation_made_up:by_environment", "--captioner-arg", "word=field", "--format", "parquet")  # fmt: skip
+    call(
+        "run",
+        "--suite",
+        "parquet",
+        "--data",
+        tmp_path / "one" / "dataset",
+        "--out",
+        tmp_path / "two",
+        "--bound",
+        "least_tissue=0",
+        "--hash-distance",
+        -1,
+        "--similarity",
+        2,
+        "--captioner",
+        "test_curation_made_up:by_environment",
+        "--captioner-arg",
+        "word=field",
+        "--format",
+        "parquet",
+    )
     one, two = ParquetSuite(tmp_path / "one" / "dataset"), ParquetSuite(tmp_path / "two" / "dataset")
     assert [s.id for s in one.samples()] == [s.id for s in two.samples()]
     assert {s.prompt for s in two.samples()} == {"a field of 96 pixels"}
@@ -59,10 +77,13 @@ def test_parquet_in_and_out_with_a_function_that_captions(tiles: Path, tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--format", "zip"), "zip"), (("--bound", "least_fun=1"), "least_fun"), (("--captioner", "x"), "captioner"),
-        (("--split", "dev"), "dev"), (("--encoder", "none", "--target", "3"), "Sampling"),
+        (("--format", "zip"), "zip"),
+        (("--bound", "least_fun=1"), "least_fun"),
+        (("--captioner", "x"), "captioner"),
+        (("--split", "dev"), "dev"),
+        (("--encoder", "none", "--target", "3"), "Sampling"),
     ],
-)  # fmt: skip
+)
 def test_wrong_usage_is_told(tiles: Path, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         call("run", "--data", tiles, "--out", tmp_path, *arguments)

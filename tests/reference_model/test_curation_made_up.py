@@ -14,8 +14,12 @@ from unipath_bench import Sample
 from unipath_bench.suites.folder import FolderSuite
 
 FAULTS = {
-    "blurred": "out of focus", "uniform": "near-uniform", "inked": "pen", "grey": "no stain", "broken": "unreadable",
-}  # fmt: skip
+    "blurred": "out of focus",
+    "uniform": "near-uniform",
+    "inked": "pen",
+    "grey": "no stain",
+    "broken": "unreadable",
+}
 COPIES = {"train/copy.png": "train/good03.png", "train/leak.png": "test/good00.png"}
 
 

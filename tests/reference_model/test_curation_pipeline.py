@@ -142,8 +142,11 @@ def test_the_folder_is_a_suite_with_the_same_pixels(whole: tuple[Result, Path], 
     for sample, caption in zip(result.kept, result.captions, strict=True):
         copy = written[sample.id]
         assert (copy.split, copy.prompt, copy.labels, copy.group) == (
-            sample.split, caption, sample.labels, sample.group,
-        )  # fmt: skip
+            sample.split,
+            caption,
+            sample.labels,
+            sample.group,
+        )
         np.testing.assert_array_equal(again.load(copy), suite.load(sample))
 
 
@@ -157,8 +160,11 @@ def test_parquet_is_a_suite_with_the_same_pixels(
     for sample, caption in zip(result.kept, result.captions, strict=True):
         copy = samples[sample.id]
         assert (copy.split, copy.prompt, copy.labels, copy.group) == (
-            sample.split, caption, sample.labels, sample.group,
-        )  # fmt: skip
+            sample.split,
+            caption,
+            sample.labels,
+            sample.group,
+        )
         np.testing.assert_array_equal(again.load(copy), suite.load(sample))
     assert not write_dataset(suite, result, tmp_path / "set", "parquet")  # there already
     assert write_dataset(suite, result, tmp_path / "set", "folder")  # in another form: replaced

@@ -51,10 +51,15 @@ def test_shares_are_counted_by_hand() -> None:
 @pytest.mark.parametrize(
     ("measure_name", "bad", "reason"),
     [
-        ("tissue", 0.1, "little tissue"), ("contrast", 2.0, "near-uniform"), ("focus", -1.8, "out of focus"),
-        ("pen", 0.1, "pen"), ("dark", 0.4, "dark artefact"), ("chroma", 3.0, "no stain"), ("clipped", 0.2, "clipped"),
+        ("tissue", 0.1, "little tissue"),
+        ("contrast", 2.0, "near-uniform"),
+        ("focus", -1.8, "out of focus"),
+        ("pen", 0.1, "pen"),
+        ("dark", 0.4, "dark artefact"),
+        ("chroma", 3.0, "no stain"),
+        ("clipped", 0.2, "clipped"),
     ],
-)  # fmt: skip
+)
 def test_each_bound_has_its_reason(measure_name: str, bad: float, reason: str) -> None:
     values = {name: getattr(GOOD, name) for name in GOOD.__slots__}
     assert faults(GOOD, Bounds()) == []

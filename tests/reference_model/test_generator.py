@@ -42,9 +42,13 @@ def generator(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Generator:
 
 def request(index: int, **changes: Any) -> Request:
     plain: dict[str, Any] = {
-        "sample_id": f"s{index}", "prompt": PROMPTS[index % 3], "seed": 2**62 + index, "replicate": 0,
-        "height": 32, "width": 32,
-    }  # fmt: skip
+        "sample_id": f"s{index}",
+        "prompt": PROMPTS[index % 3],
+        "seed": 2**62 + index,
+        "replicate": 0,
+        "height": 32,
+        "width": 32,
+    }
     return Request(**{**plain, **changes})
 
 

@@ -30,8 +30,16 @@ def test_words_and_marks_are_tokens_in_order_of_count() -> None:
     tokenizer = build_tokenizer(TEXTS, turns=())
     # Five special tokens; "necrosis" twice; then the rest of both texts and the three roles, by the alphabet.
     assert tokenizer.convert_ids_to_tokens(range(5, 14)) == [
-        "necrosis", ",", ";", "assistant", "mitoses", "sheets", "solid", "system", "user",
-    ]  # fmt: skip
+        "necrosis",
+        ",",
+        ";",
+        "assistant",
+        "mitoses",
+        "sheets",
+        "solid",
+        "system",
+        "user",
+    ]
     assert tokenizer("Necrosis, MITOSES of")["input_ids"] == [5, 6, 9, 1]
     assert tokenizer.decode([1]) == UNKNOWN
     assert query_token_id(tokenizer) == tokenizer.convert_tokens_to_ids(QUERY) == 4

@@ -133,9 +133,13 @@ def test_the_null_context_is_zeros_under_the_same_mask(
 
     monkeypatch.setattr(pipeline.transformer, "forward", spy)
     pipeline(
-        PROMPTS, prototypes=features, num_inference_steps=1, output_type="latent", cache_context=False,
+        PROMPTS,
+        prototypes=features,
+        num_inference_steps=1,
+        output_type="latent",
+        cache_context=False,
         generator=[torch.Generator().manual_seed(i) for i in range(2)],
-    )  # fmt: skip
+    )
     (call,) = calls
     null, conditional = call["encoder_hidden_states"].chunk(2)
     masks = call["encoder_attention_mask"].chunk(2)

@@ -76,11 +76,16 @@ def test_cached_keys_and_values_change_nothing(
     """Against the stock path; with no stream on, every place of the context is masked."""
     drawn = [
         pipeline(
-            list(PROMPTS), generator=generators(1, 2, 3), guidance_scale=guidance, streams=streams,
-            num_inference_steps=4, output_type="latent", cache_context=cached,
+            list(PROMPTS),
+            generator=generators(1, 2, 3),
+            guidance_scale=guidance,
+            streams=streams,
+            num_inference_steps=4,
+            output_type="latent",
+            cache_context=cached,
         ).images
         for cached in (True, False)
-    ]  # fmt: skip
+    ]
     assert (drawn[0] - drawn[1]).abs().max() <= 1e-6 * drawn[1].abs().max()
 
 
@@ -182,9 +187,13 @@ def test_strength_one_is_text_to_image_and_zero_gives_the_image_back(pipeline: U
 
     steps: list[int] = []
     half = pipeline(
-        PROMPTS[0], generator=generators(1), image=reference, strength=0.5,
-        callback_on_step_end=lambda *a: steps.append(a[1]) or {}, **arguments,
-    ).images  # fmt: skip
+        PROMPTS[0],
+        generator=generators(1),
+        image=reference,
+        strength=0.5,
+        callback_on_step_end=lambda *a: steps.append(a[1]) or {},
+        **arguments,
+    ).images
     assert steps == [0, 1]
     distance = [np.abs(result - seen.numpy()).mean() for result in (none.images[0], half[0], plain[0])]
     assert distance[0] < distance[1] < distance[2]

@@ -25,9 +25,15 @@ class Quarters(ImageEncoder):
     """The mean red and green of each quarter of an image."""
 
     card = EncoderCard(
-        name="quarters", revision="1", dimension=2, input_size=16, resize="none", mean=(0, 0, 0), std=(1, 1, 1),
+        name="quarters",
+        revision="1",
+        dimension=2,
+        input_size=16,
+        resize="none",
+        mean=(0, 0, 0),
+        std=(1, 1, 1),
         licence="MIT",
-    )  # fmt: skip
+    )
 
     def embed_images(self, images: RGBBatch) -> Features:
         return self.embed_patches(images).mean(axis=(1, 2))
@@ -80,9 +86,10 @@ def test_what_a_block_shows_is_seen_once_a_call_and_only_within() -> None:
     targets = np.ones((8, 1, 4, 2), np.float16)
     alignment = Alignment(model, targets, 1, 0, torch.device("cpu"))
     inputs = {
-        "encoder_hidden_states": torch.randn(3, 6, 16), "encoder_attention_mask": torch.ones(3, 6, dtype=torch.bool),
+        "encoder_hidden_states": torch.randn(3, 6, 16),
+        "encoder_attention_mask": torch.ones(3, 6, dtype=torch.bool),
         "timestep": torch.tensor([1, 2, 3]),
-    }  # fmt: skip
+    }
     with alignment.shown() as seen:
         model(torch.randn(3, 16, 4, 4), **inputs)
     model(torch.randn(3, 16, 4, 4), **inputs)
@@ -122,9 +129,11 @@ def test_attention_in_single_precision_is_the_stock_attention() -> None:
         torch.nn.init.normal_(parameter, std=0.2, generator=generator)
     mask = torch.tensor([[True, True, False], [True, False, False]])
     inputs = {
-        "encoder_hidden_states": torch.randn(2, 3, 16, generator=generator), "encoder_attention_mask": mask,
-        "timestep": torch.tensor([10, 900]), "return_dict": False,
-    }  # fmt: skip
+        "encoder_hidden_states": torch.randn(2, 3, 16, generator=generator),
+        "encoder_attention_mask": mask,
+        "timestep": torch.tensor([10, 900]),
+        "return_dict": False,
+    }
     latents = torch.randn(2, 16, 4, 4, generator=generator)
     stock = model(latents, **inputs)[0]
     model.set_attn_processor(SinglePrecisionAttention())  # type: ignore[operator]

@@ -77,8 +77,10 @@ def test_what_the_transformer_the_language_model_and_the_bank_read_of_a_tile() -
     source = PhantomSource(samples, data, seed=1)
     for row, sample in enumerate(samples):
         raw, read, complete = source.of_tile(row, 1).text, source.for_reading(row, 1), source.complete(row, 1)
-        found = [(says(t, "deposit", sample.labels["deposit"]), says(t, "hemorrhage", sample.labels["hemorrhage"]))
-                 for t in (raw, read, complete)]  # fmt: skip
+        found = [
+            (says(t, "deposit", sample.labels["deposit"]), says(t, "hemorrhage", sample.labels["hemorrhage"]))
+            for t in (raw, read, complete)
+        ]
         assert found == [(False, True), (False, False), (True, True)]
 
 

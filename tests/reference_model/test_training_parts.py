@@ -125,9 +125,13 @@ def test_a_batch_is_dealt_out_evenly(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="3 processes"):
         Loop(
-            Bowl(), ScheduleConfig(steps=1, batch_size=4, rate=1.0), tmp_path, Three(),  # type: ignore[arg-type]
-            Silent(), Tracker(tmp_path),
-        )  # fmt: skip
+            Bowl(),
+            ScheduleConfig(steps=1, batch_size=4, rate=1.0),
+            tmp_path,
+            Three(),  # type: ignore[arg-type]
+            Silent(),
+            Tracker(tmp_path),
+        )
 
 
 def test_a_gradient_that_is_not_finite_is_an_error(tmp_path: Path) -> None:

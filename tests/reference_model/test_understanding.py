@@ -143,17 +143,29 @@ def qwen() -> UniPathPipeline:
     ids = dict(zip(VISION_TOKENS, tokenizer.convert_tokens_to_ids(VISION_TOKENS), strict=True))
     config = Qwen2_5_VLConfig(
         text_config={
-            "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
-            "num_attention_heads": 2, "num_key_value_heads": 2,
+            "vocab_size": len(tokenizer),
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
             "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2, 3, 3]},
         },
         vision_config={
-            "depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 32,
-            "patch_size": 14, "window_size": 56, "fullatt_block_indexes": [1],
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_heads": 2,
+            "out_hidden_size": 32,
+            "patch_size": 14,
+            "window_size": 56,
+            "fullatt_block_indexes": [1],
         },
-        image_token_id=ids["<|image_pad|>"], video_token_id=ids["<|video_pad|>"],
-        vision_start_token_id=ids["<|vision_start|>"], vision_end_token_id=ids["<|vision_end|>"],
-    )  # fmt: skip
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        vision_start_token_id=ids["<|vision_start|>"],
+        vision_end_token_id=ids["<|vision_end|>"],
+    )
     torch.manual_seed(3)
     model = randomised(Qwen2_5_VLForConditionalGeneration(config), 4, 0.1).eval()
     processor = Qwen2_5_VLProcessor(
@@ -178,9 +190,12 @@ def test_qwen_is_asked_for_a_letter(qwen: UniPathPipeline) -> None:
     of_image = ids == tokenizer.convert_tokens_to_ids("<|image_pad|>")
     with torch.no_grad():
         logits = qwen.language_model(
-            input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=patches["pixel_values"],
-            image_grid_thw=patches["image_grid_thw"], mm_token_type_ids=of_image.int(),
-        ).logits[0, -1]  # fmt: skip
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            pixel_values=patches["pixel_values"],
+            image_grid_thw=patches["image_grid_thw"],
+            mm_token_type_ids=of_image.int(),
+        ).logits[0, -1]
     letters = [tokenizer.convert_tokens_to_ids(letter) for letter in ("a", "b", "c")]
     assert len({*letters, tokenizer.unk_token_id}) == 4
     expected = torch.softmax(logits[letters].double(), dim=0)

@@ -32,23 +32,41 @@ def configuration(**changes: Any) -> TrainingConfig:
         "micro_batch": 3,
         "data": {"suite": phantom(301, 70), "tiles": 70, "side": 16, "captions": 2, "hidden": {"deposit": 0.5}},
         "code": {
-            "kind": "patch", "width": 8, "pixel_width": 8, "blocks": 1, "fitted_to": 32,
+            "kind": "patch",
+            "width": 8,
+            "pixel_width": 8,
+            "blocks": 1,
+            "fitted_to": 32,
             "schedule": schedule(3, ema=0.9),
         },
         "language": {
-            "kind": "tiny", "hidden_size": 16, "layers": 1, "heads": 2, "vocabulary_captions": 400,
+            "kind": "tiny",
+            "hidden_size": 16,
+            "layers": 1,
+            "heads": 2,
+            "vocabulary_captions": 400,
             "schedule": schedule(3),
         },
         "vision": {"width": 8, "schedule": schedule(3)},
         "bank": {
-            "suite": phantom(302, 24), "encoder": "texture", "retrieval": "none", "size": 12, "thumbnail": 8,
-            "least_count": 2, "rule": {"keywords": 3},
+            "suite": phantom(302, 24),
+            "encoder": "texture",
+            "retrieval": "none",
+            "size": 12,
+            "thumbnail": 8,
+            "least_count": 2,
+            "rule": {"keywords": 3},
         },
         "transformer": {
-            "heads": 2, "head_width": 8, "layers": 2, "n_query": 10, "max_text_tokens": 96, "max_prototypes": 6,
+            "heads": 2,
+            "head_width": 8,
+            "layers": 2,
+            "n_query": 10,
+            "max_text_tokens": 96,
+            "max_prototypes": 6,
         },
         "flow": {"neighbours": 0.5, "schedule": schedule(6, ema=0.9, decay=0.5)},
-    }  # fmt: skip
+    }
     return TrainingConfig.model_validate({**parts, **changes})
 
 

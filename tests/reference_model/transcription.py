@@ -109,9 +109,12 @@ def context(
     prototypes = linear(weights, "model.prototype_projector.2", hidden)
     width = raw.shape[1]
     parts = [
-        raw, torch.zeros(text_places - len(raw), width), semantic,
-        prototypes, torch.zeros(places - len(prototypes), width),
-    ]  # fmt: skip
+        raw,
+        torch.zeros(text_places - len(raw), width),
+        semantic,
+        prototypes,
+        torch.zeros(places - len(prototypes), width),
+    ]
     lengths = [len(p) for p in parts]
     mask = torch.cat([torch.full((n,), float(i in (0, 2, 3))) for i, n in enumerate(lengths)])
     return torch.cat(parts), mask

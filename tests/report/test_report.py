@@ -117,15 +117,26 @@ def test_everything_of_the_record_is_there(page: Page) -> None:
     exact = [data["value"] for data in page.all("data")]
     assert exact == [str(v.value) for s in record.scores for v in s.values.values()]
     for words in (
-        "One field: a smoke test.", "a yardstick, not a contestant", "30.1 to 52.4", "95%, grouped jackknife",
-        "Intervals are not computed for this task yet.", "memorisation flagged", "coupled", record.run_id,
-        record.plan.suite_revision, record.plan.model_digest, "scikit-learn", "2 shards, 572 rows",
+        "One field: a smoke test.",
+        "a yardstick, not a contestant",
+        "30.1 to 52.4",
+        "95%, grouped jackknife",
+        "Intervals are not computed for this task yet.",
+        "memorisation flagged",
+        "coupled",
+        record.run_id,
+        record.plan.suite_revision,
+        record.plan.model_digest,
+        "scikit-learn",
+        "2 shards, 572 rows",
         "breast lobular carcinoma",
-        "Published figures, quoted", "arXiv 2512.21058",
+        "Published figures, quoted",
+        "arXiv 2512.21058",
         "Further details of Colour gap (another package's task) are in the run record",
-        "not reported: authenticity (all of one group)", "200 (the training split has 143 images of its rarest class)",
+        "not reported: authenticity (all of one group)",
+        "200 (the training split has 143 images of its rarest class)",
         "unipath-bench run --model memoriser --suite folder --data PATH_TO/tiles --tiers 1-4 --n 572 --seeds 1",
-    ):  # fmt: skip
+    ):
         assert words in page.text, words
 
 
@@ -228,13 +239,18 @@ def _evil(value: Any) -> Any:
 @pytest.mark.parametrize(
     "details",
     [
-        {}, {"attributes": {}}, {"attributes": 3}, {"budgets": []}, {"budgets": [{"labels_per_class": 5}]},
+        {},
+        {"attributes": {}},
+        {"attributes": 3},
+        {"budgets": []},
+        {"budgets": [{"labels_per_class": 5}]},
         {"threshold": 1.0, "flagged": True},
         {"threshold": 0.0, "flagged": False, "distances": {"generated": [0.0, 0.0], "real": [0.0, 0.0]}},
-        {"rows": [[1, 2]], "not_reported": {"x": "why"}}, {"not_reported": "nothing"},
+        {"rows": [[1, 2]], "not_reported": {"x": "why"}},
+        {"not_reported": "nothing"},
         {"attributes": {"a": {"classes": ["x"], "weighted_f1": 0.0, "confusion": [[0]]}}},
     ],
-)  # fmt: skip
+)
 def test_any_details_of_a_third_party_make_a_page(details: dict[str, Any]) -> None:
     odd = made_up.score(
         "odd", 4, "Odd", {"x": made_up.value(1.0, "X", "lower", (1.0, 2.0))}, encoder=None, details=details

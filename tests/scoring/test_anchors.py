@@ -25,10 +25,18 @@ from unipath_bench.scoring.not_computable import NotComputable
 
 def _spec(**anchors: object) -> TaskSpec:
     values = {name: {"title": name, "direction": "higher", "ceiling": kind} for name, kind in anchors.items()}
-    return TaskSpec.model_validate({
-        "name": "probe", "tier": 1, "version": 1, "title": "t", "summary": "s", "metric": "m",
-        "headline": next(iter(values)), "values": values,
-    })  # fmt: skip
+    return TaskSpec.model_validate(
+        {
+            "name": "probe",
+            "tier": 1,
+            "version": 1,
+            "title": "t",
+            "summary": "s",
+            "metric": "m",
+            "headline": next(iter(values)),
+            "values": values,
+        }
+    )
 
 
 @metric("generated.images")

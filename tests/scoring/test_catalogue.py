@@ -13,9 +13,16 @@ from unipath_bench.registries import METRICS
 from unipath_bench.scoring.catalogue import load_tasks, select_tasks
 
 TASK = {
-    "name": "mine", "tier": 2, "version": 1, "title": "Mine", "summary": "A task.", "metric": "frechet",
-    "encoder": "@image", "headline": "distance", "values": {"distance": {"title": "Distance", "direction": "lower"}},
-}  # fmt: skip
+    "name": "mine",
+    "tier": 2,
+    "version": 1,
+    "title": "Mine",
+    "summary": "A task.",
+    "metric": "frechet",
+    "encoder": "@image",
+    "headline": "distance",
+    "values": {"distance": {"title": "Distance", "direction": "lower"}},
+}
 
 
 def _write(path: Path, **changes: object) -> Path:

@@ -33,9 +33,10 @@ from unipath_bench.scoring.control import attribute_control
 from unipath_bench.scoring.utility import synthetic_training
 
 KINDS = {
-    "linear": {"regularisation": [0.1, 1.0]}, "knn": {"k": [1, 5]},
+    "linear": {"regularisation": [0.1, 1.0]},
+    "knn": {"k": [1, 5]},
     "head": {"hidden": 8, "epochs": 30, "learning_rate": 0.02},
-}  # fmt: skip
+}
 
 
 def images_of(world: World, groups: int = 6) -> Labelled:
@@ -118,10 +119,14 @@ def test_the_head_is_the_network_that_torch_makes_of_its_weights() -> None:
     head = fit(Head(hidden=8, epochs=5), taught, 0)
     arrays = {name: torch.from_numpy(array) for name, array in head.kept().arrays.items()}
     network = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.GELU(), torch.nn.Linear(8, 2)).double()
-    network.load_state_dict({
-        "0.weight": arrays["hidden"].T, "0.bias": arrays["hidden_bias"], "2.weight": arrays["out"].T,
-        "2.bias": arrays["out_bias"],
-    })  # fmt: skip
+    network.load_state_dict(
+        {
+            "0.weight": arrays["hidden"].T,
+            "0.bias": arrays["hidden_bias"],
+            "2.weight": arrays["out"].T,
+            "2.bias": arrays["out_bias"],
+        }
+    )
     x = (torch.from_numpy(taught.features) - arrays["mean"]) * arrays["scale"]
     with torch.no_grad():
         peer = network(x).softmax(1).numpy()
@@ -140,9 +145,21 @@ def test_the_optimiser_steps_as_torchs() -> None:
         with torch.no_grad():
             gradient = torch.autograd.grad(loss, theirs)[0]
             adamw(
-                [theirs], [gradient], state[0], state[1], [], [torch.tensor(float(step))], foreach=False, amsgrad=False,
-                beta1=0.9, beta2=0.999, lr=0.1, weight_decay=0.05, eps=1e-8, maximize=False,
-            )  # fmt: skip
+                [theirs],
+                [gradient],
+                state[0],
+                state[1],
+                [],
+                [torch.tensor(float(step))],
+                foreach=False,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=0.1,
+                weight_decay=0.05,
+                eps=1e-8,
+                maximize=False,
+            )
         np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), atol=1e-12)
 
 

@@ -62,9 +62,10 @@ def test_shuffled_images_are_at_the_computed_chance() -> None:
 
 def test_headline_is_the_mean_over_attributes_and_per_cent_a_ratio_of_means() -> None:
     world = World(distance=12)
-    noise = {k: list(np.random.default_rng(i).choice(["x", "y"], n)) for i, (k, n) in enumerate(
-        {"train": 240, "reference": 120, "generated": 120}.items()
-    )}  # fmt: skip
+    noise = {
+        k: list(np.random.default_rng(i).choice(["x", "y"], n))
+        for i, (k, n) in enumerate({"train": 240, "reference": 120, "generated": 120}.items())
+    }
     found = attribute_control(_with_attribute(world.inputs(), "random", **noise))
     tables = found.details["attributes"]
     score = (tables["tissue"]["weighted_f1"] + tables["random"]["weighted_f1"]) / 2

@@ -34,10 +34,19 @@ def measured(inputs: ScoreInputs, *, score: float = 3.0, missing: bool = False) 
 
 def _spec(parameters: dict[str, object] | None = None, **more: object) -> TaskSpec:
     values = {"score": {"title": "Score", "direction": "lower", "floor": 1.0, "ceiling": 5.0}, **more}
-    return TaskSpec.model_validate({
-        "name": "probe", "tier": 2, "version": 1, "title": "t", "summary": "s", "metric": "m",
-        "parameters": parameters or {}, "headline": "score", "values": values,
-    })  # fmt: skip
+    return TaskSpec.model_validate(
+        {
+            "name": "probe",
+            "tier": 2,
+            "version": 1,
+            "title": "t",
+            "summary": "s",
+            "metric": "m",
+            "parameters": parameters or {},
+            "headline": "score",
+            "values": values,
+        }
+    )
 
 
 NOTHING = ScoreInputs({})

@@ -136,8 +136,11 @@ def test_through_the_command_line_in_the_published_layout(tmp_path: Path, capsys
     values = {name: value["value"] for name, value in copies["values"].items()}
     # Colours part the classes, so real tiles, their copies and both teach them without an error.
     assert values == {
-        "synthetic_weighted_f1": 1.0, "real_weighted_f1": 1.0, "both_weighted_f1": 1.0, "augmentation_gain": 0.0,
-    }  # fmt: skip
+        "synthetic_weighted_f1": 1.0,
+        "real_weighted_f1": 1.0,
+        "both_weighted_f1": 1.0,
+        "augmentation_gain": 0.0,
+    }
     details = copies["details"]
     assert details["classes"] == CLASSES
     # Ten slides: two are tested on, two set aside, and six train; two tiles a class and slide.

@@ -26,8 +26,12 @@ def test_training_images_handed_out_are_caught() -> None:
     assert found.details["exact_copies"] == 120
     assert (found.details["copied_groups"], found.details["train_groups"]) == (20, 40)  # six images a group
     assert found.details["pairs"][0] == {
-        "generated": "s0", "replicate": 0, "train": "t0", "distance": 0.0, "copied": True
-    }  # fmt: skip
+        "generated": "s0",
+        "replicate": 0,
+        "train": "t0",
+        "distance": 0.0,
+        "copied": True,
+    }
     assert len(found.details["pairs"]) == 12
 
 

@@ -29,11 +29,17 @@ CHEAP = {
     "synthetic_training": {"regularisation": [1.0], "budgets": [], "draws": 1},
 }
 HEADLINES = [
-    (frechet, "distance"), (kid, "distance"), (prdc, "coverage"), (clip_score, "cosine"),
-    (image_to_image_recall, "recall@10"), (text_to_image_recall, "recall@10"), (terminology_robustness, "paraphrased"),
-    (attribute_control, "weighted_f1"), (memorisation, "copied_fraction"),
+    (frechet, "distance"),
+    (kid, "distance"),
+    (prdc, "coverage"),
+    (clip_score, "cosine"),
+    (image_to_image_recall, "recall@10"),
+    (text_to_image_recall, "recall@10"),
+    (terminology_robustness, "paraphrased"),
+    (attribute_control, "weighted_f1"),
+    (memorisation, "copied_fraction"),
     (synthetic_training, "synthetic_weighted_f1"),
-]  # fmt: skip
+]
 
 
 def measured(metric: Metric, inputs: ScoreInputs) -> Measurement:

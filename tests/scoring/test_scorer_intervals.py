@@ -65,9 +65,13 @@ def test_unit_jackknife_equals_measuring_anew_without_each_patient(metric, name:
 def test_frechet_leaves_the_same_case_out_of_both_sets() -> None:
     inputs = World(count=240, dimension=4, distance=2).inputs()
     inputs = inputs.replaced(
-        generated=feature_set(inputs["generated"].images * 1.5, inputs["generated"].labels["tissue"],
-                              ids=inputs["generated"].ids, groups=inputs["generated"].groups)
-    )  # fmt: skip
+        generated=feature_set(
+            inputs["generated"].images * 1.5,
+            inputs["generated"].labels["tissue"],
+            ids=inputs["generated"].ids,
+            groups=inputs["generated"].groups,
+        )
+    )
     found = frechet(inputs).uncertainty()["distance"]
     patients = np.arange(240) // 6
     expected = frechet_estimate(
@@ -79,8 +83,11 @@ def test_frechet_leaves_the_same_case_out_of_both_sets() -> None:
     )
     assert isinstance(found, Interval)
     assert (found.estimate, found.low, found.high, found.units) == (
-        expected.value, expected.lower, expected.upper, 40,
-    )  # fmt: skip
+        expected.value,
+        expected.lower,
+        expected.upper,
+        40,
+    )
     assert found.kind == "two-sided"
 
 

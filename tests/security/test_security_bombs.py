@@ -43,14 +43,24 @@ MERGES = "m0: &m0 {k: v}\n" + "".join(f"m{i}: &m{i}\n  <<: [*m{i - 1}, *m{i - 1}
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (LAUGHS, "aliases stand for more than"), (MERGES, "aliases stand for more than"), ("a: &a [*a]", "holds it"),
-        ("[" * 5000, "nested"), ("- " * 3000 + "x", "nested"), ("{a: " * 500, "nested"),
-        ("a: 1\nb: 2\na: 3", "'a' comes twice, again in line 3"), ("a: " + "9" * 5000, "not of its type"),
-        ("a: 0x" + "f" * 100, "binary digits"), ("a: .nan", "not finite"), ("a: !!int x", "not of its type"),
-        ("a: !!timestamp 2026-13-45", "not of its type"), ('a: "\\ud800"', "surrogate"), ("a: !!set {b}", "set"),
-        ("!!python/object/apply:os.system ['true']", "constructor"), ("x" * (parsing.MAX_YAML + 1), "characters"),
+        (LAUGHS, "aliases stand for more than"),
+        (MERGES, "aliases stand for more than"),
+        ("a: &a [*a]", "holds it"),
+        ("[" * 5000, "nested"),
+        ("- " * 3000 + "x", "nested"),
+        ("{a: " * 500, "nested"),
+        ("a: 1\nb: 2\na: 3", "'a' comes twice, again in line 3"),
+        ("a: " + "9" * 5000, "not of its type"),
+        ("a: 0x" + "f" * 100, "binary digits"),
+        ("a: .nan", "not finite"),
+        ("a: !!int x", "not of its type"),
+        ("a: !!timestamp 2026-13-45", "not of its type"),
+        ('a: "\\ud800"', "surrogate"),
+        ("a: !!set {b}", "set"),
+        ("!!python/object/apply:os.system ['true']", "constructor"),
+        ("x" * (parsing.MAX_YAML + 1), "characters"),
     ],
-)  # fmt: skip
+)
 def test_yaml_bombs_are_refused_at_once(text: str, problem: str) -> None:
     begin = time.process_time()
     with pytest.raises(ValueError, match=problem):
@@ -61,11 +71,19 @@ def test_yaml_bombs_are_refused_at_once(text: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (b"[" * 100_000, "nested"), (b'{"a":' * 100_000, "nested"), (b"[" * 61 + b"]" * 61, "nested"),
-        (b'{"a": 1, "a": 2}', "'a' comes twice"), (b"1e999", "not finite"), (b"NaN", "NaN"), (b"-Infinity", "Infinity"),
-        (b"9" * 5000, "5000 digits"), (b'"\\ud800"', "surrogate"), (b"\xff", "utf-8"), (b"", "Expecting value"),
+        (b"[" * 100_000, "nested"),
+        (b'{"a":' * 100_000, "nested"),
+        (b"[" * 61 + b"]" * 61, "nested"),
+        (b'{"a": 1, "a": 2}', "'a' comes twice"),
+        (b"1e999", "not finite"),
+        (b"NaN", "NaN"),
+        (b"-Infinity", "Infinity"),
+        (b"9" * 5000, "5000 digits"),
+        (b'"\\ud800"', "surrogate"),
+        (b"\xff", "utf-8"),
+        (b"", "Expecting value"),
     ],
-)  # fmt: skip
+)
 def test_json_bombs_are_refused_at_once(text: bytes, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         parsing.parse_json(text)
@@ -205,8 +223,15 @@ def test_parquet_that_claims_or_unpacks_to_too_much_is_refused(tmp_path: Path, m
 
 
 def test_a_shard_that_claims_more_rows_than_a_shard_has_is_damaged(tmp_path: Path) -> None:
-    row = {"key": "k", "sample_id": "s", "replicate": 0, "prompt": "p", "seed": 1,
-           "image": {"bytes": b"x", "path": "x"}, "pixel_sha256": "d"}  # fmt: skip
+    row = {
+        "key": "k",
+        "sample_id": "s",
+        "replicate": 0,
+        "prompt": "p",
+        "seed": 1,
+        "image": {"bytes": b"x", "path": "x"},
+        "pixel_sha256": "d",
+    }
     path = tmp_path / "000000-0.parquet"
     for rows, problem in (([row] * 33, "33 rows"), ([{**row, "prompt": None}], "empty")):
         pq.write_table(pa.Table.from_pylist(rows, schema=_SAMPLES), path)

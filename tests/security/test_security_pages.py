@@ -82,18 +82,55 @@ def audit_of(text: str) -> AuditResult:
     record = hostile_record()
     card = next(iter(record.plan.encoders.values()))
     defect = {"name": text, "title": text, "kind": "image", "unit": text, "levels": [0, 1]}
-    value = {"key": text, "task": text, "version": 1, "tier": 1, "metric": text,
-             "value": text, "title": text, "encoder": text, "direction": "lower",
-             "headline": True, "honest": 1.0}  # fmt: skip
-    cell = {"key": text, "defect": text, "expectation": "worse", "because": text, "levels": [0, 1], "values": [1, 2],
-            "changes": [0, 1], "standard_errors": [0.1], "p_values": [0.01], "direction": "none",
-            "verdict": "blind", "finding": text}  # fmt: skip
-    return AuditResult.model_validate({
-        "framework_version": text, "audit_id": text, "name": text, "suite": record.plan.suite, "suite_spec": text,
-        "suite_revision": text, "n": 10, "patients": 5, "half_samples": 0, "microns_per_pixel": 0.5,
-        "scale_is_assumed": False, "alpha": 0.05, "monotone": 0.9, "encoders": {text: card}, "defects": [defect],
-        "values": [value], "cells": [cell], "environment": record.environment,
-    })  # fmt: skip
+    value = {
+        "key": text,
+        "task": text,
+        "version": 1,
+        "tier": 1,
+        "metric": text,
+        "value": text,
+        "title": text,
+        "encoder": text,
+        "direction": "lower",
+        "headline": True,
+        "honest": 1.0,
+    }
+    cell = {
+        "key": text,
+        "defect": text,
+        "expectation": "worse",
+        "because": text,
+        "levels": [0, 1],
+        "values": [1, 2],
+        "changes": [0, 1],
+        "standard_errors": [0.1],
+        "p_values": [0.01],
+        "direction": "none",
+        "verdict": "blind",
+        "finding": text,
+    }
+    return AuditResult.model_validate(
+        {
+            "framework_version": text,
+            "audit_id": text,
+            "name": text,
+            "suite": record.plan.suite,
+            "suite_spec": text,
+            "suite_revision": text,
+            "n": 10,
+            "patients": 5,
+            "half_samples": 0,
+            "microns_per_pixel": 0.5,
+            "scale_is_assumed": False,
+            "alpha": 0.05,
+            "monotone": 0.9,
+            "encoders": {text: card},
+            "defects": [defect],
+            "values": [value],
+            "cells": [cell],
+            "environment": record.environment,
+        }
+    )
 
 
 def test_a_hostile_audit_is_text_on_its_page() -> None:
@@ -132,8 +169,18 @@ def test_a_shielded_cell_is_no_formula_and_comes_back(text: str) -> None:
     assert unshield(cell) == text
 
 
-@pytest.mark.parametrize(("text", "cell"), [("=1+1", "'=1+1"), ("'=1+1", "''=1+1"), ("-omics", "'-omics"),
-                                            ("'tis", "'tis"), ("a=b", "a=b"), ("", ""), ("@x", "'@x")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("'=1+1", "''=1+1"),
+        ("-omics", "'-omics"),
+        ("'tis", "'tis"),
+        ("a=b", "a=b"),
+        ("", ""),
+        ("@x", "'@x"),
+    ],
+)
 def test_what_a_cell_looks_like(text: str, cell: str) -> None:
     assert shield(text) == cell
     assert unshield(cell) == text

@@ -83,9 +83,13 @@ def test_no_byte_of_a_run_holds_a_secret(
 ) -> None:
     out = tmp_path / "out"
     options = Options(
-        model="http", model_arguments={"url": server, "headers_env": "ENDPOINT_TOKEN", "backoff": 0.001},
-        suite="folder", data=str(small_tiles), tasks=("frechet-distance",), n=20,
-    )  # fmt: skip
+        model="http",
+        model_arguments={"url": server, "headers_env": "ENDPOINT_TOKEN", "backoff": 0.001},
+        suite="folder",
+        data=str(small_tiles),
+        tasks=("frechet-distance",),
+        n=20,
+    )
     folder = run(make_plan(options), out)
     publish(folder, tracking_uri=f"sqlite:///{out / 'mlflow.db'}")
     files = [path for path in out.rglob("*") if path.is_file()]
@@ -105,11 +109,26 @@ def test_an_endpoint_that_repeats_the_token_puts_it_into_no_error(
     """Also not where the message's end cuts the token in two."""
     monkeypatch.setattr(Echo, "status", status)
     monkeypatch.setattr(Echo, "padding", padding)
-    monkeypatch.setenv("ENDPOINT_TOKEN", json.dumps({
-        "Authorization": f"Bearer {SECRETS['ENDPOINT_TOKEN']}", "X-Key": SECRETS["OPENAI_API_KEY"], "X-Empty": "",
-    }))  # fmt: skip
-    endpoint = Endpoint(server, timeout=5, retries=0, max_bytes=10_000, headers_env="ENDPOINT_TOKEN", backoff=0,
-                        accept="image/png", expected="a prompt")  # fmt: skip
+    monkeypatch.setenv(
+        "ENDPOINT_TOKEN",
+        json.dumps(
+            {
+                "Authorization": f"Bearer {SECRETS['ENDPOINT_TOKEN']}",
+                "X-Key": SECRETS["OPENAI_API_KEY"],
+                "X-Empty": "",
+            }
+        ),
+    )
+    endpoint = Endpoint(
+        server,
+        timeout=5,
+        retries=0,
+        max_bytes=10_000,
+        headers_env="ENDPOINT_TOKEN",
+        backoff=0,
+        accept="image/png",
+        expected="a prompt",
+    )
     endpoint.open(Context())
     with pytest.raises((GeneratorError, MissingError)) as caught:
         endpoint.post({"seed": 1}, "s0")
@@ -117,12 +136,29 @@ def test_an_endpoint_that_repeats_the_token_puts_it_into_no_error(
     no_secret_in(endpoint.hidden(f"I was told {SECRETS['OPENAI_API_KEY']}."))
 
 
-@pytest.mark.parametrize("token", ["two\nlines-of-a-secret", "schlüssel-of-a-secret", '{"X": "a\\nsecret"}',
-                                   '{"X Y": "secret"}', '{"broken": secret', '{"X": 1, "secret": 2}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "token",
+    [
+        "two\nlines-of-a-secret",
+        "schlüssel-of-a-secret",
+        '{"X": "a\\nsecret"}',
+        '{"X Y": "secret"}',
+        '{"broken": secret',
+        '{"X": 1, "secret": 2}',
+    ],
+)
 def test_a_token_that_is_no_header_is_refused_unquoted(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENDPOINT_TOKEN", token)
-    endpoint = Endpoint("http://localhost:1/x", timeout=1, retries=0, max_bytes=1, headers_env="ENDPOINT_TOKEN",
-                        backoff=0, accept="*/*", expected="")  # fmt: skip
+    endpoint = Endpoint(
+        "http://localhost:1/x",
+        timeout=1,
+        retries=0,
+        max_bytes=1,
+        headers_env="ENDPOINT_TOKEN",
+        backoff=0,
+        accept="*/*",
+        expected="",
+    )
     with pytest.raises(UsageError) as caught:
         endpoint.open(Context())
     assert "secret" not in str(caught.value)
@@ -131,9 +167,15 @@ def test_a_token_that_is_no_header_is_refused_unquoted(token: str, monkeypatch: 
 
 @pytest.mark.parametrize(
     "url",
-    ["https://user:pass-word@host/x", "https://user@host/", "https://host/x?api_key=pass-word",
-     "https://host/x?version=1&code=pass-word", "https://host/?access_token=pass-word", "https://host/?sig=pass-word"],
-)  # fmt: skip
+    [
+        "https://user:pass-word@host/x",
+        "https://user@host/",
+        "https://host/x?api_key=pass-word",
+        "https://host/x?version=1&code=pass-word",
+        "https://host/?access_token=pass-word",
+        "https://host/?sig=pass-word",
+    ],
+)
 def test_an_address_with_a_secret_is_refused_unquoted(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         Endpoint(url, timeout=1, retries=0, max_bytes=1, headers_env=None, backoff=0, accept="*/*", expected="")
@@ -141,18 +183,40 @@ def test_an_address_with_a_secret_is_refused_unquoted(url: str) -> None:
     assert "user" not in caught.value.message.replace("a user name", "")
 
 
-@pytest.mark.parametrize("item", ["token=abc-secret", "api_key=abc-secret", "hf_token=abc-secret",
-                                  "password=abc-secret", "client_secret=abc-secret", "url=https://u:abc-secret@h/",
-                                  "urls=[a, 'ftp://abc-secret@h']",
-                                  "headers={Authorization: 'http://abc-secret@h'}", "key=[abc-secret"])  # fmt: skip
+@pytest.mark.parametrize(
+    "item",
+    [
+        "token=abc-secret",
+        "api_key=abc-secret",
+        "hf_token=abc-secret",
+        "password=abc-secret",
+        "client_secret=abc-secret",
+        "url=https://u:abc-secret@h/",
+        "urls=[a, 'ftp://abc-secret@h']",
+        "headers={Authorization: 'http://abc-secret@h'}",
+        "key=[abc-secret",
+    ],
+)
 def test_a_secret_among_the_arguments_is_refused_unquoted(item: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_arguments([item], "--model-arg")
     assert "abc-secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("item", ["max_tokens=32", "tokens=5", "headers_env=TOKEN", "token=null", "url=http://h/a@b",
-                                  "email=a@b.c", "tokenizer=x", "keyword=y", "author=z"])  # fmt: skip
+@pytest.mark.parametrize(
+    "item",
+    [
+        "max_tokens=32",
+        "tokens=5",
+        "headers_env=TOKEN",
+        "token=null",
+        "url=http://h/a@b",
+        "email=a@b.c",
+        "tokenizer=x",
+        "keyword=y",
+        "author=z",
+    ],
+)
 def test_other_arguments_are_taken(item: str) -> None:
     assert parse_arguments([item], "--model-arg")
 

@@ -68,8 +68,10 @@ def test_only_the_memoriser_is_flagged(evaluate: Evaluate, model: str) -> None:
 def test_real_is_at_the_good_end_of_every_scale(evaluate: Evaluate) -> None:
     real = evaluate("real")
     for task, name in (
-        ("phantom-fid", "basis_distance"), ("phantom-patho-fid", "distance"), ("kernel-distance", "distance"),
-    ):  # fmt: skip
+        ("phantom-fid", "basis_distance"),
+        ("phantom-patho-fid", "distance"),
+        ("kernel-distance", "distance"),
+    ):
         assert percent(real, task, name) == pytest.approx(100, abs=1e-6)
         found = value(real, task, name).interval
         assert found is not None
@@ -89,9 +91,17 @@ def test_the_judge_reads_every_attribute_of_real_tiles(evaluate: Evaluate) -> No
     (control,) = (s for s in evaluate("real").scores if s.task == "attribute-control")
     tables = control.details["attributes"]
     assert set(tables) == {
-        "cytology_type", "hemorrhage", "architecture", "cellularity", "pleomorphism", "mitotic_activity", "necrosis",
-        "lymphocytic_infiltrate", "stroma", "deposit",
-    }  # fmt: skip
+        "cytology_type",
+        "hemorrhage",
+        "architecture",
+        "cellularity",
+        "pleomorphism",
+        "mitotic_activity",
+        "necrosis",
+        "lymphocytic_infiltrate",
+        "stroma",
+        "deposit",
+    }
     assert control.details["not_computed"] == {}
     for name, table in tables.items():
         assert table["weighted_f1"] >= 0.9, name
@@ -103,8 +113,12 @@ def test_shuffled_has_the_fidelity_of_real_and_answers_no_prompt(evaluate: Evalu
     for task in ("phantom-fid", "phantom-patho-fid"):
         assert number(shuffled, task, "distance") == pytest.approx(number(real, task, "distance"), rel=1e-6)
     assert number(shuffled, "precision-recall", "coverage") == number(real, "precision-recall", "coverage")
-    for task, name in (("clip-score", "cosine"), ("attribute-control", "weighted_f1"),
-                       ("text-to-image-recall", "recall@10"), ("terminology-robustness", "paraphrased")):  # fmt: skip
+    for task, name in (
+        ("clip-score", "cosine"),
+        ("attribute-control", "weighted_f1"),
+        ("text-to-image-recall", "recall@10"),
+        ("terminology-robustness", "paraphrased"),
+    ):
         assert percent(shuffled, task, name) < 15, task
     assert number(shuffled, "synthetic-training", "augmentation_gain") < 0
 

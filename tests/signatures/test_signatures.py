@@ -50,8 +50,13 @@ def test_all_four_tiers_have_scores(evaluate: Evaluate, model: str) -> None:
     scores = evaluate(model).scores
     assert {s.tier for s in scores if s.status == "computed"} == {1, 2, 3, 4}
     assert {s.task for s in scores if s.status == "not computed"} == {
-        "fid", "patho-fid", "clip-score", "text-to-image-recall", "terminology-robustness", "kather-crc",
-    }  # fmt: skip
+        "fid",
+        "patho-fid",
+        "clip-score",
+        "text-to-image-recall",
+        "terminology-robustness",
+        "kather-crc",
+    }
 
 
 @pytest.mark.parametrize("model", BASELINES)
@@ -88,8 +93,11 @@ def test_shuffled_is_as_faithful_as_real_but_answers_no_prompt(evaluate: Evaluat
     # `shuffled` deals out the images of the whole test split, so only a run of all prompts has real's very images.
     assert value(shuffled, "frechet-distance", "distance").percent_of_range > 90  # type: ignore[operator]
     assert abs(number(shuffled, "precision-recall", "coverage") - number(real, "precision-recall", "coverage")) < 0.1
-    for task, name in (("attribute-control", "weighted_f1"), ("image-to-image-recall", "recall@10"),
-                       ("synthetic-training", "synthetic_weighted_f1")):  # fmt: skip
+    for task, name in (
+        ("attribute-control", "weighted_f1"),
+        ("image-to-image-recall", "recall@10"),
+        ("synthetic-training", "synthetic_weighted_f1"),
+    ):
         found = value(shuffled, task, name)
         assert found.floor is not None
         assert found.value <= found.floor

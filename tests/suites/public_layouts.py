@@ -116,10 +116,23 @@ def quilt_1m(root: Path) -> list[str]:
     save(root / "quilt_1m", names)
     with (root / "quilt_1M_lookup.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow([
-            "", "caption", "image_path", "subset", "split", "pathology", "roi_text", "noisy_text", "corrected_text",
-            "med_umls_ids", "magnification", "height", "width",
-        ])  # fmt: skip
+        writer.writerow(
+            [
+                "",
+                "caption",
+                "image_path",
+                "subset",
+                "split",
+                "pathology",
+                "roi_text",
+                "noisy_text",
+                "corrected_text",
+                "med_umls_ids",
+                "magnification",
+                "height",
+                "width",
+            ]
+        )
         for i, name in enumerate([*names, names[0]]):
             split = "val" if i % 10 < 4 else "train"
             subset = ("quilt", "openpath")[i % 2] if i < 10 else "quilt"
@@ -154,11 +167,15 @@ def pathmmu(root: Path) -> list[str]:
             number += 10
             document[subset][split] = [
                 {
-                    "No": i, "img": names[i % 2], "question": "What is shown?",
-                    "options": ["A) Nuclei", "B) Blood"], "answer": "A) Nuclei", "explanation": "They are blue.",
+                    "No": i,
+                    "img": names[i % 2],
+                    "question": "What is shown?",
+                    "options": ["A) Nuclei", "B) Blood"],
+                    "answer": "A) Nuclei",
+                    "explanation": "They are blue.",
                 }
                 for i in range(3)
-            ]  # fmt: skip
+            ]
     (root / "data.json").write_text(json.dumps(document), encoding="utf-8")
     return []
 
@@ -174,10 +191,15 @@ def path_vqa(root: Path) -> list[str]:
 
 
 def tcga_patches(root: Path) -> list[str]:
-    save(root, [
-        f"{label}/TCGA-{i:02d}-A1B{i}-01Z-00-DX1/patch_{k}.png" for label in ("LUAD", "KIRC") for i in range(5)
-        for k in range(2)
-    ])  # fmt: skip
+    save(
+        root,
+        [
+            f"{label}/TCGA-{i:02d}-A1B{i}-01Z-00-DX1/patch_{k}.png"
+            for label in ("LUAD", "KIRC")
+            for i in range(5)
+            for k in range(2)
+        ],
+    )
     return ["microns_per_pixel=0.5"]
 
 
@@ -187,11 +209,14 @@ def columns_of_ones_own(root: Path) -> list[str]:
     for start, (split, count) in enumerate((("train", 8), ("test", 6))):
         rows = [
             {
-                "tile": encoded(100 * start + i), "gemini": f"Solid sheets, case {i}.", "case": f"{split}-{i // 2}",
-                "cyto": ("epithelioid", "spindle")[i % 2], "hem": ("present", "absent")[i // 2 % 2],
+                "tile": encoded(100 * start + i),
+                "gemini": f"Solid sheets, case {i}.",
+                "case": f"{split}-{i // 2}",
+                "cyto": ("epithelioid", "spindle")[i % 2],
+                "hem": ("present", "absent")[i // 2 % 2],
             }
             for i in range(count)
-        ]  # fmt: skip
+        ]
         pq.write_table(pa.Table.from_pylist(rows), root / "data" / f"{split}.parquet")
     return ["columns={image: tile, text: gemini, group: case, cytology_type: cyto, hemorrhage: hem}"]
 
@@ -210,16 +235,30 @@ def unipath_1m(root: Path) -> list[str]:
             for i in range(3):
                 writer.writerow([f"TCGA-0{number}-A1B2", 10 + 40 * i, 30 * i, f"Report {number}"])
     return [
-        "table=patches.csv", "columns={slide: wsi, x: left, y: top, text: report}", "side=48", "pixels=32",
+        "table=patches.csv",
+        "columns={slide: wsi, x: left, y: top, text: report}",
+        "side=48",
+        "pixels=32",
         "slides=slides",
-    ]  # fmt: skip
+    ]
 
 
 LAYOUTS: dict[str, Callable[[Path], list[str]]] = {
-    "kather-2016": kather_2016, "nct-crc": nct_crc, "pcam": pcam, "breakhis": breakhis, "lc25000": lc25000,
-    "pannuke": pannuke, "quilt-1m": quilt_1m, "arch": arch, "pathmmu": pathmmu, "path-vqa": path_vqa,
-    "tcga-patches": tcga_patches, "unipath-68k": columns_of_ones_own, "unipath-1m": unipath_1m,
-    "high-quality-10k": columns_of_ones_own, "t2i-i2i-merged": columns_of_ones_own,
+    "kather-2016": kather_2016,
+    "nct-crc": nct_crc,
+    "pcam": pcam,
+    "breakhis": breakhis,
+    "lc25000": lc25000,
+    "pannuke": pannuke,
+    "quilt-1m": quilt_1m,
+    "arch": arch,
+    "pathmmu": pathmmu,
+    "path-vqa": path_vqa,
+    "tcga-patches": tcga_patches,
+    "unipath-68k": columns_of_ones_own,
+    "unipath-1m": unipath_1m,
+    "high-quality-10k": columns_of_ones_own,
+    "t2i-i2i-merged": columns_of_ones_own,
     "fine-grained": columns_of_ones_own,
-}  # fmt: skip
+}
 """By suite: writes the layout below a folder and gives the suite arguments that go with it."""

@@ -93,8 +93,11 @@ def test_columns_that_are_not_published_are_asked_for_with_those_that_are_there(
         assert "gemini" in error.value.message
         assert "columns={" in error.value.remedy
     with pytest.raises(UsageError, match="needs hemorrhage"):
-        load_suite("fine-grained", str(tmp_path / "fine-grained"),
-                   {"columns": {"image": "tile", "text": "gemini", "cytology_type": "cyto"}})  # fmt: skip
+        load_suite(
+            "fine-grained",
+            str(tmp_path / "fine-grained"),
+            {"columns": {"image": "tile", "text": "gemini", "cytology_type": "cyto"}},
+        )
     with pytest.raises(UsageError, match="no column for text: report"):
         load_suite("unipath-68k", str(tmp_path / "unipath-68k"), {"columns": {"image": "tile", "text": "report"}})
     with pytest.raises(UsageError, match="slide, x, y are to be named"):
@@ -106,8 +109,9 @@ def test_a_column_map_reads_a_table_beside_its_images(tmp_path: Path) -> None:
     with (tmp_path / "labels.csv").open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([["f", "t", "s"], *([f"png/{i}.png", f"Text {i}", "dev"] for i in range(4))])
     columns = {"image": "f", "text": "t", "split": "s"}
-    suite = load_suite("unipath-68k", str(tmp_path),
-                       {"table": "labels.csv", "columns": columns, "renamed_splits": {"dev": "test"}})  # fmt: skip
+    suite = load_suite(
+        "unipath-68k", str(tmp_path), {"table": "labels.csv", "columns": columns, "renamed_splits": {"dev": "test"}}
+    )
     assert [(s.id, s.prompt, s.split) for s in suite.samples()][1] == ("png/1.png", "Text 1", "test")
     assert np.array_equal(suite.load(suite.samples()[3]), image(3))
 
@@ -215,8 +219,11 @@ def test_a_region_of_a_slide_is_the_same_as_cut_from_the_whole(tmp_path: Path, c
 
 def test_a_patch_that_leaves_its_slide_is_an_error(tmp_path: Path) -> None:
     arguments = {
-        "table": "patches.csv", "columns": {"slide": "wsi", "x": "left", "y": "top"}, "slides": "slides", "side": 120,
-    }  # fmt: skip
+        "table": "patches.csv",
+        "columns": {"slide": "wsi", "x": "left", "y": "top"},
+        "slides": "slides",
+        "side": 120,
+    }
     suite = opened("unipath-1m", tmp_path, **arguments)
     with pytest.raises(DataError, match="leaves the slide"):
         suite.load(suite.samples()[2])

@@ -89,9 +89,13 @@ def test_two_processes_one_experiment_artifacts_at_the_server(server: tuple[str,
         machines.append(
             subprocess.Popen(
                 [sys.executable, "-c", MACHINE, uri, model, str(tmp_path / model)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=tmp_path / model,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=environment,
+                cwd=tmp_path / model,
             )
-        )  # fmt: skip
+        )
     try:
         for machine in machines:
             assert machine.stdout is not None

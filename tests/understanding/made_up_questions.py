@@ -19,11 +19,15 @@ class MadeUpQuestions(QuestionSet):
     def __init__(self, count: int = 40) -> None:
         self._questions = [
             Question(
-                f"q{i}", f"Number {i}?", tuple(f"option {i} {k}" for k in range(4)), i % 4, ("even", "odd")[i % 2],
+                f"q{i}",
+                f"Number {i}?",
+                tuple(f"option {i} {k}" for k in range(4)),
+                i % 4,
+                ("even", "odd")[i % 2],
                 f"image{i // 2}",
             )
             for i in range(count)
-        ]  # fmt: skip
+        ]
 
     def questions(self) -> Sequence[Question]:
         return self._questions

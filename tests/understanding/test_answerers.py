@@ -120,21 +120,39 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     backend = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend, unk_token="<unk>", pad_token=SPECIAL[0], eos_token=SPECIAL[0],
+        tokenizer_object=backend,
+        unk_token="<unk>",
+        pad_token=SPECIAL[0],
+        eos_token=SPECIAL[0],
         extra_special_tokens=SPECIAL[2:],
-    )  # fmt: skip
+    )
     config = Qwen2_5_VLConfig(
         text_config={
-            "vocab_size": len(words), "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
-            "num_attention_heads": 2, "num_key_value_heads": 2, "bos_token_id": 0, "eos_token_id": 0,
+            "vocab_size": len(words),
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+            "bos_token_id": 0,
+            "eos_token_id": 0,
             "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2, 3, 3]},
         },
         vision_config={
-            "depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 32,
-            "patch_size": 14, "window_size": 56, "fullatt_block_indexes": [1],
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_heads": 2,
+            "out_hidden_size": 32,
+            "patch_size": 14,
+            "window_size": 56,
+            "fullatt_block_indexes": [1],
         },
-        image_token_id=4, video_token_id=5, vision_start_token_id=2, vision_end_token_id=3,
-    )  # fmt: skip
+        image_token_id=4,
+        video_token_id=5,
+        vision_start_token_id=2,
+        vision_end_token_id=3,
+    )
     torch.manual_seed(0)
     model = Qwen2_5_VLForConditionalGeneration(config)
     with torch.no_grad():
@@ -142,9 +160,11 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model.lm_head.weight[: len(SPECIAL)] = 0.0
     model.save_pretrained(folder)
     processor = Qwen2_5_VLProcessor(
-        Qwen2VLImageProcessor(min_pixels=56 * 56, max_pixels=112 * 112), tokenizer, Qwen2VLVideoProcessor(),
+        Qwen2VLImageProcessor(min_pixels=56 * 56, max_pixels=112 * 112),
+        tokenizer,
+        Qwen2VLVideoProcessor(),
         chat_template=TEMPLATE,
-    )  # fmt: skip
+    )
     processor.save_pretrained(folder)
     return folder
 
@@ -153,9 +173,24 @@ def test_a_saved_model_answers_from_the_command_line_offline(
     saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = invoke(
-        ["understand", "--model", "transformers", "--model-arg", f"model={saved}", "--model-arg", "max_new_tokens=3",
-         "--set-arg", "tiles=1", "--n", "4", "--out", str(tmp_path), "--offline", "--json"]
-    )  # fmt: skip
+        [
+            "understand",
+            "--model",
+            "transformers",
+            "--model-arg",
+            f"model={saved}",
+            "--model-arg",
+            "max_new_tokens=3",
+            "--set-arg",
+            "tiles=1",
+            "--n",
+            "4",
+            "--out",
+            str(tmp_path),
+            "--offline",
+            "--json",
+        ]
+    )
     assert code == 0
     record = json.loads(capsys.readouterr().out)
     overall = record["overall"]

@@ -38,19 +38,31 @@ ENTRIES: dict[str, Any] = {
     "PubMed": {
         "val": [],
         "test": [
-            {"No": 0, "img": "a.png", "question": "What is seen?", "options": ["A) glands", "B) sheets", "C) cords"],
-             "answer": "B) sheets", "explanation": "..."},
+            {
+                "No": 0,
+                "img": "a.png",
+                "question": "What is seen?",
+                "options": ["A) glands", "B) sheets", "C) cords"],
+                "answer": "B) sheets",
+                "explanation": "...",
+            },
             {"No": 1, "img": "b.png", "question": "Which stain?", "options": ["A) H&E", "B) PAS"], "answer": "A"},
         ],
         "test_tiny": [{"img": "a.png", "question": "Q?", "options": ["yes", "no"], "answer": "no"}],
     },
     "Atlas": {
-        "test": [{"source_img": "books_set/images/c.png", "question": "Which organ?",
-                  "options": ["A. skin", "B. liver"], "answer": "B. liver"}],
+        "test": [
+            {
+                "source_img": "books_set/images/c.png",
+                "question": "Which organ?",
+                "options": ["A. skin", "B. liver"],
+                "answer": "B. liver",
+            }
+        ],
         "test_tiny": [],
         "val": [],
     },
-}  # fmt: skip
+}
 
 
 @pytest.fixture

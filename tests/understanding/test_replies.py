@@ -15,13 +15,27 @@ OPTIONS = ("glands", "A solid sheet", "spindle cells", "none of these")
 @pytest.mark.parametrize(
     ("reply", "index"),
     [
-        ("B", 1), ("b.", NoAnswer.UNREAD), ("(C)", 2), (" D. ", 3), ("**A**", 0), ('"B"', 1), ("B:", 1),
-        ("B) A solid sheet", 1), ("C. spindle cells, since they are long", 2), ("(A) glands", 0),
-        ("Answer: C", 2), ("The answer is B.", 1), ("the correct option is (D)", 3), ("answer: **A**", 0),
-        ("I think it is glandular. Answer: A", 0), ("B. The answer is B", 1),
-        ("glands", 0), ("Spindle  cells.", 2), ("a solid sheet", 1),
+        ("B", 1),
+        ("b.", NoAnswer.UNREAD),
+        ("(C)", 2),
+        (" D. ", 3),
+        ("**A**", 0),
+        ('"B"', 1),
+        ("B:", 1),
+        ("B) A solid sheet", 1),
+        ("C. spindle cells, since they are long", 2),
+        ("(A) glands", 0),
+        ("Answer: C", 2),
+        ("The answer is B.", 1),
+        ("the correct option is (D)", 3),
+        ("answer: **A**", 0),
+        ("I think it is glandular. Answer: A", 0),
+        ("B. The answer is B", 1),
+        ("glands", 0),
+        ("Spindle  cells.", 2),
+        ("a solid sheet", 1),
     ],
-)  # fmt: skip
+)
 def test_an_option_named_once_is_read(reply: str, index: int | NoAnswer) -> None:
     assert read_reply(reply, OPTIONS) == index
 
@@ -29,16 +43,28 @@ def test_an_option_named_once_is_read(reply: str, index: int | NoAnswer) -> None
 @pytest.mark.parametrize(
     "reply",
     [
-        "", "E", "A or B", "A gland is seen", "It may be B", "The answer is A. No, the answer is B.",
-        "B. The answer is C", "glands and spindle cells", "The answer is E", "AB", "Answer: Benign", "?",
+        "",
+        "E",
+        "A or B",
+        "A gland is seen",
+        "It may be B",
+        "The answer is A. No, the answer is B.",
+        "B. The answer is C",
+        "glands and spindle cells",
+        "The answer is E",
+        "AB",
+        "Answer: Benign",
+        "?",
     ],
-)  # fmt: skip
+)
 def test_none_or_several_is_no_answer(reply: str) -> None:
     assert read_reply(reply, OPTIONS) is NoAnswer.UNREAD
 
 
-@pytest.mark.parametrize("reply", ["I cannot answer this.", "I'm sorry, but I can't help with medical images.",
-                                   "As an AI, I am unable to diagnose."])  # fmt: skip
+@pytest.mark.parametrize(
+    "reply",
+    ["I cannot answer this.", "I'm sorry, but I can't help with medical images.", "As an AI, I am unable to diagnose."],
+)
 def test_refusals_are_told_from_gibberish(reply: str) -> None:
     assert read_reply(reply, OPTIONS) is NoAnswer.REFUSED
 

@@ -51,9 +51,16 @@ def _chart(grid: Grid, column: int, defect: DefectRecord) -> Markup:
             marker, cell = _MARKERS[number % len(_MARKERS)], row.cells[column]
             heights = [min(max(change, _LOW), _HIGH) for change in cell.changes]
             axes.plot(
-                positions, heights, linestyle=style, marker=marker, markersize=5, linewidth=1.8, color=COLOURS[colour],
-                markerfacecolor=COLOURS["paper"], label=row.label,
-            )  # fmt: skip
+                positions,
+                heights,
+                linestyle=style,
+                marker=marker,
+                markersize=5,
+                linewidth=1.8,
+                color=COLOURS[colour],
+                markerfacecolor=COLOURS["paper"],
+                label=row.label,
+            )
             seen = [k for k in positions if _is_seen(cell, defect.levels[k])]
             axes.plot(
                 seen, [heights[k] for k in seen], linestyle="", marker=marker, markersize=5, color=COLOURS[colour]
@@ -67,9 +74,17 @@ def _chart(grid: Grid, column: int, defect: DefectRecord) -> Markup:
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=9.5, length=3)
         axes.legend(
-            frameon=False, fontsize=8.6, loc="lower left", ncols=2, bbox_to_anchor=(-0.12, 1.02), borderaxespad=0,
-            handlelength=2.4, columnspacing=1.0, labelspacing=0.35, labelcolor=COLOURS["ink"],
-        )  # fmt: skip
+            frameon=False,
+            fontsize=8.6,
+            loc="lower left",
+            ncols=2,
+            bbox_to_anchor=(-0.12, 1.02),
+            borderaxespad=0,
+            handlelength=2.4,
+            columnspacing=1.0,
+            labelspacing=0.35,
+            labelcolor=COLOURS["ink"],
+        )
         spoken = "; ".join(f"{r.label} {r.cells[column].changes[-1]:.0%}" for _, r in rows)
         return canvas.svg(f"curve-{defect.name}", f"{defect.title}, change at the most severe level: {spoken}")
 

@@ -12,9 +12,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 Purpose = Literal[
-    "distance", "realism", "diversity", "coverage", "alignment", "rewording", "rewording spread", "control", "utility",
-    "copying", "authenticity",
-]  # fmt: skip
+    "distance",
+    "realism",
+    "diversity",
+    "coverage",
+    "alignment",
+    "rewording",
+    "rewording spread",
+    "control",
+    "utility",
+    "copying",
+    "authenticity",
+]
 Kind = Literal["worse", "still", "open"]
 
 MILD_STAIN = 0.1
@@ -78,9 +87,7 @@ _PIXELS = Expectation("worse", "every image looks less like real tissue")
 _FEWER = Expectation("worse", "part of the real variety is never drawn")
 _WRONG = Expectation("worse", "images show what was not asked for")
 _UNREADABLE = Expectation("open", "what is damaged enough shows its attributes no more")
-_STAIN = Expectation(
-    "still", "a change of laboratory does not change what an image shows", STAIN_BOUND, MILD_STAIN
-)  # fmt: skip
+_STAIN = Expectation("still", "a change of laboratory does not change what an image shows", STAIN_BOUND, MILD_STAIN)
 _OTHER_PREVALENCE = Expectation("open", "flipping changes how common each class is")
 _COPIES_ARE_REAL = Expectation("open", "copied training images are real tissue, if of fewer patients")
 _OTHER_PATIENT = Expectation(

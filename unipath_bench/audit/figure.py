@@ -96,9 +96,15 @@ def _draw(figure: Figure, grid: Grid, palette: Palette) -> None:
         for row in band.rows:
             weight = "bold" if row.value.headline else "normal"
             axes.text(
-                left - 8, top + _CELL[1] / 2, _shortened(row.label, _LONGEST), fontsize=8.6, fontweight=weight,
-                color=palette["ink"], ha="right", va="center_baseline",
-            )  # fmt: skip
+                left - 8,
+                top + _CELL[1] / 2,
+                _shortened(row.label, _LONGEST),
+                fontsize=8.6,
+                fontweight=weight,
+                color=palette["ink"],
+                ha="right",
+                va="center_baseline",
+            )
             for k, cell in enumerate(row.cells):
                 _cell(axes, left + k * _CELL[0], top, cell, palette)
             top += _CELL[1]
@@ -115,9 +121,16 @@ def _heads(axes: Axes, grid: Grid, palette: Palette) -> None:
             axes.text(x + 2, 15, KINDS[column.kind], fontsize=8.6, color=palette["muted"], va="baseline")
             axes.plot([x + 2, left + (last + 1) * _CELL[0] - 4], [21, 21], color=palette["rule"], linewidth=1)
         axes.text(
-            x + _CELL[0] / 2 - 8, _HEAD - 4, column.title, fontsize=9, color=palette["ink"], rotation=38,
-            ha="left", va="bottom", rotation_mode="anchor",
-        )  # fmt: skip
+            x + _CELL[0] / 2 - 8,
+            _HEAD - 4,
+            column.title,
+            fontsize=9,
+            color=palette["ink"],
+            rotation=38,
+            ha="left",
+            va="bottom",
+            rotation_mode="anchor",
+        )
 
 
 def _cell(axes: Axes, left: float, top: float, cell: Cell, palette: Palette) -> None:
@@ -142,9 +155,15 @@ def _cell(axes: Axes, left: float, top: float, cell: Cell, palette: Palette) -> 
     }
     name, weight = shown[cell.verdict]
     axes.text(
-        left + width / 2, top + height / 2, cell_text(cell), fontsize=8.4, fontweight=weight, color=palette[name],
-        ha="center", va="center_baseline",
-    )  # fmt: skip
+        left + width / 2,
+        top + height / 2,
+        cell_text(cell),
+        fontsize=8.4,
+        fontweight=weight,
+        color=palette[name],
+        ha="center",
+        va="center_baseline",
+    )
 
 
 def _legend(axes: Axes, top: float, palette: Palette) -> None:
@@ -159,13 +178,23 @@ def _legend(axes: Axes, top: float, palette: Palette) -> None:
         axes.text(x + 21, top + 10, text, fontsize=8.2, color=palette["muted"], va="baseline")
         x += 40 + 4.9 * len(text)
     axes.text(
-        8, top + 29, "Colour: change at the most severe level. Number: smallest level seen at this n, in brackets "
-        "where nothing is asked.", fontsize=8.2, color=palette["muted"], va="baseline",
-    )  # fmt: skip
+        8,
+        top + 29,
+        "Colour: change at the most severe level. Number: smallest level seen at this n, in brackets "
+        "where nothing is asked.",
+        fontsize=8.2,
+        color=palette["muted"],
+        va="baseline",
+    )
     axes.text(
-        8, top + 43, "Framed: what the value is for. blind: does not answer to it. still: had to stay still and did. "
-        "moves: had to and did not.", fontsize=8.2, color=palette["muted"], va="baseline",
-    )  # fmt: skip
+        8,
+        top + 43,
+        "Framed: what the value is for. blind: does not answer to it. still: had to stay still and did. "
+        "moves: had to and did not.",
+        fontsize=8.2,
+        color=palette["muted"],
+        va="baseline",
+    )
 
 
 def _spoken(result: AuditResult) -> str:

@@ -100,9 +100,13 @@ Scores = tuple[Mapping[str, float], list[tuple[Mapping[str, float], Mapping[str,
 
 
 def _audit_task(
-    task: PlannedTask, sets: Sets, defects: Sequence[Defect], editions: Mapping[str, Sequence[Edition]],
-    halves: Sequence[tuple[Rows, Rows]], progress: Progress,
-) -> list[_Column] | NotAudited:  # fmt: skip
+    task: PlannedTask,
+    sets: Sets,
+    defects: Sequence[Defect],
+    editions: Mapping[str, Sequence[Edition]],
+    halves: Sequence[tuple[Rows, Rows]],
+    progress: Progress,
+) -> list[_Column] | NotAudited:
     honest = sets.inputs(sets.cohort.honest)
     outcome = evaluate(task.spec, task.metric, honest)
     if outcome.status == "not computed":
@@ -202,9 +206,13 @@ def _cells(column: _Column, span: float | None) -> list[Cell]:
 
 
 def _result(
-    plan: Plan, cohort: Cohort, defects: Sequence[Defect], columns: Sequence[_Column], absent: Sequence[NotAudited],
+    plan: Plan,
+    cohort: Cohort,
+    defects: Sequence[Defect],
+    columns: Sequence[_Column],
+    absent: Sequence[NotAudited],
     half_samples: int,
-) -> AuditResult:  # fmt: skip
+) -> AuditResult:
     values, cells = [], []
     for column in columns:
         span, end, source = _span(column)
@@ -238,9 +246,13 @@ def _result(
     )
     encoders = dict(record.encoders)
     identity = [
-        REVISION, record.suite_revision, len(plan.prompts), [f"{t.key}@{t.spec.version}" for t in plan.tasks],
-        {name: encoder_digest(card) for name, card in encoders.items()}, [d.model_dump(mode="json") for d in applied],
-    ]  # fmt: skip
+        REVISION,
+        record.suite_revision,
+        len(plan.prompts),
+        [f"{t.key}@{t.spec.version}" for t in plan.tasks],
+        {name: encoder_digest(card) for name, card in encoders.items()},
+        [d.model_dump(mode="json") for d in applied],
+    ]
     identifier = digest(identity)
     return AuditResult(
         framework_version=version("unipath-bench"),

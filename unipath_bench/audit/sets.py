@@ -115,9 +115,12 @@ class Sets:
         )
 
     def _of(
-        self, asked: Sequence[Sample], pictures: Sequence[Picture], owners: Sequence[Sample],
+        self,
+        asked: Sequence[Sample],
+        pictures: Sequence[Picture],
+        owners: Sequence[Sample],
         texts: Features | None = None,
-    ) -> FeatureSet:  # fmt: skip
+    ) -> FeatureSet:
         """``pictures`` under the ids, prompts and labels of ``asked`` and the groups of ``owners``."""
         names = self.cohort.suite.card.attributes
         return FeatureSet(

@@ -29,9 +29,10 @@ Levels = Annotated[
 ]
 Number = Annotated[
     int | None,
-    typer.Option("--n", "-n", metavar="N", help=f"Prompts; default: {DEFAULT_N}, or all of the test split where it has "
-                 "fewer."),
-]  # fmt: skip
+    typer.Option(
+        "--n", "-n", metavar="N", help=f"Prompts; default: {DEFAULT_N}, or all of the test split where it has fewer."
+    ),
+]
 
 
 def audit(
@@ -107,9 +108,17 @@ def parse_levels(items: list[str] | None) -> dict[str, tuple[float, ...]]:
 
 
 def _plan(
-    suite: str, data: str | None, tiers: str, tasks: list[str] | None, n: int | None, encoder: list[str] | None,
-    suite_arg: list[str] | None, device: str, offline: bool, trust_remote_code: bool,
-) -> Plan:  # fmt: skip
+    suite: str,
+    data: str | None,
+    tiers: str,
+    tasks: list[str] | None,
+    n: int | None,
+    encoder: list[str] | None,
+    suite_arg: list[str] | None,
+    device: str,
+    offline: bool,
+    trust_remote_code: bool,
+) -> Plan:
     """The plan of the ``real`` baseline, whose images the audit damages."""
     from unipath_bench.pipeline.plan import Options, make_plan
 

@@ -65,9 +65,21 @@ def run(
       unipath-bench run --model unipath --shard $SLURM_ARRAY_TASK_ID/8
     """
     planned = _plan(
-        model, suite, data, images, tiers, tasks, n, seeds, encoder, model_arg, suite_arg, device, offline,
+        model,
+        suite,
+        data,
+        images,
+        tiers,
+        tasks,
+        n,
+        seeds,
+        encoder,
+        model_arg,
+        suite_arg,
+        device,
+        offline,
         trust_remote_code,
-    )  # fmt: skip
+    )
     planned.require_chosen()
 
     from unipath_bench.pipeline.executors import Execution
@@ -94,14 +106,20 @@ def _carry_out_share(planned: Plan, place: Place, execution: Execution, shard: s
     then = f"unipath-bench merge {place}" if place.url is None else "the same command without --shard"
     Console().print(
         f"Part {share.number} of {share.of} is complete in {place}. When all are: {then}",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def carry_out_and_show(
-    planned: Plan, place: Place, execution: Execution, tracking_uri: str | None, as_json: bool,
-    experiment: str = opt.DEFAULT_EXPERIMENT, track: bool = True,
-) -> None:  # fmt: skip
+    planned: Plan,
+    place: Place,
+    execution: Execution,
+    tracking_uri: str | None,
+    as_json: bool,
+    experiment: str = opt.DEFAULT_EXPERIMENT,
+    track: bool = True,
+) -> None:
     """Run a plan with progress, in MLflow from its beginning unless told not to, and print its summary, or its record
     as JSON."""
     from unipath_bench.cli.drawing import RichProgress
@@ -162,9 +180,21 @@ def plan(
     from unipath_bench.pipeline.estimate import estimate
 
     planned = _plan(
-        model, suite, data, images, tiers, tasks, n, seeds, encoder, model_arg, suite_arg, device, offline,
+        model,
+        suite,
+        data,
+        images,
+        tiers,
+        tasks,
+        n,
+        seeds,
+        encoder,
+        model_arg,
+        suite_arg,
+        device,
+        offline,
         trust_remote_code,
-    )  # fmt: skip
+    )
     cost = estimate(planned, out)
     probed = None
     if probe:
@@ -201,9 +231,14 @@ def prompts(
 
     _stay_offline(offline)
     chosen = Options(
-        model="folder", suite=suite, data=data, suite_arguments=opt.parse_arguments(suite_arg, "--suite-arg"), n=n,
-        seeds=seeds, offline=offline,
-    )  # fmt: skip
+        model="folder",
+        suite=suite,
+        data=data,
+        suite_arguments=opt.parse_arguments(suite_arg, "--suite-arg"),
+        n=n,
+        seeds=seeds,
+        offline=offline,
+    )
     requests = plan_requests(chosen)
     columns = [
         "file_name",
@@ -231,10 +266,21 @@ def default_tracking_uri(out: Path) -> str:
 
 
 def _plan(
-    model: str | None, suite: str, data: str | None, images: Path | None, tiers: str, tasks: list[str] | None,
-    n: int | None, seeds: int, encoder: list[str] | None, model_arg: list[str] | None, suite_arg: list[str] | None,
-    device: str, offline: bool, trust_remote_code: bool,
-) -> Plan:  # fmt: skip
+    model: str | None,
+    suite: str,
+    data: str | None,
+    images: Path | None,
+    tiers: str,
+    tasks: list[str] | None,
+    n: int | None,
+    seeds: int,
+    encoder: list[str] | None,
+    model_arg: list[str] | None,
+    suite_arg: list[str] | None,
+    device: str,
+    offline: bool,
+    trust_remote_code: bool,
+) -> Plan:
     from unipath_bench.pipeline.plan import Options, make_plan
 
     _stay_offline(offline)

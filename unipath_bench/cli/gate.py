@@ -24,19 +24,28 @@ def gate(
     ] = None,
     margin: Annotated[
         list[str] | None,
-        typer.Option("--margin", metavar="TASK=NUMBER", help="How much worse is nothing to mind, in the value's unit; "
-                     "repeatable. Default: 1% of the value's scale."),
+        typer.Option(
+            "--margin",
+            metavar="TASK=NUMBER",
+            help="How much worse is nothing to mind, in the value's unit; "
+            "repeatable. Default: 1% of the value's scale.",
+        ),
     ] = None,
     speed: Annotated[bool, typer.Option("--speed", help="Compare pytest-benchmark files, not runs.")] = False,
     tolerance: Annotated[
-        float | None, typer.Option("--tolerance", min=0.0, help="With --speed: share by which a benchmark may "
-                                   "become slower relative to the reference kernel. Default: 0.25.")
+        float | None,
+        typer.Option(
+            "--tolerance",
+            min=0.0,
+            help="With --speed: share by which a benchmark may "
+            "become slower relative to the reference kernel. Default: 0.25.",
+        ),
     ] = None,
     reference: Annotated[
         str | None, typer.Option("--reference", metavar="NAME", help="With --speed: the reference kernel's benchmark.")
     ] = None,
     as_json: opt.AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Exit 5 where a run is worse than a baseline beyond noise and margin; 4 where they cannot be compared."""
     from unipath_bench.gate.terminal import show, show_speed
 

@@ -72,11 +72,13 @@ def _packages() -> list[Finding]:
 
     return [
         Finding(
-            subject=name, verdict="missing" if version == "absent" else "ok", found=version,
+            subject=name,
+            verdict="missing" if version == "absent" else "ok",
+            found=version,
             remedy=f"pip install {name}" if version == "absent" else "",
         )
         for name, version in package_versions().items()
-    ]  # fmt: skip
+    ]
 
 
 def _device() -> Finding:

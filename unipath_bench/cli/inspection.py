@@ -136,9 +136,10 @@ def _rows(kind: str) -> list[dict[str, str | int]]:
     if kind == "suites":
         return [_suite_row(e) for e in registries.SUITES.entries()]
     registry: Registry[object] = {
-        "encoders": registries.ENCODERS, "metrics": registries.METRICS,
+        "encoders": registries.ENCODERS,
+        "metrics": registries.METRICS,
         "commands": registries.COMMANDS,
-    }[kind]  # type: ignore[assignment]  # fmt: skip
+    }[kind]  # type: ignore[assignment]
     return [{"name": e.name, "target": e.target, "provider": e.provider} for e in registry.entries()]
 
 

@@ -28,14 +28,21 @@ Cache = Annotated[
 ]
 Regenerate = Annotated[
     int,
-    typer.Option("--regenerate", metavar="K", min=0, help="Make K of the images anew with the adapter. This runs the "
-                 "submitter's code: install and read it first."),
-]  # fmt: skip
+    typer.Option(
+        "--regenerate",
+        metavar="K",
+        min=0,
+        help="Make K of the images anew with the adapter. This runs the submitter's code: install and read it first.",
+    ),
+]
 Adapter = Annotated[
     str | None,
-    typer.Option("--model", metavar="NAME|MODULE:ATTR", help="The adapter to regenerate with, where it is not "
-                 "registered under the card's name."),
-]  # fmt: skip
+    typer.Option(
+        "--model",
+        metavar="NAME|MODULE:ATTR",
+        help="The adapter to regenerate with, where it is not registered under the card's name.",
+    ),
+]
 
 
 def submit(
@@ -43,13 +50,16 @@ def submit(
     to: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.zip", help="The archive to write.")],
     licence_statement: Annotated[
         str,
-        typer.Option("--licence-statement", metavar="TEXT", help="Under what terms the images may be shown and the "
-                     "model was used."),
+        typer.Option(
+            "--licence-statement",
+            metavar="TEXT",
+            help="Under what terms the images may be shown and the model was used.",
+        ),
     ] = "",
     store: Annotated[
         Path | None, typer.Option("--store", metavar="DIR", help="Samples and features; default: the run's.")
     ] = None,
-) -> None:  # fmt: skip
+) -> None:
     """Write a run's submission: record, card, features, digests and a sample of the images in one archive.
 
     No code and no pickles. The same run gives the same bytes.
@@ -69,8 +79,11 @@ def submit(
 @app.command()
 def validate(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE.zip|ENTRY", help="An archive, or an entry's folder: then its archive is "
-                             "fetched from where the entry says.")
+        Path,
+        typer.Argument(
+            metavar="FILE.zip|ENTRY",
+            help="An archive, or an entry's folder: then its archive is fetched from where the entry says.",
+        ),
     ],
     board: Board = None,
     data: opt.Data = None,
@@ -79,7 +92,7 @@ def validate(
     cache: Cache = None,
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Hold a submission to what it claims, as if it were hostile.
 
     Exits 0 where every check passed, 4 where one failed, and 3 where nothing failed but something could not be checked
@@ -114,8 +127,12 @@ def add(
     submitter: Annotated[str, typer.Option("--submitter", metavar="NAME", help="Who vouches for it.")],
     archive: Annotated[
         str | None,
-        typer.Option("--archive", metavar="URL", help="Where it is hosted: https://..., a path, or "
-                     "hf://datasets/OWNER/NAME@COMMIT/FILE. Default: the file's path from the entry's folder."),
+        typer.Option(
+            "--archive",
+            metavar="URL",
+            help="Where it is hosted: https://..., a path, or "
+            "hf://datasets/OWNER/NAME@COMMIT/FILE. Default: the file's path from the entry's folder.",
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option("--name", metavar="SLUG", help="Default: the model and its revision.")
@@ -125,7 +142,7 @@ def add(
     data: opt.Data = None,
     cache: Cache = None,
     offline: opt.Offline = False,
-) -> None:  # fmt: skip
+) -> None:
     """Write the folder of an entry, for a pull request: entry, record, card and fingerprints. Validates first."""
     import os
 

@@ -34,14 +34,24 @@ ModelArg = Annotated[
 ]
 Images = Annotated[
     Path | None,
-    typer.Option("--images", metavar="DIR", help="Score images that you generated yourself (--model folder). "
-                 "`unipath-bench prompts` writes the requests and the file names expected.", rich_help_panel=_WHAT),
-]  # fmt: skip
+    typer.Option(
+        "--images",
+        metavar="DIR",
+        help="Score images that you generated yourself (--model folder). "
+        "`unipath-bench prompts` writes the requests and the file names expected.",
+        rich_help_panel=_WHAT,
+    ),
+]
 Suite = Annotated[
     str,
-    typer.Option("--suite", "-s", metavar="NAME|SUITE.yaml|MODULE:ATTR", help="Real images, prompts and labels.",
-                 rich_help_panel=_WHAT),
-]  # fmt: skip
+    typer.Option(
+        "--suite",
+        "-s",
+        metavar="NAME|SUITE.yaml|MODULE:ATTR",
+        help="Real images, prompts and labels.",
+        rich_help_panel=_WHAT,
+    ),
+]
 SuiteArg = Annotated[
     list[str] | None,
     typer.Option("--suite-arg", metavar="KEY=VALUE", help="Argument for the suite; repeatable.", rich_help_panel=_WHAT),
@@ -55,9 +65,13 @@ Tiers = Annotated[
 ]
 Tasks = Annotated[
     list[str] | None,
-    typer.Option("--tasks", metavar="NAME|TASK.yaml", help="Only these tasks; repeatable or separated by commas.",
-                 rich_help_panel=_WHAT),
-]  # fmt: skip
+    typer.Option(
+        "--tasks",
+        metavar="NAME|TASK.yaml",
+        help="Only these tasks; repeatable or separated by commas.",
+        rich_help_panel=_WHAT,
+    ),
+]
 Number = Annotated[
     int | None,
     typer.Option("--n", "-n", metavar="N", help="Prompts; default: all of the test split.", rich_help_panel=_WHAT),
@@ -65,45 +79,77 @@ Number = Annotated[
 Seeds = Annotated[int, typer.Option("--seeds", metavar="S", help="Images a prompt.", rich_help_panel=_WHAT)]
 Encoder = Annotated[
     list[str] | None,
-    typer.Option("--encoder", "-e", metavar="[ROLE=]NAME|SPEC.yaml|MODULE:ATTR", help="Encoder for a role: image "
-                 "(default), judge or alignment; repeat for a panel.", rich_help_panel=_HOW),
-]  # fmt: skip
+    typer.Option(
+        "--encoder",
+        "-e",
+        metavar="[ROLE=]NAME|SPEC.yaml|MODULE:ATTR",
+        help="Encoder for a role: image (default), judge or alignment; repeat for a panel.",
+        rich_help_panel=_HOW,
+    ),
+]
 TrustRemoteCode = Annotated[
     bool,
-    typer.Option("--trust-remote-code", help="Run the Python code in the repositories of the encoders that need it, "
-                 "at their pinned commits. Read it first.", rich_help_panel=_HOW),
-]  # fmt: skip
+    typer.Option(
+        "--trust-remote-code",
+        help="Run the Python code in the repositories of the encoders that need it, "
+        "at their pinned commits. Read it first.",
+        rich_help_panel=_HOW,
+    ),
+]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps.", rich_help_panel=_HOW)]
 BatchSize = Annotated[
     int | None,
-    typer.Option("--batch-size", "-b", min=1, help="Images per call of the generator; never changes an image.",
-                 rich_help_panel=_HOW),
-]  # fmt: skip
+    typer.Option(
+        "--batch-size",
+        "-b",
+        min=1,
+        help="Images per call of the generator; never changes an image.",
+        rich_help_panel=_HOW,
+    ),
+]
 Executor = Annotated[
     str,
-    typer.Option("--executor", metavar="local|processes|ray", help="Who works: this process, several (one a GPU), or a "
-                 "Ray cluster. The record is the same.", rich_help_panel=_HOW),
-]  # fmt: skip
+    typer.Option(
+        "--executor",
+        metavar="local|processes|ray",
+        help="Who works: this process, several (one a GPU), or a Ray cluster. The record is the same.",
+        rich_help_panel=_HOW,
+    ),
+]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", metavar="N", help="Processes or actors; default: one a GPU, else 2.",
-                 rich_help_panel=_HOW),
-]  # fmt: skip
+    typer.Option(
+        "--workers", metavar="N", help="Processes or actors; default: one a GPU, else 2.", rich_help_panel=_HOW
+    ),
+]
 Timeout = Annotated[
     float | None,
-    typer.Option("--timeout", metavar="SECONDS", min=0.0, help="Give up a process (--executor processes) that shows no "
-                 "sign of life for so long.", rich_help_panel=_HOW),
-]  # fmt: skip
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        min=0.0,
+        help="Give up a process (--executor processes) that shows no sign of life for so long.",
+        rich_help_panel=_HOW,
+    ),
+]
 Address = Annotated[
     str | None,
-    typer.Option("--address", metavar="HOST:PORT|auto", help="A running Ray cluster; default: Ray on this machine.",
-                 rich_help_panel=_HOW),
-]  # fmt: skip
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT|auto",
+        help="A running Ray cluster; default: Ray on this machine.",
+        rich_help_panel=_HOW,
+    ),
+]
 Shard = Annotated[
     str | None,
-    typer.Option("--shard", metavar="I/N", help="Do the I-th of N parts, without scores, e.g. in an array job; then "
-                 "`unipath-bench merge`.", rich_help_panel=_HOW),
-]  # fmt: skip
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Do the I-th of N parts, without scores, e.g. in an array job; then `unipath-bench merge`.",
+        rich_help_panel=_HOW,
+    ),
+]
 Offline = Annotated[bool, typer.Option("--offline", help="Reach for nothing on the network.", rich_help_panel=_HOW)]
 Out = Annotated[
     Path,
@@ -111,24 +157,40 @@ Out = Annotated[
 ]
 OutPlace = Annotated[
     str,
-    typer.Option("--out", "-o", metavar="DIR|URL", help="Store, records and reports: a folder, or an address such as "
-                 "s3://bucket/prefix.", rich_help_panel=_OUTPUT),
-]  # fmt: skip
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="DIR|URL",
+        help="Store, records and reports: a folder, or an address such as s3://bucket/prefix.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
 TrackingUri = Annotated[
     str | None,
-    typer.Option("--tracking-uri", metavar="URI", envvar="MLFLOW_TRACKING_URI", help="MLflow; default: SQLite in the "
-                 "output folder.", rich_help_panel=_OUTPUT),
-]  # fmt: skip
+    typer.Option(
+        "--tracking-uri",
+        metavar="URI",
+        envvar="MLFLOW_TRACKING_URI",
+        help="MLflow; default: SQLite in the output folder.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
 Track = Annotated[
     bool,
-    typer.Option("--track/--no-track", help="Whether to log the run to MLflow; `import` does it later.",
-                 rich_help_panel=_OUTPUT),
-]  # fmt: skip
+    typer.Option(
+        "--track/--no-track", help="Whether to log the run to MLflow; `import` does it later.", rich_help_panel=_OUTPUT
+    ),
+]
 Experiment = Annotated[
     str,
-    typer.Option("--experiment", metavar="NAME", envvar="MLFLOW_EXPERIMENT_NAME", help="MLflow's experiment.",
-                 rich_help_panel=_OUTPUT),
-]  # fmt: skip
+    typer.Option(
+        "--experiment",
+        metavar="NAME",
+        envvar="MLFLOW_EXPERIMENT_NAME",
+        help="MLflow's experiment.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
 DEFAULT_EXPERIMENT = "unipath-bench"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.", rich_help_panel=_OUTPUT)]
 

@@ -73,16 +73,21 @@ def plan_as_json(plan: Plan, cost: Estimate, probed: Probed | None = None) -> st
         "plan": plan.record().model_dump(mode="json"),
         "tasks": [
             {
-                "key": t.key, "tier": t.spec.tier, "encoder": t.encoder,
-                "reason": t.obstacle[0] if t.obstacle else None, "remedy": t.obstacle[1] if t.obstacle else None,
+                "key": t.key,
+                "tier": t.spec.tier,
+                "encoder": t.encoder,
+                "reason": t.obstacle[0] if t.obstacle else None,
+                "remedy": t.obstacle[1] if t.obstacle else None,
             }
             for t in plan.tasks
         ],
         "cost": {
-            "to_generate": cost.to_generate, "to_embed": cost.to_embed, "disk_needed_bytes": cost.disk_needed,
+            "to_generate": cost.to_generate,
+            "to_embed": cost.to_embed,
+            "disk_needed_bytes": cost.disk_needed,
             "disk_free_bytes": cost.disk_free,
         },
         "probe": asdict(probed[0]) if probed else None,
         "forecast": {**asdict(probed[1]), "total_seconds": probed[1].total_seconds} if probed else None,
-    }  # fmt: skip
+    }
     return json.dumps(document, indent=2) + "\n"

@@ -68,9 +68,15 @@ def understand(
     answerer = make(ANSWERERS, model, opt.parse_arguments(model_arg, "--model-arg"), Answerer)  # type: ignore[type-abstract]
     with RichProgress(Console(stderr=True)) as progress:
         record, folder = evaluate(
-            answerer, asked, out, seed=seed, n=n, batch_size=batch_size,
-            context=Context(device=device, offline=offline), progress=progress,
-        )  # fmt: skip
+            answerer,
+            asked,
+            out,
+            seed=seed,
+            n=n,
+            batch_size=batch_size,
+            context=Context(device=device, offline=offline),
+            progress=progress,
+        )
     if as_json:
         sys.stdout.write((folder / RECORD).read_text(encoding="utf-8"))
         return
@@ -95,10 +101,16 @@ def _table(record: UnderstandingRecord) -> Table:
 
 def _figures(score: SubsetScore) -> list[str]:
     interval = score.interval
-    told = "-" if interval is None or interval.low is None or interval.high is None else (
-        f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
-    )  # fmt: skip
+    told = (
+        "-"
+        if interval is None or interval.low is None or interval.high is None
+        else (f"{100 * interval.low:.1f} to {100 * interval.high:.1f}")
+    )
     return [
-        f"{score.n:,}", f"{100 * score.accuracy:.1f}%", told, f"{100 * score.chance:.1f}%", str(score.refused),
+        f"{score.n:,}",
+        f"{100 * score.accuracy:.1f}%",
+        told,
+        f"{100 * score.chance:.1f}%",
+        str(score.refused),
         str(score.unread),
-    ]  # fmt: skip
+    ]

@@ -42,7 +42,7 @@ def compare(
         Path | None,
         typer.Option("--html", metavar="FILE.html", help="Write a page too, with the same prompts side by side."),
     ] = None,
-) -> None:  # fmt: skip
+) -> None:
     """Put runs side by side, task by task, with paired differences; says where they are not comparable, and why."""
     from unipath_bench.comparison import compare as compare_records
     from unipath_bench.pipeline.run import load_record

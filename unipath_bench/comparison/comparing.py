@@ -61,10 +61,20 @@ def _row(sides: Sequence[Side], key: str, name: str) -> Row:
     fair_values = [None if pair is None or pair[0].coupled else pair[1] for pair in pairs]
     differences = find_pairs(fair_values, [side.name for side in sides], value.direction, obstacle)
     return Row(
-        key=key, tier=score.tier, title=value.title or name, name=name, direction=value.direction, unit=value.unit,
-        headline=value.headline, values=values, comparable=comparable, differs=differs, best=best, coupled=coupled,
+        key=key,
+        tier=score.tier,
+        title=value.title or name,
+        name=name,
+        direction=value.direction,
+        unit=value.unit,
+        headline=value.headline,
+        values=values,
+        comparable=comparable,
+        differs=differs,
+        best=best,
+        coupled=coupled,
         pairs=differences,
-    )  # fmt: skip
+    )
 
 
 def _best(intervals: Sequence[Interval | None], fair: int, direction: str) -> tuple[int, ...]:

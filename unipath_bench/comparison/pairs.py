@@ -54,10 +54,16 @@ def find_pairs(values: Sequence[Value | None], names: Sequence[str], direction: 
         tested.append(len(found))
         found.append(
             Pair(
-                i, j, difference.value, difference.lower, difference.upper, p_value=difference.p_value,
-                blocks=difference.degrees + 1, reason=difference.reason or "",
+                i,
+                j,
+                difference.value,
+                difference.lower,
+                difference.upper,
+                p_value=difference.p_value,
+                blocks=difference.degrees + 1,
+                reason=difference.reason or "",
             )
-        )  # fmt: skip
+        )
     adjusted = holm([found[t].p_value or 0.0 for t in tested])
     for t, p_value in zip(tested, adjusted, strict=True):
         found[t] = _judged(found[t], p_value, direction)

@@ -32,9 +32,15 @@ def side_of(record: RunRecord) -> Side:
     """A run as a comparison sees it."""
     plan = record.plan
     return Side(
-        record.name, plan.model.name, plan.suite.name, plan.suite.kind, plan.suite_revision, plan.n, plan.seeds,
+        record.name,
+        plan.model.name,
+        plan.suite.name,
+        plan.suite.kind,
+        plan.suite_revision,
+        plan.n,
+        plan.seeds,
         record.scores,
-    )  # fmt: skip
+    )
 
 
 def facts(side: Side, score: TaskScore, value: Value) -> dict[str, str]:

@@ -65,14 +65,23 @@ class Comparison:
         two runs their paired difference."""
         import pandas as pd
 
-        return pd.DataFrame([
-            {
-                "tier": row.tier, "key": row.key, "value": row.name, "title": row.title, "direction": row.direction,
-                "headline": row.headline, "comparable": row.comparable, "differs": ", ".join(row.differs),
-                **dict(zip(self.runs, row.values, strict=True)), **_paired_columns(row, len(self.runs)),
-            }
-            for row in self.rows
-        ])  # fmt: skip
+        return pd.DataFrame(
+            [
+                {
+                    "tier": row.tier,
+                    "key": row.key,
+                    "value": row.name,
+                    "title": row.title,
+                    "direction": row.direction,
+                    "headline": row.headline,
+                    "comparable": row.comparable,
+                    "differs": ", ".join(row.differs),
+                    **dict(zip(self.runs, row.values, strict=True)),
+                    **_paired_columns(row, len(self.runs)),
+                }
+                for row in self.rows
+            ]
+        )
 
     def to_json(self) -> str:
         """The comparison as a JSON document, indented."""
@@ -178,9 +187,12 @@ def _paired_columns(row: Row, runs: int) -> dict[str, float | bool | str | None]
         return {}
     pair = row.pairs[0] if row.pairs else Pair(0, 1)
     return {
-        "difference": pair.difference, "difference_low": pair.low, "difference_high": pair.high,
-        "significant": pair.significant, "why_no_difference": "" if pair.difference is not None else pair.reason,
-    }  # fmt: skip
+        "difference": pair.difference,
+        "difference_low": pair.low,
+        "difference_high": pair.high,
+        "significant": pair.significant,
+        "why_no_difference": "" if pair.difference is not None else pair.reason,
+    }
 
 
 def letters(count: int) -> list[str]:

@@ -29,8 +29,11 @@ class ConchEncoder(PretrainedJoint):
             self.spec.architecture, checkpoint_path=str(found.weights), return_transform=False
         )
         # The package fills what fits and says nothing of the rest.
-        absent = [key for key in model.load_state_dict(read_state(found.weights), strict=False).missing_keys
-                  if key.startswith(("visual.", "text."))]  # fmt: skip
+        absent = [
+            key
+            for key in model.load_state_dict(read_state(found.weights), strict=False).missing_keys
+            if key.startswith(("visual.", "text."))
+        ]
         if absent:
             raise DataError(
                 f"The weights of {self.spec.name} lack:\n{listed(absent, 5)}", "Fetch the pinned file again."

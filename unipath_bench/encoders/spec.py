@@ -31,8 +31,11 @@ _POOLINGS: dict[str, tuple[Pooling, ...]] = {
     "remote": ("pooled",),
 }
 _JOINT: dict[str, tuple[Pooling, ...]] = {
-    "transformers": ("projected",), "open_clip": ("projected",), "keep": ("projected",), "conch": ("projected",),
-}  # fmt: skip
+    "transformers": ("projected",),
+    "open_clip": ("projected",),
+    "keep": ("projected",),
+    "conch": ("projected",),
+}
 
 
 class EncoderSpec(Document):

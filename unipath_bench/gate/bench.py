@@ -109,19 +109,23 @@ class Bench:
         texts = pool.features(TEXT_ENCODER, "texts")[draw.rows] if encoder == TEXT_ENCODER else None
         wordings = [self._images(encoder, draw, w) for w in range(1 + WORDINGS)]
         variants = replace(
-            _repeated(cases, WORDINGS), images=np.concatenate(wordings[1:]),
+            _repeated(cases, WORDINGS),
+            images=np.concatenate(wordings[1:]),
             replicates=tuple(w for w in range(WORDINGS) for _ in cases.ids),
-        )  # fmt: skip
-        return ScoreInputs({
-            "generated": replace(cases, images=wordings[0], texts=texts),
-            "reference": replace(cases, images=pool.features(encoder, "reference")[draw.rows]),
-            "heldout": replace(
-                cases, images=pool.features(encoder, "heldout")[draw.rows],
-                pixel_digests=tuple(pool.heldout.ids[i] for i in draw.rows.tolist()),
-            ),
-            "train": self._train[encoder],
-            "variants": variants,
-        })  # fmt: skip
+        )
+        return ScoreInputs(
+            {
+                "generated": replace(cases, images=wordings[0], texts=texts),
+                "reference": replace(cases, images=pool.features(encoder, "reference")[draw.rows]),
+                "heldout": replace(
+                    cases,
+                    images=pool.features(encoder, "heldout")[draw.rows],
+                    pixel_digests=tuple(pool.heldout.ids[i] for i in draw.rows.tolist()),
+                ),
+                "train": self._train[encoder],
+                "variants": variants,
+            }
+        )
 
     def _images(self, encoder: str, draw: Draw, wording: int) -> npt.NDArray[np.float32]:
         stack = [self.pool.features(encoder, f"{draw.answer[wording]}-{r}") for r in range(self._count(draw, wording))]

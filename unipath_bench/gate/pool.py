@@ -68,9 +68,15 @@ def load_pool(cases: int, cache: Path | None, tell: Callable[[str], None]) -> Po
     """The pool of ``cases`` prompts, from the file ``cache`` where that holds it, else made and kept there."""
     suite = phantom_suite(cases)
     encoders = {name: ENCODERS.get(name)() for name in ENCODER_NAMES}
-    identity = digest([
-        suite.revision, {n: encoder_digest(e.card) for n, e in encoders.items()}, RENDERINGS, DAMAGED, sorted(DAMAGES),
-    ])  # fmt: skip
+    identity = digest(
+        [
+            suite.revision,
+            {n: encoder_digest(e.card) for n, e in encoders.items()},
+            RENDERINGS,
+            DAMAGED,
+            sorted(DAMAGES),
+        ]
+    )
     arrays = _read(cache, identity) if cache is not None and cache.exists() else None
     samples = {split: [s for s in suite.samples() if s.split == split] for split in ("test", "train", "heldout")}
     if arrays is None:
@@ -99,9 +105,11 @@ def _known(samples: Sequence[Sample]) -> FeatureSet:
 
 
 def _make(
-    suite: PhantomSuite, samples: dict[str, list[Sample]], encoders: dict[str, ImageEncoder | TextEncoder],
+    suite: PhantomSuite,
+    samples: dict[str, list[Sample]],
+    encoders: dict[str, ImageEncoder | TextEncoder],
     tell: Callable[[str], None],
-) -> dict[str, Features]:  # fmt: skip
+) -> dict[str, Features]:
     for encoder in encoders.values():
         encoder.setup(Context())
     arrays: dict[str, Features] = {}

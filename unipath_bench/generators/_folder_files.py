@@ -121,8 +121,10 @@ def _read_manifest(path: Path, files: Sequence[str]) -> dict[tuple[str, int], li
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
             columns = list(reader.fieldnames or [])
-            table = [{name: unshield(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
-                     for row in reader]  # fmt: skip
+            table = [
+                {name: unshield(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+                for row in reader
+            ]
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text (byte {error.start}).", "Save it as UTF-8.") from error
     except csv.Error as error:

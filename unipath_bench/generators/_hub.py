@@ -132,19 +132,23 @@ def local_copy(source: Source, context: Context, what: str, patterns: Sequence[s
     try:
         return Path(
             snapshot_download(  # nosec B615  # where() gives the revision
-                source.repository, allow_patterns=None if patterns is None else list(patterns),
-                ignore_patterns=list(_PICKLES) if patterns is None else None, **where(source, context),
+                source.repository,
+                allow_patterns=None if patterns is None else list(patterns),
+                ignore_patterns=list(_PICKLES) if patterns is None else None,
+                **where(source, context),
             )
-        )  # fmt: skip
+        )
     except (OSError, ValueError) as error:
         raise explain(error, source, what) from error
 
 
 def unread_code(source: Source) -> str:
     """The remedy where a repository's own Python code would have to be run, and the user has not said so."""
-    page = source.path if isinstance(source, LocalFiles) else (
-        f"https://huggingface.co/{source.repository}/tree/{source.commit}"
-    )  # fmt: skip
+    page = (
+        source.path
+        if isinstance(source, LocalFiles)
+        else (f"https://huggingface.co/{source.repository}/tree/{source.commit}")
+    )
     return f"{source.name} brings Python code of its own. Read it at {page}, then give --trust-remote-code."
 
 

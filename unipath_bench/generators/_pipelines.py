@@ -31,9 +31,14 @@ def torch_dtype(name: str, context: Context) -> Any:
 
 
 def load_pipeline(
-    source: Source, context: Context, dtype: str, *,
-    remote_code: bool = False, code: Source | None = None, components: Mapping[str, Any] | None = None,
-) -> Any:  # fmt: skip
+    source: Source,
+    context: Context,
+    dtype: str,
+    *,
+    remote_code: bool = False,
+    code: Source | None = None,
+    components: Mapping[str, Any] | None = None,
+) -> Any:
     """The pipeline on the CPU, from safetensors, without safety checker and watermark.
 
     ``remote_code``: run the Python code that lies with the weights, or in ``code`` (``pipeline.py``), from the files of

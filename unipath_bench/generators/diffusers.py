@@ -103,12 +103,21 @@ class DiffusersGenerator(Generator):
                 "Those are set by the request, or by steps, guidance, negative_prompt, height and width.",
             )
         arguments: dict[str, Any] = {
-            "model": str(model), "revision": revision, "lora": None if lora is None else str(lora),
-            "steps": steps, "guidance": guidance, "height": height, "width": width, "dtype": dtype,
-            "micro_batch": micro_batch, "negative_prompt": negative_prompt, "call_arguments": self.call_arguments,
-            "lora_scale": None if self.lora is None else self.lora_scale, "remote_code": self.remote_code or None,
+            "model": str(model),
+            "revision": revision,
+            "lora": None if lora is None else str(lora),
+            "steps": steps,
+            "guidance": guidance,
+            "height": height,
+            "width": width,
+            "dtype": dtype,
+            "micro_batch": micro_batch,
+            "negative_prompt": negative_prompt,
+            "call_arguments": self.call_arguments,
+            "lora_scale": None if self.lora is None else self.lora_scale,
+            "remote_code": self.remote_code or None,
             "pipeline_code": None if pipeline_code is None else str(pipeline_code),
-        }  # fmt: skip
+        }
         self.card = type(self).card.model_copy(
             update={
                 "name": f"diffusers-{slug(self.source.name)}",

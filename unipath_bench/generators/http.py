@@ -114,9 +114,13 @@ class HttpGenerator(Generator):
 
     def _ask(self, request: Request) -> Reply:
         body = {
-            "prompt": request.prompt, "seed": request.seed, "height": request.height, "width": request.width,
-            "sample_id": request.sample_id, "replicate": request.replicate,
-        }  # fmt: skip
+            "prompt": request.prompt,
+            "seed": request.seed,
+            "height": request.height,
+            "width": request.width,
+            "sample_id": request.sample_id,
+            "replicate": request.replicate,
+        }
         return self.endpoint.post(body, _named(request))
 
 

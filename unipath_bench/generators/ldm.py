@@ -78,11 +78,19 @@ class LatentDiffusionGenerator(Generator):
         self.height, self.width = integer("ldm", "height", height, 1), integer("ldm", "width", width, 1)
         self.code = code
         arguments = {
-            "config": str(config), "checkpoint": str(checkpoint), "prefix": prefix, "steps": steps,
-            "text_encoder": None if text_encoder is None else str(text_encoder), "guidance": guidance, "eta": eta,
-            "null_mask": null_mask, "mask_channels": None if null_mask is None else mask_channels, "height": height,
-            "width": width, "code": code,
-        }  # fmt: skip
+            "config": str(config),
+            "checkpoint": str(checkpoint),
+            "prefix": prefix,
+            "steps": steps,
+            "text_encoder": None if text_encoder is None else str(text_encoder),
+            "guidance": guidance,
+            "eta": eta,
+            "null_mask": null_mask,
+            "mask_channels": None if null_mask is None else mask_channels,
+            "height": height,
+            "width": width,
+            "code": code,
+        }
         self.card = type(self).card.model_copy(
             update={
                 "name": f"ldm-{slug(self.checkpoint.stem)}",

@@ -79,14 +79,18 @@ class ParquetGenerator(Generator):
                 "name": f"parquet-{slug(self.root.stem)}",
                 "title": f"Images in {self.root.name}",
                 "arguments": {
-                    "data": str(data), "by": self.by, "column": self.column,
-                    "replicate_column": self.replicate_column, "image_column": image_column, "seed": seed,
+                    "data": str(data),
+                    "by": self.by,
+                    "column": self.column,
+                    "replicate_column": self.replicate_column,
+                    "image_column": image_column,
+                    "seed": seed,
                 },
                 "height": size[0],
                 "width": size[1],
                 "conditions_on": () if self.by == "nothing" else ("prompt",),
             }
-        )  # fmt: skip
+        )
         self._assigned: dict[tuple[str, int], int] = {}
 
     def fingerprint(self) -> Mapping[str, Any]:
@@ -141,8 +145,11 @@ class ParquetGenerator(Generator):
             else:
                 assigned[request.sample_id, request.replicate] = found[0]
         if missing or several:
-            lists = [f"{len(m)} {what}:\n{listed(m, _EXAMPLES)}" for what, m in
-                     (("without an image", missing), ("with several images", several)) if m]  # fmt: skip
+            lists = [
+                f"{len(m)} {what}:\n{listed(m, _EXAMPLES)}"
+                for what, m in (("without an image", missing), ("with several images", several))
+                if m
+            ]
             raise DataError(
                 f"The {len(self._rows)} images in {self.root}, by their column {self.column!r}, do not answer the "
                 f"{len(requests)} requests; there are\n" + "\n".join(lists),

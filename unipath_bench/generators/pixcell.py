@@ -96,10 +96,18 @@ class PixCellGenerator(Generator):
             None if references is None else References(Path(references).expanduser(), self.height, self.width)
         )
         arguments = {
-            "model": str(model), "revision": revision, "pipeline_code": str(pipeline_code), "vae": str(vae),
-            "references": None if references is None else str(references), "encoder": encoder, "steps": steps,
-            "guidance": guidance, "height": height, "width": width, "dtype": dtype,
-        }  # fmt: skip
+            "model": str(model),
+            "revision": revision,
+            "pipeline_code": str(pipeline_code),
+            "vae": str(vae),
+            "references": None if references is None else str(references),
+            "encoder": encoder,
+            "steps": steps,
+            "guidance": guidance,
+            "height": height,
+            "width": width,
+            "dtype": dtype,
+        }
         self.card = type(self).card.model_copy(
             update={
                 "name": f"pixcell-{slug(self.source.name)}",

@@ -34,9 +34,16 @@ TILE, GAP, COLUMNS = 96, 4, 6
 
 
 def add_entry(
-    board: Path, outcome: Outcome, *, name: str | None, title: str | None, submitter: str, archive: str,
-    notes: str = "", on: date | None = None,
-) -> Path:  # fmt: skip
+    board: Path,
+    outcome: Outcome,
+    *,
+    name: str | None,
+    title: str | None,
+    submitter: str,
+    archive: str,
+    notes: str = "",
+    on: date | None = None,
+) -> Path:
     """Write the folder of an entry; returns it.
 
     Raises :class:`DataError` for an archive that was refused, :class:`UsageError` for a name that is taken or no slug.

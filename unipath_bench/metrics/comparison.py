@@ -127,9 +127,16 @@ def _difference(first: str, second: str, a: Replicates, b: Replicates, confidenc
     if found.lower is None:
         return Difference(first, second, None, None, None, None, 1.0, 1.0, found.reason)
     return Difference(
-        first, second, found.value, found.standard_error, found.lower, found.upper, found.p_value, found.p_value,
+        first,
+        second,
+        found.value,
+        found.standard_error,
+        found.lower,
+        found.upper,
+        found.p_value,
+        found.p_value,
         found.reason,
-    )  # fmt: skip
+    )
 
 
 def _refused(names: list[str], confidence: float, reason: str) -> Comparison:

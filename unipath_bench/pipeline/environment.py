@@ -10,9 +10,22 @@ from importlib.metadata import PackageNotFoundError, version
 from unipath_bench.schema.record import Environment
 
 _PACKAGES = (
-    "unipath-bench", "diffusers", "numpy", "open_clip_torch", "pillow", "pyarrow", "scikit-image", "scikit-learn",
-    "scipy", "timm", "torch", "torch-fidelity", "torchmetrics", "torchvision", "transformers",
-)  # fmt: skip
+    "unipath-bench",
+    "diffusers",
+    "numpy",
+    "open_clip_torch",
+    "pillow",
+    "pyarrow",
+    "scikit-image",
+    "scikit-learn",
+    "scipy",
+    "timm",
+    "torch",
+    "torch-fidelity",
+    "torchmetrics",
+    "torchvision",
+    "transformers",
+)
 
 
 def describe_environment(device: str) -> Environment:

@@ -30,20 +30,27 @@ def gather_exhibits(plan: Plan, store: Store, record: RunRecord) -> Exhibits:
     return Exhibits(
         samples=[
             ShownSample(
-                sample_id=s.id, prompt=s.prompt, labels=dict(s.labels), real=plan.suite.load(s),
+                sample_id=s.id,
+                prompt=s.prompt,
+                labels=dict(s.labels),
+                real=plan.suite.load(s),
                 generated=[images[s.id, r] for r in replicates],
             )
             for s in shown
         ],
         neighbours=[
             NeighbourPair(
-                generated=images[pair["generated"], pair["replicate"]], train=plan.suite.load(train[pair["train"]]),
-                sample_id=pair["generated"], replicate=pair["replicate"], train_id=pair["train"],
-                distance=pair["distance"], copied=pair["copied"],
+                generated=images[pair["generated"], pair["replicate"]],
+                train=plan.suite.load(train[pair["train"]]),
+                sample_id=pair["generated"],
+                replicate=pair["replicate"],
+                train_id=pair["train"],
+                distance=pair["distance"],
+                copied=pair["copied"],
             )
             for pair in pairs
         ],
-    )  # fmt: skip
+    )
 
 
 def _spread(plan: Plan, count: int) -> list[Sample]:

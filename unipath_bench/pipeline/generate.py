@@ -98,11 +98,16 @@ class GenerateStage:
     def _encode(self, requests: list[Request], images: list[RGBImage]) -> list[SampleRow]:
         return [
             SampleRow(
-                request_key(self.plan.model_digest, r), r.sample_id, r.replicate, r.prompt, r.seed, encode_png(image),
+                request_key(self.plan.model_digest, r),
+                r.sample_id,
+                r.replicate,
+                r.prompt,
+                r.seed,
+                encode_png(image),
                 pixel_digest(image),
             )
             for r, image in zip(requests, images, strict=True)
-        ]  # fmt: skip
+        ]
 
 
 def call_generator(generator: Generator, requests: list[Request]) -> object:

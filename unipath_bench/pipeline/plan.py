@@ -224,9 +224,18 @@ def make_plan(options: Options) -> Plan:
     for spec in specs:
         tasks.extend(_plan_task(spec, role_encoders, encoders, context, roles, prompts, generator))
     plan = Plan(
-        options, suite, roles, generator, model_digest(generator, suite.revision if generator.card.oracle else None),
-        prompts, height, width, tuple(tasks), encoders, role_encoders,
-    )  # fmt: skip
+        options,
+        suite,
+        roles,
+        generator,
+        model_digest(generator, suite.revision if generator.card.oracle else None),
+        prompts,
+        height,
+        width,
+        tuple(tasks),
+        encoders,
+        role_encoders,
+    )
     generator.check([r for requests in plan.generated.values() for r in requests])
     return plan
 
@@ -310,9 +319,14 @@ def _suite_size(suite: Suite, prompts: Sequence[Sample]) -> tuple[int, int]:
 
 
 def _plan_task(
-    spec: TaskSpec, role_encoders: Mapping[str, tuple[str, ...]], encoders: dict[str, Encoder], context: Context,
-    roles: Roles, prompts: Sequence[Sample], generator: Generator,
-) -> list[PlannedTask]:  # fmt: skip
+    spec: TaskSpec,
+    role_encoders: Mapping[str, tuple[str, ...]],
+    encoders: dict[str, Encoder],
+    context: Context,
+    roles: Roles,
+    prompts: Sequence[Sample],
+    generator: Generator,
+) -> list[PlannedTask]:
     metric = METRICS.get(spec.metric)
     names: tuple[str | None, ...] = (spec.encoder,)
     if spec.encoder is not None and spec.encoder.startswith("@"):

@@ -106,9 +106,16 @@ def probe(plan: Plan, cost: Estimate, clock: Clock = time.perf_counter) -> Probe
     encoders = {name: _embed(plan, name, images, names, clock) for name, count in cost.to_embed.items() if count}
     memory_mib = peak_memory_mib()
     return Probe(
-        len(images), generator, encoders, read_real, read_generated, image_bytes, probe_scores(plan, clock), memory_mib,
+        len(images),
+        generator,
+        encoders,
+        read_real,
+        read_generated,
+        image_bytes,
+        probe_scores(plan, clock),
+        memory_mib,
         memory.peak_mib(),
-    )  # fmt: skip
+    )
 
 
 def forecast(plan: Plan, cost: Estimate, found: Probe, out: Path) -> Forecast:

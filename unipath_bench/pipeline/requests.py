@@ -27,14 +27,27 @@ def wordings(prompts: Sequence[Sample]) -> int:
 
 def request_key(model_digest: str, request: Request) -> str:
     """Digest of all that decides the image."""
-    return digest([
-        model_digest, request.sample_id, request.prompt, request.seed, request.replicate, request.height, request.width,
-        dict(request.labels),
-    ])  # fmt: skip
+    return digest(
+        [
+            model_digest,
+            request.sample_id,
+            request.prompt,
+            request.seed,
+            request.replicate,
+            request.height,
+            request.width,
+            dict(request.labels),
+        ]
+    )
 
 
 def _request(sample: Sample, prompt: str, replicate: int, height: int, width: int) -> Request:
     return Request(
-        sample_id=sample.id, prompt=prompt, seed=seed_from(sample.id, replicate), replicate=replicate, height=height,
-        width=width, labels=dict(sample.labels),
-    )  # fmt: skip
+        sample_id=sample.id,
+        prompt=prompt,
+        seed=seed_from(sample.id, replicate),
+        replicate=replicate,
+        height=height,
+        width=width,
+        labels=dict(sample.labels),
+    )

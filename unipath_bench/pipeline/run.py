@@ -85,9 +85,13 @@ def load_record(path: Path) -> RunRecord:
 
 
 def run(
-    plan: Plan, out: Path | Place, *, batch_size: int | None = None, progress: Progress | None = None,
+    plan: Plan,
+    out: Path | Place,
+    *,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
     execution: Execution | None = None,
-) -> RunFolder:  # fmt: skip
+) -> RunFolder:
     """Carry out a plan: verify the suite, generate, embed, score, and write the record and its exhibits.
 
     Everything that ``out`` holds already is used; nothing is computed twice. A damaged file of the store is set aside
@@ -265,9 +269,14 @@ class _Clock:
 
     def timing(self, done: Mapping[StageName, int], repaired: Sequence[str]) -> Timing:
         return Timing(
-            started_at=self.started, finished_at=_now(), seconds=self.seconds, images_generated=done["generate"],
-            images_embedded=done["embed"], peak_memory_mib=round(peak_memory_mib(), 1), repaired=tuple(repaired),
-        )  # fmt: skip
+            started_at=self.started,
+            finished_at=_now(),
+            seconds=self.seconds,
+            images_generated=done["generate"],
+            images_embedded=done["embed"],
+            peak_memory_mib=round(peak_memory_mib(), 1),
+            repaired=tuple(repaired),
+        )
 
 
 def _now() -> str:

@@ -165,11 +165,16 @@ class SampleFamily(Family[SampleRow]):
             raise DamagedShard(path, problem)
         return [
             SampleRow(
-                key=r["key"], sample_id=r["sample_id"], replicate=r["replicate"], prompt=r["prompt"], seed=r["seed"],
-                png=r["image"]["bytes"], pixel_digest=r["pixel_sha256"],
+                key=r["key"],
+                sample_id=r["sample_id"],
+                replicate=r["replicate"],
+                prompt=r["prompt"],
+                seed=r["seed"],
+                png=r["image"]["bytes"],
+                pixel_digest=r["pixel_sha256"],
             )
             for r in rows
-        ]  # fmt: skip
+        ]
 
     def write(self, path: Path, rows: Sequence[SampleRow]) -> None:
         table = pa.Table.from_pylist(

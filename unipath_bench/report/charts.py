@@ -62,9 +62,14 @@ def distance_chart(name: str, audit: Memorisation) -> Markup | None:
         axes.axhspan(-0.02 * top, audit.threshold, color=COLOURS["alarm"], alpha=0.10, linewidth=0)
         axes.axhline(audit.threshold, color=COLOURS["alarm"], linewidth=1.2, linestyle=":")
         axes.text(
-            99, audit.threshold, f"threshold {format_number(audit.threshold)}", color=COLOURS["alarm"], fontsize=9.5,
-            ha="right", va="bottom",
-        )  # fmt: skip
+            99,
+            audit.threshold,
+            f"threshold {format_number(audit.threshold)}",
+            color=COLOURS["alarm"],
+            fontsize=9.5,
+            ha="right",
+            va="bottom",
+        )
         for colour, label, values, style in curves:
             percent = np.linspace(0, 100, len(values))
             axes.plot(percent, values, style, color=COLOURS[colour], linewidth=2, label=label)
@@ -85,9 +90,13 @@ def budget_chart(name: str, training: SyntheticTraining) -> Markup:
         axes = canvas.figure.add_axes((0.11, 0.17, 0.84, 0.66))
         axes.plot(budgets, [b.real for b in training.budgets], "-o", color=COLOURS["real"], linewidth=2, label="Real")
         axes.plot(
-            budgets, [b.real_plus_synthetic for b in training.budgets], "--s", color=COLOURS["generated"], linewidth=2,
+            budgets,
+            [b.real_plus_synthetic for b in training.budgets],
+            "--s",
+            color=COLOURS["generated"],
+            linewidth=2,
             label="Real + generated",
-        )  # fmt: skip
+        )
         for level, label in (
             (training.synthetic_only, "generated only"),
             (training.real_only_same_size, "real only, as many images"),
@@ -95,9 +104,15 @@ def budget_chart(name: str, training: SyntheticTraining) -> Markup:
             if level is not None:
                 axes.axhline(level, color=COLOURS["muted"], linewidth=1, linestyle=":")
                 axes.annotate(
-                    f"{label} {format_number(level)}", (1, level), xycoords=("axes fraction", "data"), xytext=(-2, 3),
-                    textcoords="offset points", ha="right", fontsize=9.5, color=COLOURS["muted"],
-                )  # fmt: skip
+                    f"{label} {format_number(level)}",
+                    (1, level),
+                    xycoords=("axes fraction", "data"),
+                    xytext=(-2, 3),
+                    textcoords="offset points",
+                    ha="right",
+                    fontsize=9.5,
+                    color=COLOURS["muted"],
+                )
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(budgets))
         axes.xaxis.set_minor_locator(NullLocator())
@@ -131,10 +146,15 @@ def _strip(axes: Axes, top: float, score: TaskScore, value: Value, scale: Scale)
         axes.plot(ends, [line, line], color=COLOURS["ink"], linewidth=1.4, marker="|", markersize=8)
     marker = {"bad": "<", "good": ">", "": "D" if score.coupled else "o"}[scale.beyond]
     axes.plot(
-        [spot], [line], marker=marker, markersize=10 if value.headline else 7.5, color=COLOURS["real"],
+        [spot],
+        [line],
+        marker=marker,
+        markersize=10 if value.headline else 7.5,
+        color=COLOURS["real"],
         markerfacecolor=COLOURS["paper"] if score.coupled or not value.headline else COLOURS["real"],
-        markeredgecolor=COLOURS["real"], markeredgewidth=2,
-    )  # fmt: skip
+        markeredgecolor=COLOURS["real"],
+        markeredgewidth=2,
+    )
     for x, end, side in ((left - 4, scale.bad, "left"), (right + 4, scale.good, "right")):
         axes.text(x, top + 39, format_number(end), ha=side, fontsize=9.5, color=COLOURS["muted"], va="baseline")
 
@@ -168,5 +188,14 @@ def _plain(axes: Axes, x: str, y: str) -> None:
 
 
 def _legend(axes: Axes) -> None:
-    axes.legend(frameon=False, fontsize=9.5, loc="lower right", ncols=2, bbox_to_anchor=(1.0, 1.08), borderaxespad=0,
-                handlelength=2.2, columnspacing=1.2, labelcolor=COLOURS["ink"])  # fmt: skip
+    axes.legend(
+        frameon=False,
+        fontsize=9.5,
+        loc="lower right",
+        ncols=2,
+        bbox_to_anchor=(1.0, 1.08),
+        borderaxespad=0,
+        handlelength=2.2,
+        columnspacing=1.2,
+        labelcolor=COLOURS["ink"],
+    )

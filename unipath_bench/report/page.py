@@ -61,23 +61,27 @@ def render_report(record: RunRecord, exhibits: Exhibits | None, tasks: Mapping[s
         p for q in pairs for p in (q.generated, q.train)
     ]
     style = files("unipath_bench.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
-    return environment().get_template("report.html.j2").render(
-        record=record,
-        plan=record.plan,
-        style=Markup(style),  # nosec B704  # our own style sheet
-        notes=run_notes(record),
-        remedies=remedies(record),
-        tiers=tiers,
-        samples=samples,
-        pairs=pairs,
-        first_audit=next((task.anchor for tier in tiers for task in tier.tasks if task.audit), ""),
-        largest=LARGEST,
-        reduced=any(p.reduced for p in pictures),
-        quotes=_quotes(record, tasks),
-        command=_command(record),
-        shards=_shards(record),
-        images=record.plan.counts.get("generated", record.plan.n * record.plan.seeds),
-    )  # fmt: skip
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            record=record,
+            plan=record.plan,
+            style=Markup(style),  # nosec B704  # our own style sheet
+            notes=run_notes(record),
+            remedies=remedies(record),
+            tiers=tiers,
+            samples=samples,
+            pairs=pairs,
+            first_audit=next((task.anchor for tier in tiers for task in tier.tasks if task.audit), ""),
+            largest=LARGEST,
+            reduced=any(p.reduced for p in pictures),
+            quotes=_quotes(record, tasks),
+            command=_command(record),
+            shards=_shards(record),
+            images=record.plan.counts.get("generated", record.plan.n * record.plan.seeds),
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)

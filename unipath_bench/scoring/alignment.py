@@ -227,12 +227,14 @@ def _gallery_contributions(
     lack = too_few_for_pairs(of.units)
     if lack:
         return {f"recall@{k}": lack for k in ks}
-    figures = mean_figures([
-        recall_without_blocks(
-            texts[rows], images[rows], codes(generated.take(rows).prompts)[0], of.block_of_row[rows], ks
-        )
-        for rows in galleries
-    ])  # fmt: skip
+    figures = mean_figures(
+        [
+            recall_without_blocks(
+                texts[rows], images[rows], codes(generated.take(rows).prompts)[0], of.block_of_row[rows], ks
+            )
+            for rows in galleries
+        ]
+    )
     return {f"recall@{k}": of_blocks(found, of) for k, found in figures.items()}
 
 

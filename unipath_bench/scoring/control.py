@@ -189,9 +189,11 @@ def _calibration(judge: Classifier, reference: Matrix, real: Labels, found: Cali
         return {**table, "not_scaled": "the training images have too few groups to fit a temperature on"}
     scaled = with_temperature(raw, found.temperature)
     return {
-        **table, "temperature": found.temperature, "temperature_fitted_on": found.images,
+        **table,
+        "temperature": found.temperature,
+        "temperature_fitted_on": found.images,
         "ece_with_temperature": calibration_error(scaled, columns),
-    }  # fmt: skip
+    }
 
 
 def _percent(score: float, ceiling: float) -> float | None:

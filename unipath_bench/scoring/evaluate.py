@@ -106,9 +106,13 @@ def _check(spec: TaskSpec, metric: Metric, measured: Measurement) -> None:
 
 
 def _value(
-    spec: TaskSpec, name: str, measured: Measurement, anchor: Anchored, found: Interval | str,
+    spec: TaskSpec,
+    name: str,
+    measured: Measurement,
+    anchor: Anchored,
+    found: Interval | str,
     paired: Contributions | str,
-) -> Value:  # fmt: skip
+) -> Value:
     of = spec.values[name]
     value = float(measured.values[name])
     return Value(

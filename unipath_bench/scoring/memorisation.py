@@ -144,9 +144,12 @@ def _exact_copies(generated: FeatureSet, train: FeatureSet) -> int | None:
 
 
 def _pairs(
-    generated: FeatureSet, train: FeatureSet, distances: npt.NDArray[np.float64], nearest: npt.NDArray[np.int64],
+    generated: FeatureSet,
+    train: FeatureSet,
+    distances: npt.NDArray[np.float64],
+    nearest: npt.NDArray[np.int64],
     copied: npt.NDArray[np.bool_],
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[dict[str, Any]]:
     return [
         {
             "generated": generated.ids[row],

@@ -174,13 +174,16 @@ def _require_teachable(name: str, found: Sequence[str], train: Labels, wanted: S
         raise NotComputable(
             f"The task is for the {len(wanted)} classes {', '.join(sorted(wanted))}; the reference images "
             + " and ".join(
-                part for part in (
-                    f"have none of {', '.join(absent)}" if absent else "", f"have {_some(more)} too" if more else "",
-                ) if part
+                part
+                for part in (
+                    f"have none of {', '.join(absent)}" if absent else "",
+                    f"have {_some(more)} too" if more else "",
+                )
+                if part
             )
             + f" in {name!r}.",
             "Use the suite that the task is for, and no --n that leaves a class out.",
-        )  # fmt: skip
+        )
     if len(found) < 2:
         raise NotComputable(
             f"All reference images are of one class of {name!r}: there is nothing to tell apart.",

@@ -22,10 +22,28 @@ from unipath_bench.types import RGBImage
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"})
 """Files that are images by their name, in any case."""
 
-OTHER_IMAGE_SUFFIXES = frozenset({
-    ".gif", ".jp2", ".j2k", ".jpx", ".jxl", ".avif", ".heic", ".npy", ".npz", ".svs", ".ndpi", ".mrxs", ".scn", ".vms",
-    ".bif", ".czi", ".dcm", ".ppm",
-})  # fmt: skip
+OTHER_IMAGE_SUFFIXES = frozenset(
+    {
+        ".gif",
+        ".jp2",
+        ".j2k",
+        ".jpx",
+        ".jxl",
+        ".avif",
+        ".heic",
+        ".npy",
+        ".npz",
+        ".svs",
+        ".ndpi",
+        ".mrxs",
+        ".scn",
+        ".vms",
+        ".bif",
+        ".czi",
+        ".dcm",
+        ".ppm",
+    }
+)
 """Images that are not read: an error, so that none is left out unnoticed. Every other file is left alone."""
 
 
@@ -55,9 +73,15 @@ class FolderSuite(TableSuite):
     """
 
     def __init__(
-        self, data: Path | str, *, attributes: Sequence[str] | str | None = None, text_column: str | None = None,
-        group_column: str | None = None, size: Size = "uniform", **description: Unpack[Description],
-    ) -> None:  # fmt: skip
+        self,
+        data: Path | str,
+        *,
+        attributes: Sequence[str] | str | None = None,
+        text_column: str | None = None,
+        group_column: str | None = None,
+        size: Size = "uniform",
+        **description: Unpack[Description],
+    ) -> None:
         check_arguments(type(self), size, description)
         self.root = Path(data).expanduser().resolve()
         if not self.root.is_dir():

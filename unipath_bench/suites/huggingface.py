@@ -39,11 +39,21 @@ class HuggingFaceSuite(TableSuite):
     takes_hub_id: ClassVar[bool] = True
 
     def __init__(
-        self, data: Path | str, *, revision: str | None = None, config: str | None = None,
-        files: Sequence[str] | str | None = None, splits: Mapping[str, str] | None = None, offline: bool = False,
-        image_column: str | None = None, attributes: Sequence[str] | str | None = None, text_column: str | None = None,
-        group_column: str | None = None, size: Size = "uniform", **description: Unpack[Description],
-    ) -> None:  # fmt: skip
+        self,
+        data: Path | str,
+        *,
+        revision: str | None = None,
+        config: str | None = None,
+        files: Sequence[str] | str | None = None,
+        splits: Mapping[str, str] | None = None,
+        offline: bool = False,
+        image_column: str | None = None,
+        attributes: Sequence[str] | str | None = None,
+        text_column: str | None = None,
+        group_column: str | None = None,
+        size: Size = "uniform",
+        **description: Unpack[Description],
+    ) -> None:
         check_arguments(type(self), size, description)
         source = Path(data).expanduser()
         if source.exists():

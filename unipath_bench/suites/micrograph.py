@@ -38,10 +38,13 @@ NUCLEAR_SHARE = 0.35
 
 _STAINING = {
     "DAB-positive": (
-        "strong brown DAB staining", "DAB-positive cells", "marked FHL2 expression", "diffuse DAB positivity",
+        "strong brown DAB staining",
+        "DAB-positive cells",
+        "marked FHL2 expression",
+        "diffuse DAB positivity",
     ),
     "DAB-negative": ("no brown DAB staining", "DAB-negative cells", "no FHL2 expression", "absent DAB staining"),
-}  # fmt: skip
+}
 _CELLULARITY = {
     "nuclei-rich": ("many nuclei", "high cellularity", "crowded nuclei", "abundant haematoxylin-stained nuclei"),
     "nuclei-poor": ("few nuclei", "low cellularity", "sparse nuclei", "scant haematoxylin-stained nuclei"),

@@ -102,10 +102,16 @@ class ParquetSuite(TableSuite):
     """
 
     def __init__(
-        self, data: Path | str, *, image_column: str | None = None, attributes: Sequence[str] | str | None = None,
-        text_column: str | None = None, group_column: str | None = None, size: Size = "uniform",
+        self,
+        data: Path | str,
+        *,
+        image_column: str | None = None,
+        attributes: Sequence[str] | str | None = None,
+        text_column: str | None = None,
+        group_column: str | None = None,
+        size: Size = "uniform",
         **description: Unpack[Description],
-    ) -> None:  # fmt: skip
+    ) -> None:
         check_arguments(type(self), size, description)
         self.root = Path(data).expanduser().resolve()
         problems = Problems(str(self.root))

@@ -46,11 +46,14 @@ class ReducedSuite(Suite):
         note = f"Middle squares at {side} x {side} pixels, reduced by Lanczos."
         self.card = card.model_copy(
             update={
-                "name": f"{card.name}-{side}px", "title": f"{card.title}, {side} pixels a side", "height": side,
-                "width": side, "microns_per_pixel": self._coarser(card.microns_per_pixel),
+                "name": f"{card.name}-{side}px",
+                "title": f"{card.title}, {side} pixels a side",
+                "height": side,
+                "width": side,
+                "microns_per_pixel": self._coarser(card.microns_per_pixel),
                 "notes": f"{card.notes} {note}".strip(),
             }
-        )  # fmt: skip
+        )
 
     @property
     def revision(self) -> str:

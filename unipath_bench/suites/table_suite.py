@@ -51,9 +51,16 @@ class TableSuite(Suite):
         self._index = {sample.id: i for i, sample in enumerate(table.samples)}
         height, width = (None, None) if size == "any" else self._commonest_size()
         fields = {
-            "name": slug(source), "title": source, "kind": "tissue", "licence": "not stated", "height": height,
-            "width": width, "microns_per_pixel": table.microns_per_pixel, "attributes": table.attributes, **description,
-        }  # fmt: skip
+            "name": slug(source),
+            "title": source,
+            "kind": "tissue",
+            "licence": "not stated",
+            "height": height,
+            "width": width,
+            "microns_per_pixel": table.microns_per_pixel,
+            "attributes": table.attributes,
+            **description,
+        }
         self.card = validate(SuiteCard, fields, f"The description of {source}")
 
     @abstractmethod

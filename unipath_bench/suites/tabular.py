@@ -41,10 +41,18 @@ MAX_CLASSES = 50
 """A column with more distinct values than this is taken for a class label only where ``attributes`` names it."""
 
 SPLIT_NAMES: Mapping[str, str] = {
-    "train": "train", "training": "train", "test": "test", "testing": "test", "heldout": "heldout",
-    "held-out": "heldout", "held_out": "heldout", "val": "heldout", "valid": "heldout", "validation": "heldout",
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "heldout": "heldout",
+    "held-out": "heldout",
+    "held_out": "heldout",
+    "val": "heldout",
+    "valid": "heldout",
+    "validation": "heldout",
     "dev": "heldout",
-}  # fmt: skip
+}
 """Names of splits that are understood, in any case, and what they become."""
 
 

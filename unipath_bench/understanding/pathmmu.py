@@ -43,9 +43,13 @@ class PathMMU(QuestionSet):
     )
 
     def __init__(
-        self, *, data: str | Path, split: str = "test", subsets: str | Sequence[str] = (),
+        self,
+        *,
+        data: str | Path,
+        split: str = "test",
+        subsets: str | Sequence[str] = (),
         image_columns: str | Sequence[str] = ("img", "source_img"),
-    ) -> None:  # fmt: skip
+    ) -> None:
         if split not in SPLITS:
             raise UsageError(f"PathMMU has no split {split!r}.", f"Choose one of {', '.join(SPLITS)}.")
         self.folder = Path(data).expanduser()
@@ -66,8 +70,9 @@ class PathMMU(QuestionSet):
     @property
     def revision(self) -> str:
         images = {name: digest_file(path) for name, path in sorted(self._files.items())}
-        return digest({"questions": self._digest, "split": self.split, "ids": [q.id for q in self._questions],
-                       "images": images})  # fmt: skip
+        return digest(
+            {"questions": self._digest, "split": self.split, "ids": [q.id for q in self._questions], "images": images}
+        )
 
     def questions(self) -> Sequence[Question]:
         return self._questions

@@ -67,9 +67,12 @@ def evaluate(
     chosen = chosen_questions(questions.questions(), n, seed)
     answerer_digest = digest({"card": _deciding(answerer), "fingerprint": dict(answerer.fingerprint())})
     identity = {
-        "questions": questions.revision, "ids": [q.id for q in chosen], "answerer": answerer_digest, "seed": seed,
+        "questions": questions.revision,
+        "ids": [q.id for q in chosen],
+        "answerer": answerer_digest,
+        "seed": seed,
         "instruction": INSTRUCTION,
-    }  # fmt: skip
+    }
     run_id = digest(identity)
     folder = out / "understanding" / f"{slug(answerer.card.name)}-{slug(questions.card.name)}-{run_id[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,9 +105,15 @@ def _deciding(answerer: Answerer) -> dict[str, object]:
 
 
 def _ask(
-    answerer: Answerer, questions: QuestionSet, chosen: Sequence[Question], path: Path, seed: int, batch_size: int,
-    context: Context, progress: Progress,
-) -> dict[str, str]:  # fmt: skip
+    answerer: Answerer,
+    questions: QuestionSet,
+    chosen: Sequence[Question],
+    path: Path,
+    seed: int,
+    batch_size: int,
+    context: Context,
+    progress: Progress,
+) -> dict[str, str]:
     """Replies by question id. Each batch is appended to the file as soon as it is there."""
     replies = _kept(path)
     left = [question for question in chosen if question.id not in replies]

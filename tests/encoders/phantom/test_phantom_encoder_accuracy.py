@@ -82,10 +82,14 @@ def test_the_image_encoder_is_white_on_fresh_tiles(reference: np.ndarray) -> Non
 
 @pytest.mark.parametrize(
     ("change", "grades"),
-    [(blur, (0.7, 1.0, 1.5)), (noise, (4, 8, 16)), (lambda i, s: jpeg(i, round(100 - s)), (25, 50, 80)),
-     (stain, (0.1, 0.2, 0.4))],
+    [
+        (blur, (0.7, 1.0, 1.5)),
+        (noise, (4, 8, 16)),
+        (lambda i, s: jpeg(i, round(100 - s)), (25, 50, 80)),
+        (stain, (0.1, 0.2, 0.4)),
+    ],
     ids=["blur", "noise", "jpeg", "stain"],
-)  # fmt: skip
+)
 def test_the_image_encoder_answers_to_each_grade_of_a_defect(
     image: PhantomImage,
     reference: np.ndarray,
@@ -142,12 +146,17 @@ def test_acceptance_on_the_benchmarks_suite() -> None:
     train, reference = (_set(judge.embed_images(splits[s].images), splits[s]) for s in ("train", "test"))
     code = PatchCode(splits["train"].images)
     images = splits["heldout"].images
-    changed = {"plain": (images, 0.90), "blur 0.7 px": (blur(images, 0.7), 0.85), "JPEG 75": (jpeg(images, 75), 0.85),
-               "code of 16": (code_of(images, code, 16), 0.85)}  # fmt: skip
+    changed = {
+        "plain": (images, 0.90),
+        "blur 0.7 px": (blur(images, 0.7), 0.85),
+        "JPEG 75": (jpeg(images, 75), 0.85),
+        "code of 16": (code_of(images, code, 16), 0.85),
+    }
     for name, (tiles, floor) in changed.items():
         # The `real` model: held-out tiles that answer to the prompts of the test tiles of the same place and labels.
-        answer = FeatureSet(ids=reference.ids, images=judge.embed_images(tiles), labels=reference.labels,
-                            groups=reference.groups)  # fmt: skip
+        answer = FeatureSet(
+            ids=reference.ids, images=judge.embed_images(tiles), labels=reference.labels, groups=reference.groups
+        )
         found = attribute_control(ScoreInputs({"train": train, "reference": reference, "generated": answer}))
         table = {a: round(t["weighted_f1"], 3) for a, t in found.details["attributes"].items()}
         print(f"{name}: mean {found.values['weighted_f1']:.3f}, {table}")

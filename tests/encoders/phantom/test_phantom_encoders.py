@@ -71,8 +71,9 @@ def test_a_vector_depends_on_its_image_alone(encoder: ImageEncoder) -> None:
     np.testing.assert_array_equal(encoder.embed_images(images), features)
     order = np.random.default_rng(6).permutation(40)
     np.testing.assert_array_equal(encoder.embed_images(images[order]), features[order])
-    np.testing.assert_array_equal(np.concatenate([encoder.embed_images(images[i : i + 7]) for i in range(0, 40, 7)]),
-                                  features)  # fmt: skip
+    np.testing.assert_array_equal(
+        np.concatenate([encoder.embed_images(images[i : i + 7]) for i in range(0, 40, 7)]), features
+    )
     np.testing.assert_array_equal(embed_images(encoder, list(images), [str(i) for i in range(40)]), features)
 
 

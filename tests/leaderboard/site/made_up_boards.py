@@ -30,11 +30,17 @@ def board(name: str = "made-up", kind: str = "tissue", **more: Any) -> Board:
     """A board of seven metrics."""
     metrics = tuple(
         BoardMetric(
-            key=key, value=value, task_version=1, encoder_digest=digest("texture"), title=title, tier=tier,
-            direction=direction, headline=i == 0,
+            key=key,
+            value=value,
+            task_version=1,
+            encoder_digest=digest("texture"),
+            title=title,
+            tier=tier,
+            direction=direction,
+            headline=i == 0,
         )
         for i, (key, value, title, tier, direction) in enumerate(METRICS)
-    )  # fmt: skip
+    )
     quoted = QuotedModel(
         model="UniPath-7B",
         figures=(
@@ -119,12 +125,10 @@ def made_up_board(
     ordered = sorted(rows[:-3], key=lambda r: r["cells"][key].value)
     groups = [ordered[i : i + 3] for i in range(0, len(ordered), 3)]
     standings = [
-        Standing(
-            **row, rank=3 * g + 1, eligible=True, tied_with=tuple(r["name"] for r in group if r is not row)
-        )
+        Standing(**row, rank=3 * g + 1, eligible=True, tied_with=tuple(r["name"] for r in group if r is not row))
         for g, group in enumerate(groups)
         for row in group
-    ]  # fmt: skip
+    ]
     standings = [row.model_copy(update={"cells": _ranked(row, standings)}) for row in standings]
     reasons = (
         ({"stale": True, "eligible": True}, "scored by version 1 of frechet-distance, and the board asks for 2"),

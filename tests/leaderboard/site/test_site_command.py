@@ -31,9 +31,7 @@ def boards(tmp_path: Path) -> Path:
     return folder.parent
 
 
-def test_the_site_of_the_boards_in_a_folder(
-    boards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:  # fmt: skip
+def test_the_site_of_the_boards_in_a_folder(boards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "site"
     assert invoke(["leaderboard", "build", "--boards", str(boards), "--out", str(out)]) == EXIT_DONE
     assert str(out / "index.html") in capsys.readouterr().out

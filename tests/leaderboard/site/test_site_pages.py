@@ -169,10 +169,19 @@ def test_an_entry_s_page_has_scores_audit_provenance_and_history(site: Path, pag
     behind = made.entries[name]
     page = pages[f"made-up/models/{name}.html"]
     for said in (
-        behind.entry.archive, behind.entry.archive_sha256, behind.entry.licence_statement, behind.record.run_id,
-        behind.record.plan.model_digest, behind.record.plan.suite_revision, "scikit-learn", "samples/abc/0000.parquet",
-        "Attribute by attribute", "Memorisation audit", "uses conch inside", "Accept the licence at",
-    ):  # fmt: skip
+        behind.entry.archive,
+        behind.entry.archive_sha256,
+        behind.entry.licence_statement,
+        behind.record.run_id,
+        behind.record.plan.model_digest,
+        behind.record.plan.suite_revision,
+        "scikit-learn",
+        "samples/abc/0000.parquet",
+        "Attribute by attribute",
+        "Memorisation audit",
+        "uses conch inside",
+        "Accept the licence at",
+    ):
         assert said in page.text, said
     assert "not hosted" not in page.text
     spoken = [svg["aria-label"] or "" for svg in page.all("svg")]
@@ -273,11 +282,16 @@ def evil_board() -> SiteBoard:
         rows.append(
             row.model_copy(
                 update={
-                    "name": name, "title": EVIL, "model": EVIL, "revision": EVIL, "licence": EVIL, "reasons": (EVIL,),
+                    "name": name,
+                    "title": EVIL,
+                    "model": EVIL,
+                    "revision": EVIL,
+                    "licence": EVIL,
+                    "reasons": (EVIL,),
                     "tied_with": (EVIL,),
                 }
             )
-        )  # fmt: skip
+        )
     return SiteBoard(Standings(board=rules, rows=tuple(rows)), entries)
 
 

@@ -66,17 +66,68 @@ def test_mix_is_the_convex_combination() -> None:
     assert a.mix(below, 6.0, alpha).tolist() == [2.0, 3.0, 6.0]
 
 
-ELEMENTARY = frozenset((
-    "abs", "arange", "argmin", "argsort", "array", "asarray", "array_split", "ascontiguousarray", "bool_",
-    "broadcast_shapes", "broadcast_to", "concatenate", "count_nonzero", "empty", "empty_like", "flatnonzero", "float32",
-    "floor", "frombuffer", "full", "full_like", "int64", "intp", "ldexp", "maximum", "minimum", "ndarray", "newaxis",
-    "ones", "ones_like", "pad", "sqrt", "stack", "uint64", "uint8", "where", "zeros",
-    "zeros_like", "random", "int32",
-))  # fmt: skip
+ELEMENTARY = frozenset(
+    (
+        "abs",
+        "arange",
+        "argmin",
+        "argsort",
+        "array",
+        "asarray",
+        "array_split",
+        "ascontiguousarray",
+        "bool_",
+        "broadcast_shapes",
+        "broadcast_to",
+        "concatenate",
+        "count_nonzero",
+        "empty",
+        "empty_like",
+        "flatnonzero",
+        "float32",
+        "floor",
+        "frombuffer",
+        "full",
+        "full_like",
+        "int64",
+        "intp",
+        "ldexp",
+        "maximum",
+        "minimum",
+        "ndarray",
+        "newaxis",
+        "ones",
+        "ones_like",
+        "pad",
+        "sqrt",
+        "stack",
+        "uint64",
+        "uint8",
+        "where",
+        "zeros",
+        "zeros_like",
+        "random",
+        "int32",
+    )
+)
 """numpy names that round correctly, or do not round at all."""
 
-RENDERING = ("arithmetic", "attributes", "captions", "fields", "findings", "layout", "neighbours", "nuclei", "optics",
-             "patterns", "rendering", "streams", "stroma", "tumour")  # fmt: skip
+RENDERING = (
+    "arithmetic",
+    "attributes",
+    "captions",
+    "fields",
+    "findings",
+    "layout",
+    "neighbours",
+    "nuclei",
+    "optics",
+    "patterns",
+    "rendering",
+    "streams",
+    "stroma",
+    "tumour",
+)
 
 
 @pytest.mark.parametrize("module", RENDERING)

@@ -18,9 +18,17 @@ DRAWN = [sample_attributes(Stream(0, "table", k)) for k in range(N)]
 def test_the_list_is_fixed() -> None:
     assert tuple(CLASSES) == tuple(f.name for f in fields(Attributes))
     assert {name: len(classes) for name, classes in CLASSES.items()} == {
-        "cytology_type": 4, "hemorrhage": 2, "architecture": 5, "cellularity": 3, "pleomorphism": 2,
-        "mitotic_activity": 2, "necrosis": 2, "lymphocytic_infiltrate": 2, "stroma": 3, "deposit": 3,
-    }  # fmt: skip
+        "cytology_type": 4,
+        "hemorrhage": 2,
+        "architecture": 5,
+        "cellularity": 3,
+        "pleomorphism": 2,
+        "mitotic_activity": 2,
+        "necrosis": 2,
+        "lymphocytic_infiltrate": 2,
+        "stroma": 3,
+        "deposit": 3,
+    }
 
 
 @pytest.mark.parametrize("name", CLASSES)

@@ -35,10 +35,14 @@ def bare(phrase: str) -> str:
 def read(text: str, wording: Wording) -> dict[str, list[str]]:
     """Attribute to classes found in a text: phrases longest first, each taken out of the text once found."""
     known = sorted(
-        ((bare(p), name, value) for name, classes in PHRASES.items() for value, phrases in classes.items()
-         for p in phrases.of(wording)),
+        (
+            (bare(p), name, value)
+            for name, classes in PHRASES.items()
+            for value, phrases in classes.items()
+            for p in phrases.of(wording)
+        ),
         key=lambda item: -len(item[0]),
-    )  # fmt: skip
+    )
     rest, found = text.lower(), {name: [] for name in PHRASES}
     for phrase, name, value in known:
         if phrase in rest:
@@ -78,9 +82,11 @@ def test_table_covers_the_attributes() -> None:
 
 def test_no_phrase_is_used_twice() -> None:
     every = sorted(
-        bare(p) for classes in PHRASES.values() for phrases in classes.values()
+        bare(p)
+        for classes in PHRASES.values()
+        for phrases in classes.values()
         for p in (*phrases.seen, *phrases.heldout)
-    )  # fmt: skip
+    )
     assert not [a for a, b in pairwise(every) if a == b]
 
 
@@ -110,10 +116,17 @@ def test_too_many_paraphrases_are_refused(n: int) -> None:
 
 def test_terse_prompt_names_what_is_there() -> None:
     a = Attributes(
-        cytology_type="clear", hemorrhage="present", architecture="papillary", cellularity="low",
-        pleomorphism="marked", mitotic_activity="high", necrosis="absent", lymphocytic_infiltrate="sparse",
-        stroma="myxoid", deposit="calcification",
-    )  # fmt: skip
+        cytology_type="clear",
+        hemorrhage="present",
+        architecture="papillary",
+        cellularity="low",
+        pleomorphism="marked",
+        mitotic_activity="high",
+        necrosis="absent",
+        lymphocytic_infiltrate="sparse",
+        stroma="myxoid",
+        deposit="calcification",
+    )
     assert terse_prompt(a) == (
         "high-grade papillary clear cell tumour, paucicellular, hemorrhage, mitoses, myxoid stroma, psammoma bodies"
     )

@@ -94,8 +94,10 @@ def test_real_tiles_are_balanced_box_averages(folder: Path) -> None:
         crops = [np.asarray(Image.open(p)) for p in sorted((folder / "ab"[k % 2]).iterdir())]
         best = min(
             float(np.abs(c[t : t + 128, s : s + 128].reshape(64, 2, 64, 2, 3).mean((1, 3)) - tile).max())
-            for c in crops for t in range(9) for s in range(9)
-        )  # fmt: skip
+            for c in crops
+            for t in range(9)
+            for s in range(9)
+        )
         # Pillow rounds after each axis: a value may be off by one half twice.
         assert best <= 1.0
 

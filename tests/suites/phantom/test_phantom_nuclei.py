@@ -23,9 +23,13 @@ def one(x: float, y: float, turn: float, long: float, short: float, **more: floa
 
 
 @given(
-    st.floats(24.0, 40.0), st.floats(24.0, 40.0), st.floats(0.0, 1.0), st.floats(3.0, 9.0), st.floats(0.4, 1.0),
+    st.floats(24.0, 40.0),
+    st.floats(24.0, 40.0),
+    st.floats(0.0, 1.0),
+    st.floats(3.0, 9.0),
+    st.floats(0.4, 1.0),
     st.sampled_from([0.5, 1.0]),
-)  # fmt: skip
+)
 @settings(max_examples=40, deadline=None)
 def test_area_centre_and_axes_are_those_of_the_ellipse(
     x: float, y: float, turn: float, long: float, ratio: float, step: float

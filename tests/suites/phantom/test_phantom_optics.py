@@ -14,9 +14,14 @@ from unipath_bench.suites.phantom.optics import EOSIN, HEMATOXYLIN, HEMOGLOBIN, 
 
 GRID = Grid(48, 1.0)
 IDEAL = Appearance(
-    hematoxylin=HEMATOXYLIN, eosin=EOSIN, hematoxylin_strength=1.0, eosin_strength=1.0, white=(250.0, 240.0, 230.0),
-    blur=0.0, noise=0.0,
-)  # fmt: skip
+    hematoxylin=HEMATOXYLIN,
+    eosin=EOSIN,
+    hematoxylin_strength=1.0,
+    eosin_strength=1.0,
+    white=(250.0, 240.0, 230.0),
+    blur=0.0,
+    noise=0.0,
+)
 
 
 def flat(value: float) -> np.ndarray:

@@ -21,9 +21,17 @@ from unipath_bench.suites.phantom.layout import Cells
 from unipath_bench.suites.phantom.statistics import tile_statistics
 
 PLAIN = Attributes(
-    cytology_type="epithelioid", hemorrhage="absent", architecture="solid", cellularity="moderate", pleomorphism="mild",
-    mitotic_activity="low", necrosis="absent", lymphocytic_infiltrate="sparse", stroma="fibrous", deposit="none",
-)  # fmt: skip
+    cytology_type="epithelioid",
+    hemorrhage="absent",
+    architecture="solid",
+    cellularity="moderate",
+    pleomorphism="mild",
+    mitotic_activity="low",
+    necrosis="absent",
+    lymphocytic_infiltrate="sparse",
+    stroma="fibrous",
+    deposit="none",
+)
 SEEDS = range(12)
 
 # Digests of our own output: they say that it is the same on every machine and in every version, not that it is right.
@@ -64,13 +72,15 @@ def test_golden_digests(key: tuple[int, int, float]) -> None:
 
 def test_golden_digests_without_vector_instructions() -> None:
     """In a process in which numpy may use none but its baseline instructions, as on an older processor."""
-    script = "\n".join([
-        "import hashlib, sys",
-        "from unipath_bench.suites.phantom import Stream, render, sample_attributes",
-        f"for seed, size, scale in {list(GOLDEN)}:",
-        "    image = render(seed, sample_attributes(Stream(seed, 'golden')), size, scale)",
-        "    print(hashlib.sha256(image.tobytes()).hexdigest()[:32])",
-    ])  # fmt: skip
+    script = "\n".join(
+        [
+            "import hashlib, sys",
+            "from unipath_bench.suites.phantom import Stream, render, sample_attributes",
+            f"for seed, size, scale in {list(GOLDEN)}:",
+            "    image = render(seed, sample_attributes(Stream(seed, 'golden')), size, scale)",
+            "    print(hashlib.sha256(image.tobytes()).hexdigest()[:32])",
+        ]
+    )
     found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     environment = {**os.environ, "NPY_DISABLE_CPU_FEATURES": ",".join(found)}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
@@ -209,8 +219,9 @@ def test_melanin_is_brown_and_psammoma_bodies_are_dark_and_round() -> None:
 
 def test_necrosis_is_eosinophilic_and_loses_its_nuclei() -> None:
     without, with_necrosis = pair("necrosis", "absent", "present", cellularity="high", cytology_type="small_round")
-    nuclei = [[tile_statistics(i.astype(np.uint8), 1.0)["nuclear area, share"] for i in s]
-              for s in (without, with_necrosis)]  # fmt: skip
+    nuclei = [
+        [tile_statistics(i.astype(np.uint8), 1.0)["nuclear area, share"] for i in s] for s in (without, with_necrosis)
+    ]
     assert np.mean(nuclei[1]) < 0.85 * np.mean(nuclei[0])
     changed = (without != with_necrosis).any(axis=3)
     gone = with_necrosis[changed]

@@ -98,10 +98,24 @@ def test_verify_renders_every_tile() -> None:
 
 
 def test_revision_follows_every_parameter() -> None:
-    base = {"train": 8, "test": 8, "tiles_per_patient": 4, "size": 64, "microns_per_pixel": 1.0, "paraphrases": 4,
-            "seed": 0}  # fmt: skip
-    others = {"train": 12, "test": 4, "tiles_per_patient": 2, "size": 80, "microns_per_pixel": 0.8, "paraphrases": 2,
-              "seed": 1}  # fmt: skip
+    base = {
+        "train": 8,
+        "test": 8,
+        "tiles_per_patient": 4,
+        "size": 64,
+        "microns_per_pixel": 1.0,
+        "paraphrases": 4,
+        "seed": 0,
+    }
+    others = {
+        "train": 12,
+        "test": 4,
+        "tiles_per_patient": 2,
+        "size": 80,
+        "microns_per_pixel": 0.8,
+        "paraphrases": 2,
+        "seed": 1,
+    }
     revisions = {PhantomSuite(**base).revision} | {PhantomSuite(**{**base, k: v}).revision for k, v in others.items()}
     assert len(revisions) == 1 + len(others)
     assert PhantomSuite(**base).revision == PhantomSuite(**base).revision
@@ -113,8 +127,18 @@ def test_another_seed_is_another_set_of_patients() -> None:
     assert all(not np.array_equal(a.load(x), b.load(y)) for x, y in zip(a.samples(), b.samples(), strict=True))
 
 
-@pytest.mark.parametrize("wrong", [{"test": 6}, {"test": 0}, {"train": 7}, {"tiles_per_patient": 0}, {"size": 20},
-                                   {"microns_per_pixel": 9.0}, {"paraphrases": 99}])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"test": 6},
+        {"test": 0},
+        {"train": 7},
+        {"tiles_per_patient": 0},
+        {"size": 20},
+        {"microns_per_pixel": 9.0},
+        {"paraphrases": 99},
+    ],
+)
 def test_wrong_arguments_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError):
         PhantomSuite(**wrong)

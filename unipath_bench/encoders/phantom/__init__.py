@@ -12,6 +12,13 @@ from unipath_bench.encoders.phantom.cards import NAMES, WEIGHTS, TrainingCard, r
 from unipath_bench.encoders.phantom.encoders import PhantomBank, PhantomClip, PhantomImage, PhantomJudge
 
 __all__ = [
-    "NAMES", "WEIGHTS", "PhantomBank", "PhantomClip", "PhantomImage", "PhantomJudge", "TrainingCard", "read_card",
+    "NAMES",
+    "WEIGHTS",
+    "PhantomBank",
+    "PhantomClip",
+    "PhantomImage",
+    "PhantomJudge",
+    "TrainingCard",
+    "read_card",
     "separation_problems",
-]  # fmt: skip
+]

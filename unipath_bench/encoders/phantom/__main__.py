@@ -31,8 +31,19 @@ def _making(cards: Sequence[TrainingCard], folder: Path) -> str:
         counts = [str(c.dimension), f"{c.parameters:,}", f"{megabytes:.2f}", str(c.data_seed), f"{c.tiles:,}"]
         minutes = [f"{c.processor_seconds / 60:.1f}", f"{c.seconds / 60:.1f}"]
         rows.append([f"`{c.name}`", *counts, str(c.training_seed), f"{c.steps:,}", *minutes, c.hardware])
-    head = ["encoder", "dimension", "parameters", "MB", "data seed", "tiles", "training seed", "steps",
-            "processor minutes", "wall minutes", "hardware"]  # fmt: skip
+    head = [
+        "encoder",
+        "dimension",
+        "parameters",
+        "MB",
+        "data seed",
+        "tiles",
+        "training seed",
+        "steps",
+        "processor minutes",
+        "wall minutes",
+        "hardware",
+    ]
     return _markdown(head, rows)
 
 

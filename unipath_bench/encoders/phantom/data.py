@@ -54,9 +54,16 @@ class Tiles:
 
 
 APPEARANCE = (
-    "hematoxylin red", "hematoxylin blue", "hematoxylin strength", "eosin red", "eosin blue", "eosin strength",
-    "white green", "blur", "noise",
-)  # fmt: skip
+    "hematoxylin red",
+    "hematoxylin blue",
+    "hematoxylin strength",
+    "eosin red",
+    "eosin blue",
+    "eosin strength",
+    "white green",
+    "blur",
+    "noise",
+)
 """What of a slide's stain and scanner varies."""
 
 
@@ -84,8 +91,14 @@ def _tiles(seed: int, split: str, n: int, folder: Path, advance: Advance) -> Til
             f"Tiles of phantom seed {seed} are what the benchmark scores on: no encoder may be trained on them.",
             "Choose another data seed.",
         )
-    suite = PhantomSuite(train=n if split == "train" else 0, test=n if split == "test" else 1, tiles_per_patient=1,
-                         size=SIDE, paraphrases=0, seed=seed)  # fmt: skip
+    suite = PhantomSuite(
+        train=n if split == "train" else 0,
+        test=n if split == "test" else 1,
+        tiles_per_patient=1,
+        size=SIDE,
+        paraphrases=0,
+        seed=seed,
+    )
     path = folder / f"phantom-{seed}-{split}-{n}-{suite.revision[:16]}.npz"
     if path.is_file():
         tiles = _read(path)
@@ -109,9 +122,16 @@ def _render(suite: PhantomSuite, split: str, n: int, advance: Advance) -> Tiles:
         labels[row] = [CLASSES[name].index(value) for name, value in sample.labels.items()]
         look = slide_appearance(suite.recipe(sample).slide_seed)
         appearance[row] = (
-            look.hematoxylin[0], look.hematoxylin[2], look.hematoxylin_strength, look.eosin[0], look.eosin[2],
-            look.eosin_strength, look.white[1], look.blur, look.noise,
-        )  # fmt: skip
+            look.hematoxylin[0],
+            look.hematoxylin[2],
+            look.hematoxylin_strength,
+            look.eosin[0],
+            look.eosin[2],
+            look.eosin_strength,
+            look.white[1],
+            look.blur,
+            look.noise,
+        )
         advance(1)
     return Tiles(images, labels, appearance)
 

@@ -92,22 +92,22 @@ RECIPES: dict[str, Recipe] = {
             "phantom-image",
             "Attributes, stain, scanner, degradation and pixel statistics by linear heads; VICReg's variance and "
             "covariance terms; output whitened on undegraded training tiles.",
-            data_seed=101, training_seed=11, objective=_image,
+            data_seed=101,
+            training_seed=11,
+            objective=_image,
         ),
-        Recipe(
-            "phantom-clip", _PAIR, data_seed=102, training_seed=12, objective=_pair, wordings=("seen", "heldout")
-        ),
+        Recipe("phantom-clip", _PAIR, data_seed=102, training_seed=12, objective=_pair, wordings=("seen", "heldout")),
         Recipe(
             "phantom-judge",
             "The ten attributes by linear heads; images turned, and degraded by blur, noise, JPEG, stain shift and "
             "patch codes.",
-            data_seed=103, training_seed=103, objective=_judge,
+            data_seed=103,
+            training_seed=103,
+            objective=_judge,
         ),
-        Recipe(
-            "phantom-bank", _PAIR, data_seed=104, training_seed=14, objective=_pair, wordings=("seen",), steps=800
-        ),
+        Recipe("phantom-bank", _PAIR, data_seed=104, training_seed=14, objective=_pair, wordings=("seen",), steps=800),
     )
-}  # fmt: skip
+}
 """How the shipped encoders were made, by name."""
 
 _CLASSES: dict[str, Callable[[Path], ImageEncoder]] = {

@@ -77,9 +77,14 @@ def _write_pages(boards: Sequence[SiteBoard], root: Path) -> None:
 
 
 def _write_entry(
-    template: Template, shared: Mapping[str, Any], board: SiteBoard, shown: standings.ShownRow,
-    medians: Mapping[str, float], appearances: Sequence[Appearance], folder: Path,
-) -> None:  # fmt: skip
+    template: Template,
+    shared: Mapping[str, Any],
+    board: SiteBoard,
+    shown: standings.ShownRow,
+    medians: Mapping[str, float],
+    appearances: Sequence[Appearance],
+    folder: Path,
+) -> None:
     row = shown.row
     behind = board.entry(row)
     stem = file_stem(row.name)

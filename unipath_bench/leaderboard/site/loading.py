@@ -29,9 +29,7 @@ def load_site_board(folder: Path) -> SiteBoard:
     """One board from its folder; an entry's picture of samples is the file ``samples.*`` beside its record."""
     submitted = [(path, load_entry(path)) for path in entry_folders(folder)]
     standings = rank_entries(load_board(folder), [each for _, each in submitted])
-    entries = {
-        each.entry.name: SiteEntry(each.entry, each.record, _picture(path)) for path, each in submitted
-    }  # fmt: skip
+    entries = {each.entry.name: SiteEntry(each.entry, each.record, _picture(path)) for path, each in submitted}
     return SiteBoard(standings, entries)
 
 

@@ -71,11 +71,17 @@ def columns(board: SiteBoard) -> list[Column]:
     """The board's metrics in its own order."""
     return [
         Column(
-            column_key(m), m.title, m.tier, TIERS[m.tier].name, m.direction, m.headline, m.task_version,
+            column_key(m),
+            m.title,
+            m.tier,
+            TIERS[m.tier].name,
+            m.direction,
+            m.headline,
+            m.task_version,
             m.encoder_digest,
         )
         for m in board.board.metrics
-    ]  # fmt: skip
+    ]
 
 
 def rows(board: SiteBoard) -> list[ShownRow]:

@@ -28,9 +28,12 @@ def describe_adapter(plan: PlanRecord) -> Adapter:
     files = source_files(top)
     package, _, number = entry.provider.rpartition(" ") if entry is not None else _distribution(top)
     return Adapter(
-        target=target, package=package, version=number, source_sha256=source_digest(files) if files else "",
+        target=target,
+        package=package,
+        version=number,
+        source_sha256=source_digest(files) if files else "",
         files=len(files),
-    )  # fmt: skip
+    )
 
 
 def source_files(top: str) -> dict[str, Path]:

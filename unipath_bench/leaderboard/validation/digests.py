@@ -55,9 +55,13 @@ def check_samples(documents: Documents) -> Check:
     problems = _family_problems(record, families)
     if not problems:
         problems = _shard_problems(
-            record, "samples", {f"samples/{record.plan.model_digest[:16]}/{name}": _sample_rows(found)
-                                for name, found in families.items()},
-        )  # fmt: skip
+            record,
+            "samples",
+            {
+                f"samples/{record.plan.model_digest[:16]}/{name}": _sample_rows(found)
+                for name, found in families.items()
+            },
+        )
     rows = sum(len(found) for found in families.values())
     return judged("sample digests", problems, f"{rows} images in {len(families)} families")
 
@@ -85,9 +89,11 @@ def check_features(documents: Documents, features: Features) -> Check:
 
 
 def check_images(
-    documents: Documents, members: Mapping[str, bytes], images: Mapping[tuple[str, int], bytes],
+    documents: Documents,
+    members: Mapping[str, bytes],
+    images: Mapping[tuple[str, int], bytes],
     size: tuple[int, int] | None,
-) -> tuple[Check, dict[tuple[str, int], RGBImage]]:  # fmt: skip
+) -> tuple[Check, dict[tuple[str, int], RGBImage]]:
     """The images that the draw asks for are there, whole, of the right size, and with the digests that were given."""
     families = documents.samples.families
     digests = {n: hashlib.sha256(content).hexdigest() for n, content in members.items() if FEATURES_NAME.fullmatch(n)}

@@ -33,9 +33,13 @@ def check_scores(
 
 
 def _check(
-    name: str, scores: Sequence[TaskScore], found: Mapping[str, TaskScore], lacking: Mapping[str, str], *,
+    name: str,
+    scores: Sequence[TaskScore],
+    found: Mapping[str, TaskScore],
+    lacking: Mapping[str, str],
+    *,
     optional: bool,
-) -> Check:  # fmt: skip
+) -> Check:
     problems: list[str] = []
     absent: list[str] = []
     compared = 0

@@ -88,9 +88,12 @@ def validate_archive(request: Request, progress: Progress | None = None) -> Outc
     work = _Validation(request, progress or Silent())
     work.carry_out()
     report = Report(
-        request.archive.name, archive_digest(request.archive), request.archive.stat().st_size,
-        work.board.name if work.board is not None else "", tuple(work.checks),
-    )  # fmt: skip
+        request.archive.name,
+        archive_digest(request.archive),
+        request.archive.stat().st_size,
+        work.board.name if work.board is not None else "",
+        tuple(work.checks),
+    )
     return Outcome(report, work.documents, work.fingerprints, work.images)
 
 
@@ -177,9 +180,14 @@ class _Validation:
             self._compare(documents, features)
         if replanned is not None and self.request.regenerate:
             check = check_regenerated(
-                replanned.plan, documents, features, decoded, self.request.regenerate, self.request.model,
+                replanned.plan,
+                documents,
+                features,
+                decoded,
+                self.request.regenerate,
+                self.request.model,
                 self._identity,
-            )  # fmt: skip
+            )
             self.checks.append(check)
 
     @property

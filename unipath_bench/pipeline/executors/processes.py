@@ -55,9 +55,13 @@ class Processes:
     """
 
     def __init__(
-        self, options: Options, store: Store, devices: Sequence[str], batch_size: int | None = None,
+        self,
+        options: Options,
+        store: Store,
+        devices: Sequence[str],
+        batch_size: int | None = None,
         timeout: float | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._options = options
         self._address = store.root, store.url
         self._batch_size = batch_size

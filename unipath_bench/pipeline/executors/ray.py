@@ -127,9 +127,14 @@ class _Actor:
     """A worker in Ray's hands. What the work raised is an answer too, so that Ray does not try it again."""
 
     def __init__(
-        self, options: Options, address: tuple[Path, str | None], batch_size: int | None, path: list[str],
-        begun: Any, retries: int,
-    ) -> None:  # fmt: skip
+        self,
+        options: Options,
+        address: tuple[Path, str | None],
+        batch_size: int | None,
+        path: list[str],
+        begun: Any,
+        retries: int,
+    ) -> None:
         sys.path[:] = path
         import ray
 

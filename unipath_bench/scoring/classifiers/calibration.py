@@ -54,11 +54,14 @@ def reliability(probabilities: Probabilities, columns: npt.NDArray[np.int64]) ->
     place = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
     return [
         {
-            "above": b / BINS, "up_to": (b + 1) / BINS, "images": int((place == b).sum()),
-            "confidence": float(confidence[place == b].mean()), "accuracy": float(correct[place == b].mean()),
+            "above": b / BINS,
+            "up_to": (b + 1) / BINS,
+            "images": int((place == b).sum()),
+            "confidence": float(confidence[place == b].mean()),
+            "accuracy": float(correct[place == b].mean()),
         }
         for b in np.unique(place).tolist()
-    ]  # fmt: skip
+    ]
 
 
 def _logs(probabilities: Probabilities) -> Probabilities:

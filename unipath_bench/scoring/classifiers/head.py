@@ -106,9 +106,11 @@ def _train(
     rng = np.random.default_rng(seed_from("head weights", seed))
     dimension = features.shape[1]
     shapes = {
-        "hidden": (dimension, recipe.hidden), "hidden_bias": (recipe.hidden,),
-        "out": (recipe.hidden, classes), "out_bias": (classes,),
-    }  # fmt: skip
+        "hidden": (dimension, recipe.hidden),
+        "hidden_bias": (recipe.hidden,),
+        "out": (recipe.hidden, classes),
+        "out_bias": (classes,),
+    }
     fan_in = {"hidden": dimension, "hidden_bias": dimension, "out": recipe.hidden, "out_bias": recipe.hidden}
     with one_torch_thread():
         weights = {

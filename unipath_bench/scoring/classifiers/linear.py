@@ -93,9 +93,11 @@ class LinearProbe(Classifier):
 
 
 def _fitted(
-    regularisation: float, classes: Sequence[str], coefficients: npt.NDArray[np.float64],
+    regularisation: float,
+    classes: Sequence[str],
+    coefficients: npt.NDArray[np.float64],
     intercepts: npt.NDArray[np.float64],
-) -> Any:  # fmt: skip
+) -> Any:
     model = LogisticRegression(C=regularisation, max_iter=MAX_ITERATIONS)
     model.classes_ = np.asarray(classes, dtype=np.str_)
     model.coef_, model.intercept_, model.n_features_in_ = coefficients, intercepts, coefficients.shape[1]

@@ -73,8 +73,14 @@ def calibrate(recipe: Recipe, images: Labelled, seed: int, keeper: Keeper | None
 
 def _key(what: str, recipe: Recipe, images: Labelled, seed: int) -> str:
     features = np.ascontiguousarray(images.features, dtype="<f8")
-    return digest([
-        what, recipe.model_dump(mode="json"), seed, list(features.shape),
-        hashlib.sha256(features.tobytes()).hexdigest(), digest_strings(images.labels.tolist()),
-        digest_strings(images.groups),
-    ])  # fmt: skip
+    return digest(
+        [
+            what,
+            recipe.model_dump(mode="json"),
+            seed,
+            list(features.shape),
+            hashlib.sha256(features.tobytes()).hexdigest(),
+            digest_strings(images.labels.tolist()),
+            digest_strings(images.groups),
+        ]
+    )

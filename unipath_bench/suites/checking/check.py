@@ -27,17 +27,25 @@ def check_data(suite: Suite, n: int | None = None, stage: Stage = lambda *_: _si
     chosen = seeded_order(samples)[:n]
     seen = look(suite, chosen, stage("Look", len(chosen)))
     findings = [
-        *_counts(suite, samples), _classes(suite, samples), _groups(samples), _readable(seen, len(chosen)),
-        _sizes(suite, seen), _magnification(suite, samples, estimate_scale(seen.for_scale)),
-        *exact_copies(seen), *near_copies(seen, stage("Compare", len(seen.samples))),
-    ]  # fmt: skip
+        *_counts(suite, samples),
+        _classes(suite, samples),
+        _groups(samples),
+        _readable(seen, len(chosen)),
+        _sizes(suite, seen),
+        _magnification(suite, samples, estimate_scale(seen.for_scale)),
+        *exact_copies(seen),
+        *near_copies(seen, stage("Compare", len(seen.samples))),
+    ]
     return DataReport(
-        suite=suite.card.name, samples=len(samples), looked_at=len(chosen),
-        splits=dict(sorted(Counter(s.split for s in samples).items())), classes=_table(suite, samples),
+        suite=suite.card.name,
+        samples=len(samples),
+        looked_at=len(chosen),
+        splits=dict(sorted(Counter(s.split for s in samples).items())),
+        classes=_table(suite, samples),
         groups={split: len(names) for split, names in sorted(_group_names(samples).items())},
         sizes={f"{h} x {w}": count for (h, w), count in Counter(seen.sizes).most_common()},
         findings=tuple(findings),
-    ), seen  # fmt: skip
+    ), seen
 
 
 def _silent(done: int, total: int) -> None:
@@ -52,8 +60,11 @@ def _counts(suite: Suite, samples: Sequence[Sample]) -> list[Finding]:
     published = suite.data_set.published if isinstance(suite, PublicSuite) else {}
     if published:
         have = {split: len(samples) if split == "all" else found[split] for split in published}
-        off = [f"{split}: {have[split]} here, {count} published" for split, count in published.items()
-               if have[split] != count]  # fmt: skip
+        off = [
+            f"{split}: {have[split]} here, {count} published"
+            for split, count in published.items()
+            if have[split] != count
+        ]
         summary = "not the published numbers" if off else "the published numbers"
         findings.append(Finding(check="counts", verdict="note" if off else "ok", summary=summary, items=tuple(off)))
     return findings
@@ -130,9 +141,10 @@ def _magnification(suite: Suite, samples: Sequence[Sample], estimate: ScaleEstim
     ratio = stated_scale / estimate.microns_per_pixel
     sound = 1 / FACTOR <= ratio <= FACTOR
     return Finding(
-        check=check, verdict="ok" if sound else "wrong",
+        check=check,
+        verdict="ok" if sound else "wrong",
         summary=f"{stated_scale:g} microns per pixel declared; {found}",
-    )  # fmt: skip
+    )
 
 
 def _listed(values: set[float | None]) -> str:

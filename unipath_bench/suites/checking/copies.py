@@ -69,9 +69,11 @@ def similar_across_splits(samples: Sequence[Sample], features: Features, least: 
             if first < second:
                 items.append(_pair(samples[first], samples[second], float(cosines[offset, other]), "cosine"))
     return _finding(
-        f"similar across splits in {encoder}", items, f"pairs have a cosine of {least:g} or more: look at them",
+        f"similar across splits in {encoder}",
+        items,
+        f"pairs have a cosine of {least:g} or more: look at them",
         verdict="note",
-    )  # fmt: skip
+    )
 
 
 def _finding(check: str, items: Sequence[str], clause: str, *, verdict: Verdict = "wrong") -> Finding:

@@ -58,9 +58,13 @@ def look(suite: Suite, samples: Sequence[Sample], progress: Progress | None = No
                     progress(done, len(samples))
     small = np.array([item[2] for item in kept], dtype=np.uint8).reshape(-1, 32, 32)
     return Look(
-        tuple(item[0] for item in kept), tuple(item[1] for item in kept), small, tuple(item[3] for item in kept),
-        tuple(unreadable), tuple(for_scale),
-    )  # fmt: skip
+        tuple(item[0] for item in kept),
+        tuple(item[1] for item in kept),
+        small,
+        tuple(item[3] for item in kept),
+        tuple(unreadable),
+        tuple(for_scale),
+    )
 
 
 def _load(suite: Suite, sample: Sample) -> RGBImage | str:

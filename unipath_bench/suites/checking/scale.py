@@ -52,9 +52,10 @@ def estimate_scale(images: Sequence[RGBImage]) -> ScaleEstimate:
     diameters = [d for d in map(blob_diameter, images) if d is not None]
     if len(diameters) < FEWEST:
         return ScaleEstimate(
-            None, images=len(diameters),
+            None,
+            images=len(diameters),
             reason=f"only {len(diameters)} of {len(images)} images have blobs of one size; {FEWEST} are needed",
-        )  # fmt: skip
+        )
     low, middle, high = (float(NUCLEUS / q) for q in np.quantile(diameters, (0.75, 0.5, 0.25)))
     if high / low > SPREAD:
         return ScaleEstimate(

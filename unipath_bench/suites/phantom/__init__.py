@@ -22,7 +22,22 @@ from unipath_bench.suites.phantom.streams import Stream
 from unipath_bench.suites.phantom.suite import PhantomSuite
 
 __all__ = [
-    "CLASSES", "PHRASES", "REGISTERS", "RENDERER", "Appearance", "Attributes", "PhantomSuite", "Phrases", "Register",
-    "Stream", "Wording", "attribute_bundle", "describe", "paraphrases", "render", "sample_attributes",
-    "slide_appearance", "terse_prompt",
-]  # fmt: skip
+    "CLASSES",
+    "PHRASES",
+    "REGISTERS",
+    "RENDERER",
+    "Appearance",
+    "Attributes",
+    "PhantomSuite",
+    "Phrases",
+    "Register",
+    "Stream",
+    "Wording",
+    "attribute_bundle",
+    "describe",
+    "paraphrases",
+    "render",
+    "sample_attributes",
+    "slide_appearance",
+    "terse_prompt",
+]

@@ -75,9 +75,14 @@ class PhantomSuite(Suite):
         if not 0 <= paraphrases <= most:
             raise UsageError(f"paraphrases={paraphrases} is out of range.", f"Ask for 0 to {most}.")
         self._parameters: dict[str, Any] = {
-            "train": train, "test": test, "tiles_per_patient": tiles_per_patient, "size": size,
-            "microns_per_pixel": microns_per_pixel, "paraphrases": paraphrases, "seed": seed,
-        }  # fmt: skip
+            "train": train,
+            "test": test,
+            "tiles_per_patient": tiles_per_patient,
+            "size": size,
+            "microns_per_pixel": microns_per_pixel,
+            "paraphrases": paraphrases,
+            "seed": seed,
+        }
         if wording not in get_args(Wording):
             raise UsageError(f"wording={wording!r} is unknown.", f"Choose {' or '.join(get_args(Wording))}.")
         if wording != "seen":

@@ -60,9 +60,10 @@ class CaptionTable(Layout):
         problems.add_each(outside(folder, seen), f"{self.table} names {{n}} files outside {folder}", "Do not trust it.")
         problems.add_each(unknown, "{n} rows have a split that is not published", f"{', '.join(self.splits)} are.")
         problems.add_each(
-            absent, f"{self.table} names {{n}} images that are not there",
+            absent,
+            f"{self.table} names {{n}} images that are not there",
             f"Unpack all image archives into {folder}, or drop the rows from a copy of the table.",
-        )  # fmt: skip
+        )
         return Found(rows, Files(paths), (f"{others} further captions of the same images are not used.",))
 
 
@@ -108,9 +109,10 @@ class CaptionBags(Layout):
         problems.add_each(empty, "{n} entries have no uuid or no caption", "Copy captions.json again.")
         if len(absent) > self.absent:
             problems.add_each(
-                absent, f"{{n}} captions have no image, more than the {self.absent} of the published files",
+                absent,
+                f"{{n}} captions have no image, more than the {self.absent} of the published files",
                 "Unpack the images again.",
-            )  # fmt: skip
+            )
         notes = (f"{len(absent)} captions without an image are left out.",) if absent else ()
         return Found(rows, Files(paths), notes)
 
@@ -137,9 +139,14 @@ class QuestionDocument(Layout):
     arguments: ClassVar[tuple[str, ...]] = ("subsets", "tiny")
 
     def find(
-        self, data_set: DataSet, data: str, problems: Problems, *, subsets: Sequence[str] | str | None = None,
+        self,
+        data_set: DataSet,
+        data: str,
+        problems: Problems,
+        *,
+        subsets: Sequence[str] | str | None = None,
         tiny: bool = False,
-    ) -> Found:  # fmt: skip
+    ) -> Found:
         """``subsets=[PubMed]`` reads some subsets; ``tiny=true`` takes the split ``test_tiny`` alone for test."""
         named = [subsets] if isinstance(subsets, str) else list(subsets or self.subsets)
         unknown = [name for name in named if name not in self.subsets]
@@ -176,8 +183,9 @@ class QuestionDocument(Layout):
             outside(root / "images", rows), "data.json names {n} files outside images/", "Do not trust it."
         )
         problems.add_each(
-            absent, "{n} images that data.json asks about are not in images/",
+            absent,
+            "{n} images that data.json asks about are not in images/",
             "Most subsets' images come from elsewhere: see the data's page; or leave a subset out: subsets=[...].",
-        )  # fmt: skip
+        )
         problems.add_each(straddling, "{n} images are in two splits of data.json", "Leave one of the splits out.")
         return Found(list(rows.values()), Files([root / "images" / name for name in rows]))

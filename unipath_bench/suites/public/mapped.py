@@ -46,10 +46,18 @@ class ColumnMap(Layout):
     takes_hub_id: ClassVar[bool] = True
 
     def find(
-        self, data_set: DataSet, data: str, problems: Problems, *, columns: Mapping[str, str] | None = None,
-        table: str | None = None, revision: str | None = None, files: list[str] | str | None = None,
-        offline: bool = False, renamed_splits: Mapping[str, str] | None = None,
-    ) -> Found:  # fmt: skip
+        self,
+        data_set: DataSet,
+        data: str,
+        problems: Problems,
+        *,
+        columns: Mapping[str, str] | None = None,
+        table: str | None = None,
+        revision: str | None = None,
+        files: list[str] | str | None = None,
+        offline: bool = False,
+        renamed_splits: Mapping[str, str] | None = None,
+    ) -> Found:
         """``table`` names a CSV file in the folder, whose image column holds paths relative to the folder;
         ``renamed_splits`` is such as ``{fold1: test}``; ``revision`` and ``files`` go with a hub id."""
         source = Path(data).expanduser()
@@ -116,10 +124,13 @@ def _from_table(folder: Path, table: str, chosen: Mapping[str, str], problems: P
     absent = [name for name in times if not is_file_below(folder, name)]
     problems.add_each(absent, f"{table} names {{n}} images that are not there", f"Paths are relative to {folder}.")
     rows = [
-        Row(f"{table} row {i + 1}", f"{name}#{i}" if times[name] > 1 else name,
-            _mapped({column: values[i] for column, values in cells.items()}, chosen))
+        Row(
+            f"{table} row {i + 1}",
+            f"{name}#{i}" if times[name] > 1 else name,
+            _mapped({column: values[i] for column, values in cells.items()}, chosen),
+        )
         for i, name in enumerate(names)
-    ]  # fmt: skip
+    ]
     return rows, Files([folder / name for name in names])
 
 

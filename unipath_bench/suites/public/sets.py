@@ -362,8 +362,22 @@ fine_grained = DataSet(
 SETS = {
     entry.name: entry
     for entry in (
-        kather_2016, nct_crc, pcam, breakhis, lc25000, pannuke, quilt_1m, arch, pathmmu, path_vqa, tcga_patches,
-        unipath_68k, unipath_1m, high_quality_10k, t2i_i2i_merged, fine_grained,
+        kather_2016,
+        nct_crc,
+        pcam,
+        breakhis,
+        lc25000,
+        pannuke,
+        quilt_1m,
+        arch,
+        pathmmu,
+        path_vqa,
+        tcga_patches,
+        unipath_68k,
+        unipath_1m,
+        high_quality_10k,
+        t2i_i2i_merged,
+        fine_grained,
     )
-}  # fmt: skip
+}
 """By name."""

@@ -76,9 +76,17 @@ class SlidePatches(Layout):
     arguments: ClassVar[tuple[str, ...]] = ("table", "slides", "columns", "side", "pixels")
 
     def find(
-        self, data_set: DataSet, data: str, problems: Problems, *, table: str | None = None, slides: str = ".",
-        columns: Mapping[str, str] | None = None, side: int = 512, pixels: int | None = None,
-    ) -> Found:  # fmt: skip
+        self,
+        data_set: DataSet,
+        data: str,
+        problems: Problems,
+        *,
+        table: str | None = None,
+        slides: str = ".",
+        columns: Mapping[str, str] | None = None,
+        side: int = 512,
+        pixels: int | None = None,
+    ) -> Found:
         """``table``: CSV in the data folder; ``slides``: folder of the slides, relative to it; ``side``: pixels that a
         patch has on the slide, ``pixels``: pixels that it is resized to (bicubic, antialiased)."""
         root = Path(data).expanduser().resolve()

@@ -132,12 +132,24 @@ class DataSet:
     def facts(self) -> dict[str, Any]:
         """For ``list`` and ``show``: everything that is known, as plain data."""
         return {
-            "name": self.name, "title": self.title, "licence": self.licence, "gated": self.gated, "page": self.page,
-            "expects": self.expects, "attributes": list(self.attributes), "classes": dict(self.classes),
-            "prompts": self.wording(), "microns_per_pixel": self.microns_per_pixel, "groups": self.groups,
-            "splits": self.splits, "published_images": dict(self.published), "remarks": self.remarks,
-            "arguments": list(self._own_arguments()), "citation": self.citation, "source": self.source,
-        }  # fmt: skip
+            "name": self.name,
+            "title": self.title,
+            "licence": self.licence,
+            "gated": self.gated,
+            "page": self.page,
+            "expects": self.expects,
+            "attributes": list(self.attributes),
+            "classes": dict(self.classes),
+            "prompts": self.wording(),
+            "microns_per_pixel": self.microns_per_pixel,
+            "groups": self.groups,
+            "splits": self.splits,
+            "published_images": dict(self.published),
+            "remarks": self.remarks,
+            "arguments": list(self._own_arguments()),
+            "citation": self.citation,
+            "source": self.source,
+        }
 
     def wording(self) -> str:
         """What the prompts are, in a sentence."""
@@ -196,9 +208,12 @@ class PublicSuite(TableSuite):
         table = build_table(found.rows, Columns.of(_attributes(data_set, found), None, None), problems)
         notes = [data_set.remarks, f"Groups: {data_set.groups}", data_set.wording(), *found.notes]
         facts: dict[str, Any] = {
-            "name": data_set.name, "title": data_set.title, "licence": data_set.licence,
-            "citation": data_set.citation, "notes": " ".join(note for note in notes if note),
-        }  # fmt: skip
+            "name": data_set.name,
+            "title": data_set.title,
+            "licence": data_set.licence,
+            "citation": data_set.citation,
+            "notes": " ".join(note for note in notes if note),
+        }
         if data_set.microns_per_pixel is not None and table.microns_per_pixel is None:
             facts["microns_per_pixel"] = data_set.microns_per_pixel
         super().__init__(table, data_set.name, size, cast("Description", {**facts, **description}))

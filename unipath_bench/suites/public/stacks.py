@@ -40,9 +40,14 @@ class PatchCamelyon(Layout):
     arguments: ClassVar[tuple[str, ...]] = ("splits", "groups")
 
     def find(
-        self, data_set: DataSet, data: str, problems: Problems, *, splits: list[str] | str | None = None,
+        self,
+        data_set: DataSet,
+        data: str,
+        problems: Problems,
+        *,
+        splits: list[str] | str | None = None,
         groups: bool = True,
-    ) -> Found:  # fmt: skip
+    ) -> Found:
         """``splits=[test]`` reads that split alone; ``groups=false`` goes without the meta files."""
         root = Path(data).expanduser().resolve()
         rows: list[Row] = []
@@ -112,9 +117,14 @@ class FoldArrays(Layout):
     arguments: ClassVar[tuple[str, ...]] = ("order", "splits")
 
     def find(
-        self, data_set: DataSet, data: str, problems: Problems, *, order: Sequence[int] = (1, 2, 3),
+        self,
+        data_set: DataSet,
+        data: str,
+        problems: Problems,
+        *,
+        order: Sequence[int] = (1, 2, 3),
         splits: list[str] | str | None = None,
-    ) -> Found:  # fmt: skip
+    ) -> Found:
         """``order``: the folds that are train, heldout and test; ``splits=[test]`` reads that split alone."""
         if sorted(order) != list(range(1, self.folds + 1)):
             raise UsageError(f"order={list(order)} does not name each fold once.", "For example order=[2,3,1].")

@@ -31,9 +31,15 @@ class Tree(Layout):
     arguments: ClassVar[tuple[str, ...]] = ("variant", "splits", "choose")
 
     def find(
-        self, data_set: DataSet, data: str, problems: Problems, *, variant: str | None = None,
-        splits: list[str] | str | None = None, choose: Mapping[str, str] | None = None,
-    ) -> Found:  # fmt: skip
+        self,
+        data_set: DataSet,
+        data: str,
+        problems: Problems,
+        *,
+        variant: str | None = None,
+        splits: list[str] | str | None = None,
+        choose: Mapping[str, str] | None = None,
+    ) -> Found:
         """``variant`` picks one of several editions; ``splits=[test]`` reads these splits only; ``choose`` is such as
         ``{magnification: 100X}``."""
         root = Path(data).expanduser().resolve()

@@ -15,9 +15,13 @@ class ChanceAnswerer(Answerer):
     def __init__(self, *, seed: int = 0) -> None:
         self.seed = seed
         self.card = AnswererCard(
-            name="chance", title="Guessing", revision="1", licence="Apache-2.0", arguments={"seed": seed},
+            name="chance",
+            title="Guessing",
+            revision="1",
+            licence="Apache-2.0",
+            arguments={"seed": seed},
             notes="Its accuracy must agree with the chance level.",
-        )  # fmt: skip
+        )
 
     def answer(self, questions: Sequence[AskedQuestion]) -> Sequence[str]:
         return [LETTERS[seed_from("chance answer", self.seed, q.id) % len(q.options)] for q in questions]

@@ -28,9 +28,18 @@ class OpenAIAnswerer(Answerer):
     incidental: ClassVar[frozenset[str]] = frozenset({"timeout", "retries", "max_bytes", "headers_env"})
 
     def __init__(
-        self, *, url: str, model: str, revision: str = "not pinned", max_tokens: int = 32, seed: int = 0,
-        timeout: float = 120.0, retries: int = 3, max_bytes: int = 1 << 20, headers_env: str | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        url: str,
+        model: str,
+        revision: str = "not pinned",
+        max_tokens: int = 32,
+        seed: int = 0,
+        timeout: float = 120.0,
+        retries: int = 3,
+        max_bytes: int = 1 << 20,
+        headers_env: str | None = None,
+    ) -> None:
         self.model = model
         self.max_tokens = integer("openai", "max_tokens", max_tokens, 1)
         self.seed = integer("openai", "seed", seed, 0)
@@ -68,17 +77,19 @@ class OpenAIAnswerer(Answerer):
         picture = f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
         body: Mapping[str, Any] = {
             "model": self.model,
-            "messages": [{
-                "role": "user",
-                "content": [
-                    {"type": "image_url", "image_url": {"url": picture}},
-                    {"type": "text", "text": question.prompt},
-                ],
-            }],
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "image_url", "image_url": {"url": picture}},
+                        {"type": "text", "text": question.prompt},
+                    ],
+                }
+            ],
             "temperature": 0,
             "max_tokens": self.max_tokens,
             "seed": self.seed,
-        }  # fmt: skip
+        }
         reply = self.endpoint.post(body, f"the question {question.id}")
         try:
             content = parse_json(reply.body)["choices"][0]["message"]["content"]

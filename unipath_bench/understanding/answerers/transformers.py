@@ -26,9 +26,14 @@ class TransformersAnswerer(Answerer):
     """
 
     def __init__(
-        self, *, model: str, revision: str | None = None, max_new_tokens: int = 16, dtype: str = "auto",
+        self,
+        *,
+        model: str,
+        revision: str | None = None,
+        max_new_tokens: int = 16,
+        dtype: str = "auto",
         licence: str = "as stated by its authors",
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.source = parse_source("model", model, revision)
         self.max_new_tokens = integer("transformers", "max_new_tokens", max_new_tokens, 1)
         self.dtype = choice("transformers", "dtype", dtype, _DTYPES)
@@ -76,9 +81,14 @@ class TransformersAnswerer(Answerer):
                 place, local_files_only=True, trust_remote_code=False, cache_dir=context.cache_dir, **options
             )
             model = AutoModelForImageTextToText.from_pretrained(  # nosec B615  # revision is given
-                place, local_files_only=True, trust_remote_code=False, use_safetensors=True,
-                cache_dir=context.cache_dir, dtype=getattr(torch, dtype), **options,
-            )  # fmt: skip
+                place,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                cache_dir=context.cache_dir,
+                dtype=getattr(torch, dtype),
+                **options,
+            )
         except (OSError, ValueError, KeyError) as error:
             raise DataError(
                 f"{self.card.name} cannot be loaded as an image-text-to-text model: {error}",
@@ -101,9 +111,12 @@ class TransformersAnswerer(Answerer):
         ]
         with exact_inference():
             inputs = self._processor.apply_chat_template(
-                [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=True, return_dict=True,
+                [{"role": "user", "content": content}],
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
                 return_tensors="pt",
-            ).to(self._model.device)  # fmt: skip
+            ).to(self._model.device)
             if "pixel_values" in inputs:
                 inputs["pixel_values"] = inputs["pixel_values"].to(self._model.dtype)
             output = self._model.generate(**inputs, do_sample=False, max_new_tokens=self.max_new_tokens)

@@ -25,8 +25,11 @@ _IN_ENVIRONMENT = "Put it into an environment variable and give the variable's n
 
 
 def refuse_secrets(arguments: Mapping[str, Any], source: str) -> None:
-    """Raise :class:`~unipath_bench.errors.UsageError` where an argument is a secret by its name, or an address in one
-    carries a user name or a password. ``source`` is what the message calls the arguments; no value is quoted."""
+    """Refuse arguments that look like secrets, before they are recorded.
+
+    Raises :class:`~unipath_bench.errors.UsageError` where an argument is a secret by its name, or an address in one
+    carries a user name or a password. ``source`` is what the message calls the arguments; no value is quoted.
+    """
     for name, value in arguments.items():
         if isinstance(value, str) and value and _SECRET_NAME.search(name.lower()):
             raise UsageError(f"{source} {name}: arguments are recorded, and this looks like a secret.", _IN_ENVIRONMENT)

@@ -15,10 +15,14 @@ SHOWN = "\N{REPLACEMENT CHARACTER}"
 
 
 class Console(RichConsole):
-    """Rich's console, which shows control characters of the text as :data:`SHOWN`: escape sequences in it would move
-    the cursor, retitle the window or hide lines. Rich's own sequences are no text and pass."""
+    """Rich's console, which shows the control characters of a text as :data:`SHOWN`.
+
+    Escape sequences in the text would otherwise move the cursor, retitle the window or hide lines. Rich's own sequences
+    are not part of the text and are kept.
+    """
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield Rich's segments of ``renderable``, with control characters in their text replaced by :data:`SHOWN`."""
         for segment in super().render(renderable, options):
             if segment.control is None and _STEERING.search(segment.text):
                 yield Segment(_STEERING.sub(SHOWN, segment.text), segment.style)

@@ -132,8 +132,11 @@ class Generator(ABC):
 
     @abstractmethod
     def generate(self, requests: Sequence[Request]) -> Sequence[RGBImage] | RGBBatch:
-        """Images in the order of ``requests``: uint8 RGB of the size asked for, as (B, H, W, 3), a list of (H, W, 3)
-        arrays, or a list of ``PIL.Image.Image`` in mode RGB."""
+        """Return one image per request, in the order of ``requests``.
+
+        The images are uint8 RGB of the size asked for, as (B, H, W, 3), a list of (H, W, 3) arrays, or a list of
+        ``PIL.Image.Image`` in mode RGB.
+        """
 
 
 class _Encoder(ABC):
@@ -283,6 +286,7 @@ class Metric:
     """What it reads too where the suite has it; without it some values are not reported."""
 
     def __call__(self, inputs: ScoreInputs, **parameters: Any) -> Measurement:
+        """Compute the metric from ``inputs`` with the task's ``parameters``."""
         return self.function(inputs, **parameters)
 
 

@@ -116,8 +116,11 @@ class Exhibits:
 
     @classmethod
     def load(cls, folder: Path) -> Exhibits:
-        """Read what :meth:`save` wrote. Raises :class:`~unipath_bench.errors.UsageError` where there is no index,
-        :class:`~unipath_bench.errors.DataError` naming a file that cannot be read."""
+        """Read what :meth:`save` wrote.
+
+        Raises :class:`~unipath_bench.errors.UsageError` where there is no index, and
+        :class:`~unipath_bench.errors.DataError` naming a file that cannot be read.
+        """
         path = folder / INDEX
         value = read_json(path, _REPEAT)
         try:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 
 def outside(root: Path, names: Iterable[str]) -> list[str]:
-    """Those of the names of files below ``root`` that lead out of it: by ``..``, as whole paths, or through links;
-    also such as no file can have."""
+    """Return those of the names of files below ``root`` that lead out of it.
+
+    A name leads out by ``..``, as an absolute path, or through links; names that no file can have are returned too.
+    """
     home = root.resolve()
     return [name for name in names if "\0" in name or not (root / name).resolve().is_relative_to(home)]
 

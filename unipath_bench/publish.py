@@ -43,8 +43,10 @@ def publish(
     progress: Progress | None = None,
     mlflow_run: str | None = None,
 ) -> str | None:
-    """Write the report and, where a ``tracking_uri`` is given, log the run; returns the MLflow run id. The same
-    evaluation keeps its MLflow run."""
+    """Write the report and, where a ``tracking_uri`` is given, log the run; returns the MLflow run id.
+
+    The same evaluation keeps its MLflow run.
+    """
     show = progress or Silent()
     show.start("Publish", 1 if tracking_uri is None else 2)
     record, tasks = folder.load_record(), load_tasks()

@@ -28,10 +28,12 @@ class AuditFolder:
 
     @property
     def page(self) -> Path:
+        """Path of ``audit.html``, the result as a page with example images."""
         return self.path / "audit.html"
 
     @property
     def table(self) -> Path:
+        """Path of ``audit.csv``, the result with one row per value, defect and level."""
         return self.path / "audit.csv"
 
     @property

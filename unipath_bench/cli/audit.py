@@ -58,7 +58,6 @@ def audit(
     judged against what it is declared to be for.
 
     Examples:
-
       unipath-bench audit
 
       unipath-bench audit --suite folder --data TILES/ --encoder MY_ENCODER --tiers 1

@@ -58,7 +58,6 @@ def check(
     which tells a factor of two and no less.
 
     Examples:
-
       unipath-bench data check nct-crc --data DIR
 
       unipath-bench data check folder --data TILES/ --suite-arg microns_per_pixel=0.5 --json

@@ -47,16 +47,20 @@ class RichProgress:
         self._progress.stop()
 
     def start(self, stage: str, total: int, done: int = 0) -> None:
+        """Add a bar for ``stage`` that stands at ``done`` of ``total`` items; later calls move this bar."""
         self._task = self._progress.add_task(stage, total=total, completed=done)
 
     def advance(self, count: int) -> None:
+        """Move the current bar forward by ``count`` items; without a current bar nothing happens."""
         if self._task is not None:
             self._progress.advance(self._task, count)
 
     def finish(self) -> None:
+        """Stop the clock of the current bar, which stays on display; without a current bar nothing happens."""
         if self._task is not None:
             self._progress.stop_task(self._task)
         self._task = None
 
     def note(self, text: str) -> None:
+        """Print ``text`` in yellow above the bars, exactly as it is: markup in it has no effect."""
         self._progress.console.print(text, style="yellow", markup=False, highlight=False)

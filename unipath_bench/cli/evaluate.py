@@ -53,7 +53,6 @@ def run(
     the same command resumes after an interruption, and a larger --n or --seeds computes only what is new.
 
     Examples:
-
       unipath-bench run --model memoriser --suite folder --data TILES/
 
       unipath-bench run --model my_module:MyGenerator --suite folder --data TILES/ --n 500 --seeds 4
@@ -120,8 +119,10 @@ def carry_out_and_show(
     experiment: str = opt.DEFAULT_EXPERIMENT,
     track: bool = True,
 ) -> None:
-    """Run a plan with progress, in MLflow from its beginning unless told not to, and print its summary, or its record
-    as JSON."""
+    """Run a plan with progress, and print its summary or, with ``as_json``, its record as JSON.
+
+    The run is logged to MLflow from its beginning, unless ``track`` is false.
+    """
     from unipath_bench.cli.drawing import RichProgress
     from unipath_bench.pipeline.run import run as carry_out
     from unipath_bench.publish import publish, tracked

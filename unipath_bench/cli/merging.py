@@ -29,7 +29,6 @@ def merge(
     Parts that are lacking, or that differ where they should not, are an error. Nothing is generated anew.
 
     Example:
-
       unipath-bench merge shared/run/        (all parts wrote to one folder)
 
       unipath-bench merge part1/ part2/ part3/ --out whole/

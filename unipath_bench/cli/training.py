@@ -42,7 +42,6 @@ def train_encoders(
     when it is done, and its scores are shown beside those of the shipped one. On the CPU one thread is used.
 
     Examples:
-
       unipath-bench train-encoders --out ENCODERS/
 
       unipath-bench train-encoders phantom-judge --out ENCODERS/ --steps 3000

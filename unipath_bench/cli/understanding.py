@@ -46,7 +46,6 @@ def understand(
     refusals are counted. The same command goes on where it was interrupted.
 
     Examples:
-
       unipath-bench understand --model unipath
 
       unipath-bench understand --model transformers --model-arg model=FOLDER --questions pathmmu --data PATHMMU/

@@ -42,6 +42,7 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
+        """Whether the difference is at most the tolerance."""
         return self.difference <= self.tolerance
 
 

@@ -61,8 +61,11 @@ class Comparison:
     rows: tuple[Row, ...]
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a value: tier, key, value name, direction, comparable, what differs, a column for each run, and for
-        two runs their paired difference."""
+        """Return a table with one row per value.
+
+        Its columns are tier, key, value name, title, direction, whether it is a headline, whether it is comparable,
+        what differs, one column for each run and, for two runs, their paired difference.
+        """
         import pandas as pd
 
         return pd.DataFrame(
@@ -196,4 +199,5 @@ def _paired_columns(row: Row, runs: int) -> dict[str, float | bool | str | None]
 
 
 def letters(count: int) -> list[str]:
+    """Return short labels for ``count`` runs: A to Z, or #1, #2 and so on for more than 26."""
     return [chr(ord("A") + i) if count <= 26 else f"#{i + 1}" for i in range(count)]

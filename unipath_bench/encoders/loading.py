@@ -4,7 +4,8 @@ Encoders never download. A run uses what is on the machine already, online and o
 there, :meth:`missing` of the encoder prints the one command that fetches it. Searched are, in this order: the path that
 a specification names; the folder ``$UNIPATH_BENCH_WEIGHTS``; the usual cache (Hugging Face's or torch hub's). A pinned
 weights file is hashed when it is loaded and must be the pinned one, so an encoder's card names the numbers that were
-used."""
+used.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +109,8 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     """Tensors by name from a safetensors file, or from a pickle read with ``weights_only=True``; on the CPU.
 
     A training checkpoint's ``state_dict`` is taken out of it, and the prefix that data-parallel training leaves on
-    every name (``module.``) is dropped."""
+    every name (``module.``) is dropped.
+    """
     import torch
 
     if path.suffix == ".safetensors":

@@ -82,7 +82,8 @@ def model_config(spec: EncoderSpec) -> dict[str, Any]:
 def build_network(spec: EncoderSpec) -> torch.nn.Module:
     """The network of a specification with random weights; reaches for no network and reads no file.
 
-    A text tower of transformers is stated as ``text_cfg.hf_config``, its configuration."""
+    A text tower of transformers is stated as ``text_cfg.hf_config``, its configuration.
+    """
     from open_clip.model import CLIP, CustomTextCLIP
 
     config = model_config(spec)

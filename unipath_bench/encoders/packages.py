@@ -18,8 +18,10 @@ _CONCH_CONTEXT = 128
 
 
 class ConchEncoder(PretrainedJoint):
-    """CONCH by the package ``conch``: ``projected`` features in the space shared with texts, or the image tower's own
-    ``pooled`` ones."""
+    """CONCH, loaded by the package ``conch``.
+
+    Its features are the ``projected`` ones in the space shared with texts, or the image tower's own ``pooled`` ones.
+    """
 
     package = ("conch", "pip install git+https://github.com/Mahmoodlab/CONCH.git")
 

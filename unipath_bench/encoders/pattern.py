@@ -16,9 +16,10 @@ COUNT, SIZE = 4, 256
 
 
 def pattern_images() -> RGBBatch:
-    """uint8 (4, 256, 256, 3). In integers, for image k, row y, column x and channel c (0 red, 1 green, 2 blue):
+    """Return the four test images, uint8 (4, 256, 256, 3).
 
-    ``((k + 1) x + (c + 1) y + ((x - 30 k)^2 + (y - 50 c)^2) // (64 (k + 1))) mod 256``
+    In integers, for image k, row y, column x and channel c (0 red, 1 green, 2 blue), a pixel is
+    ``((k + 1) x + (c + 1) y + ((x - 30 k)^2 + (y - 50 c)^2) // (64 (k + 1))) mod 256``.
     """
     k, y, x, c = np.ogrid[:COUNT, :SIZE, :SIZE, :3]
     rings = ((x - 30 * k) ** 2 + (y - 50 * c) ** 2) // (64 * (k + 1))

@@ -42,6 +42,10 @@ class Pretrained(ImageEncoder):
         self.card = spec.card(None if found is None else digest_at_hand(found.weights))
 
     def missing(self, context: Context) -> str | None:
+        """Return what to install, allow or fetch before the network can load; None where nothing is missing.
+
+        The package, the consent to code of the repository and the local files are looked at in this order.
+        """
         if self.package is not None and find_spec(self.package[0]) is None:
             module, command = self.package
             who = self.spec.title or self.spec.name
@@ -54,7 +58,8 @@ class Pretrained(ImageEncoder):
         """Load the network from local files.
 
         Raises :class:`MissingError` where they are not there, ``DataError`` where the weights are not the
-        pinned ones or do not fit the network."""
+        pinned ones or do not fit the network.
+        """
         lacking = self.missing(context)
         found = find(self.spec, context.cache_dir)
         if lacking is not None or found is None:
@@ -71,6 +76,7 @@ class Pretrained(ImageEncoder):
         self._load(found)
 
     def embed_images(self, images: RGBBatch) -> Features:
+        """Resize and normalise images by the card and embed them: uint8 (B, H, W, 3) to float32 (B, D)."""
         import torch
 
         with exact_inference():
@@ -119,6 +125,7 @@ class PretrainedJoint(Pretrained, TextEncoder):
     context_length: int
 
     def embed_texts(self, texts: Sequence[str]) -> Features:
+        """Embed B texts to float32 (B, D), with a warning where texts are cut at ``context_length`` tokens."""
         lengths = self._lengths(texts)
         cut = sum(length > self.context_length for length in lengths)
         if cut:
@@ -151,8 +158,10 @@ def _digest(path: Path, _size: int, _changed: int) -> str:
 
 
 def pool_tokens(tokens: torch.Tensor, prefix: int, pooling: str) -> torch.Tensor:
-    """Tokens (B, T, C), of which the first ``prefix`` are class and registers, to (B, C) for ``class`` or (B, 2C) for
-    ``class+patch-mean``."""
+    """Pool tokens (B, T, C), of which the first ``prefix`` are the class token and registers.
+
+    The result is (B, C) for ``class``, and (B, 2C) for ``class+patch-mean``.
+    """
     import torch
 
     if pooling == "class":

@@ -1,5 +1,7 @@
-"""Encoders whose network is Python code in their repository. It runs only with ``--trust-remote-code``, at the pinned
-commit, and with no way to the hub but its cache."""
+"""Encoders whose network is Python code in their repository.
+
+The code runs only with ``--trust-remote-code``, at the pinned commit, and with no way to the hub but its cache.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,10 @@ if TYPE_CHECKING:
 
 
 class RemoteCodeEncoder(Pretrained):
-    """``AutoModel`` of the folder, or what its method ``options.method`` returns (of a tuple the first), called with
-    the pixels."""
+    """``AutoModel`` of the folder, called with the pixels.
+
+    With ``options.method``, what that method of the model returns (the first element of a tuple) is called instead.
+    """
 
     def _load(self, found: Found) -> None:
         from huggingface_hub import constants

@@ -13,12 +13,12 @@ from unipath_bench.types import RGBBatch
 def resize_and_crop(
     images: RGBBatch, size: int, resample: ResizeFilter, shorter_side: int | None = None, *, rounded: bool = False
 ) -> RGBBatch:
-    """Shorter side to ``shorter_side`` (default: ``size``) by Pillow's filter on uint8, longer side in proportion, then
-    the central square of ``size``.
+    """Resize the shorter side to ``shorter_side`` (default: ``size``) and cut out the central square of ``size``.
 
-    Where an odd number of pixels is cut, the crop begins at half of it rounded down as transformers has it, or, with
-    ``rounded``, rounded to the nearest even number as torchvision has it. An image whose shorter side has the length
-    asked for is not resized. uint8 (B, H, W, 3) to uint8 (B, size, size, 3).
+    Resizing is Pillow's, on uint8, with the longer side in proportion. Where an odd number of pixels is cut, the crop
+    begins at half of it rounded down as transformers has it, or, with ``rounded``, rounded to the nearest even number
+    as torchvision has it. An image whose shorter side has the length asked for is not resized. uint8 (B, H, W, 3) to
+    uint8 (B, size, size, 3).
     """
     height, width = images.shape[1:3]
     side, short = shorter_side or size, min(height, width)
@@ -31,10 +31,10 @@ def resize_and_crop(
 def network_input(
     images: RGBBatch, card: EncoderCard, shorter_side: int | None = None, *, rounded: bool = False
 ) -> npt.NDArray[np.float32]:
-    """Resize and crop by the card (see :func:`resize_and_crop`), then (pixel / 255 - mean) / std: uint8 (B, H, W, 3) to
-    float32 (B, 3, S, S).
+    """Resize and crop by the card, then normalise: uint8 (B, H, W, 3) to float32 (B, 3, S, S).
 
-    Raises ``ValueError`` for a card without input size, resize filter, mean or std.
+    The steps are :func:`resize_and_crop` and (pixel / 255 - mean) / std. Raises ``ValueError`` for a card without input
+    size, resize filter, mean or std.
     """
     if card.input_size is None or card.resize == "none" or card.mean is None or card.std is None:
         raise ValueError(f"the card of {card.name!r} lacks input_size, resize, mean or std")

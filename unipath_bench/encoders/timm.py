@@ -30,7 +30,8 @@ class TimmEncoder(Pretrained):
 def build_network(spec: EncoderSpec) -> torch.nn.Module:
     """The network of a specification with random weights, without a head; reaches for no network.
 
-    Raises :class:`UsageError` for an architecture or an option that timm does not know."""
+    Raises :class:`UsageError` for an architecture or an option that timm does not know.
+    """
     import timm
     from timm import layers
 

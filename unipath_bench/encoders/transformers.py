@@ -77,7 +77,8 @@ def build_network(spec: EncoderSpec) -> torch.nn.Module:
 def load_network(spec: EncoderSpec, found: Found) -> torch.nn.Module:
     """The network of the folder's configuration, filled with the weights that were found.
 
-    Raises :class:`DataError` where the configuration is not the specification's, or the weights do not fit it."""
+    Raises :class:`DataError` where the configuration is not the specification's, or the weights do not fit it.
+    """
     kind = _model_class(spec)
     config = kind.config_class.from_pretrained(found.folder, local_files_only=True)
     differing = _differences(spec.options, config.to_dict())

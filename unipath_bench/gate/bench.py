@@ -148,8 +148,10 @@ class Bench:
         )
 
     def _train_judges(self) -> dict[str, dict[str, Labels]]:
-        """Attribute to set to the classes read in it: attribute control's classifiers see real training images alone,
-        so they are trained once."""
+        """Return, for each attribute and each set, the classes that the attribute's classifier reads in it.
+
+        The classifiers of attribute control see real training images alone, so they are trained once.
+        """
         task = next(task for task in self.tasks if task.metric.name == "attribute_control")
         train = self._train[task.encoder]
         features = image_features(ScoreInputs({"train": train}), "train")

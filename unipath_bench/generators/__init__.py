@@ -1,3 +1,1 @@
-"""Image generators: baselines that replay real tissue, folders of images, diffusers pipelines and HTTP
-endpoints.
-"""
+"""Image generators: baselines that replay real tissue, folders of images, diffusers pipelines and HTTP endpoints."""

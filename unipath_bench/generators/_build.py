@@ -1,6 +1,4 @@
-"""Turning an adapter's class, function or instance into a generator, with errors that an adapter's author can
-use.
-"""
+"""Turn an adapter's class, function or instance into a generator, with errors that an adapter's author can use."""
 
 from __future__ import annotations
 

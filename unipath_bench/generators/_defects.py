@@ -1,5 +1,6 @@
-"""Graded defects of an image. Every function takes and returns uint8 RGB, shape (H, W, 3); strength 0 is the
-identity.
+"""Graded defects of an image.
+
+Every function takes and returns uint8 RGB, shape (H, W, 3); strength 0 is the identity.
 """
 
 from __future__ import annotations

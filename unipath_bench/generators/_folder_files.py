@@ -29,8 +29,9 @@ def expected_file_name(request: Request) -> str:
 
 
 def image_files(folder: Path) -> list[str]:
-    """Paths of all images below ``folder``, relative, with ``/``, sorted; hidden files and folders are left
-    out.
+    """Return the paths of all images below ``folder``, relative, with ``/``, sorted.
+
+    Hidden files and folders are left out.
     """
     found = []
     for path in folder.rglob("*"):
@@ -42,8 +43,9 @@ def image_files(folder: Path) -> list[str]:
 
 
 def common_size(folder: Path, files: Sequence[str]) -> tuple[int, int]:
-    """(height, width) of all files, from their headers. Raises :class:`DataError` for other files and unequal
-    sizes.
+    """Return the (height, width) that all files have, read from their headers.
+
+    Raises :class:`DataError` for files that are not readable images and for unequal sizes.
     """
     sizes: Counter[tuple[int, int]] = Counter()
     example: dict[tuple[int, int], str] = {}

@@ -73,8 +73,9 @@ Source = LocalFiles | HubCommit
 
 
 def parse_source(argument: str, value: str, revision: str | None) -> Source:
-    """A local path that exists, or ``owner/name`` with a commit. Raises :class:`UsageError` for anything
-    else.
+    """Take a local path that exists, or ``owner/name`` with a full commit.
+
+    Raises :class:`UsageError` for anything else.
     """
     path = Path(value).expanduser()
     if path.exists():
@@ -122,8 +123,9 @@ def where(source: HubCommit, context: Context) -> dict[str, Any]:
 
 
 def local_copy(source: Source, context: Context, what: str, patterns: Sequence[str] | None = None) -> Path:
-    """The folder with the files of ``source`` that match ``patterns`` (None: all but pickles), fetched where they are
-    not at hand and the run is not offline.
+    """Return the folder with the files of ``source`` that match ``patterns`` (None: all but pickles).
+
+    Files that are not on this machine are fetched, unless the run is offline.
     """
     if isinstance(source, LocalFiles):
         return source.path

@@ -1,5 +1,6 @@
-"""From what ``--model`` names to a generator: a baseline card, a card file, a registered generator or
-module:attribute.
+"""From what ``--model`` names to a generator.
+
+It names a baseline card, a card file, a registered generator or module:attribute.
 """
 
 from __future__ import annotations
@@ -82,8 +83,11 @@ def load_generator(
 
 
 def _declared(adapter: str, path: Path) -> Any:
-    """The adapter that a card names. Of code that is not registered only a Generator class is taken: a card is data
-    that others wrote, and any function with any arguments would be code."""
+    """Return the adapter that a card names.
+
+    Of code that is not registered only a Generator class is taken: a card is data that others wrote, and any function
+    with any arguments would be code.
+    """
     target = GENERATORS.get(adapter)
     is_generator = isinstance(target, Generator) or (inspect.isclass(target) and issubclass(target, Generator))
     if ":" in adapter and not is_generator:
@@ -126,11 +130,11 @@ def list_models() -> list[Model]:
 
 
 def model_digest(generator: Generator, suite_revision: str | None = None) -> str:
-    """SHA-256 of all that decides the images: the card less its descriptive fields, the fingerprint and, for
-    a generator that is shown the suite, the suite's revision.
+    """SHA-256 of all that decides the images.
 
-    A generator class may name in ``incidental`` those of its arguments that do not decide the images (where
-    files lie, time limits); they are left out.
+    This is the card without its descriptive fields, the fingerprint and, for a generator that is shown the suite, the
+    suite's revision. A generator class may name in ``incidental`` those of its arguments that do not decide the images
+    (where files lie, time limits); they are left out.
     """
     if generator.card.oracle and suite_revision is None:
         raise ValueError(f"{generator.card.name} is shown the suite: its digest needs the suite's revision")

@@ -111,8 +111,10 @@ class FolderGenerator(Generator):
             )
 
     def generate(self, requests: Sequence[Request]) -> Sequence[RGBImage]:
-        """The images assigned to the requests; without an earlier :meth:`check` of the same requests, a
-        paired folder is looked up here, and an unpaired one raises :class:`DataError`.
+        """Read the images assigned to the requests.
+
+        Without an earlier :meth:`check` of the same requests, a paired folder is looked up here, and an unpaired one
+        raises :class:`DataError`.
         """
         return [read_image(self.folder / self._file_of(request)) for request in requests]
 

@@ -85,8 +85,9 @@ class HttpGenerator(Generator):
         self.endpoint.open(context)
 
     def generate(self, requests: Sequence[Request]) -> Sequence[RGBImage]:
-        """One image a request. Raises :class:`GeneratorError` where the endpoint fails or answers something
-        else.
+        """Return one image per request, in order.
+
+        Raises :class:`GeneratorError` where the endpoint fails or answers something else.
         """
         if self.concurrency == 1:
             return [self._image(request) for request in requests]

@@ -1,6 +1,4 @@
-"""What every metric asks of its inputs: two-dimensional, floating, finite, enough rows; else a
-``ValueError``.
-"""
+"""What every metric asks of its inputs: two-dimensional, floating, finite, enough rows; else a ``ValueError``."""
 
 from __future__ import annotations
 

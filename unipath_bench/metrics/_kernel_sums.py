@@ -38,8 +38,10 @@ def _products(a: torch.Tensor, b: torch.Tensor, memory: torch.Tensor | None) -> 
 
 
 def _in_place(values: torch.Tensor) -> tuple[Any, Any]:
-    """What changes ``values`` in place, and its module: numpy's array and numpy on the CPU, where torch's own threads
-    would get into the way of those of the products."""
+    """Return what changes ``values`` in place, and its module.
+
+    On the CPU this is numpy's array and numpy, since torch's own threads would get in the way of those of the products.
+    """
     return (values.numpy(), np) if values.device.type == "cpu" else (values, torch)
 
 
@@ -164,8 +166,9 @@ def between_row_sums(
     kernel: Kernel,
     units: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[RowSums, RowSums]:
-    """Sums of k(x_i, y_j) over the rows of ``x`` and over the rows of ``y``; pairs of one unit are left out
-    where given.
+    """Return the sums of k(x_i, y_j) over the rows of ``x`` and over the rows of ``y``.
+
+    Where ``units`` are given, pairs of the same unit are left out.
     """
     a, b = x.double(), y.double()
     first, second = (None, None) if units is None else (_codes(units[0], a.device), _codes(units[1], a.device))

@@ -1,5 +1,4 @@
-"""Dense products and factors: numpy's and scipy's BLAS and LAPACK for tensors on the CPU, torch's own
-elsewhere.
+"""Dense products and factors: numpy's and scipy's BLAS and LAPACK for tensors on the CPU, torch's own elsewhere.
 
 On the CPU the matrix product of numpy's wheels (OpenBLAS) is up to twice as fast as torch's, and scipy gives
 the symmetric rank-k update, which torch does not have.
@@ -88,8 +87,9 @@ def triangular_factor(rows: torch.Tensor) -> torch.Tensor:
 
 
 def cholesky_factor(upper: torch.Tensor) -> torch.Tensor | None:
-    """Upper U with U^T U the symmetric matrix with this upper triangle, or None where it is not numerically
-    positive definite.
+    """Return the upper U with U^T U the symmetric matrix that has this upper triangle.
+
+    None where the matrix is not numerically positive definite.
     """
     if upper.device.type != "cpu":
         factor, info = torch.linalg.cholesky_ex(upper, upper=True)
@@ -112,8 +112,7 @@ def congruence(factor: torch.Tensor, upper: torch.Tensor) -> torch.Tensor:
 
 
 def pivoted_factor(upper: torch.Tensor) -> torch.Tensor:
-    """F of shape (rank, D) with F^T F the positive semi-definite matrix with this upper triangle, to
-    rounding.
+    """Return F of shape (rank, D) with F^T F the positive semi-definite matrix with this upper triangle, to rounding.
 
     Pivoted Cholesky (LAPACK pstrf); stops where the largest pivot left is below D * 2^-53 * max(diagonal).
     """

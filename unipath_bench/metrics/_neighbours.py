@@ -33,8 +33,7 @@ UNIT_ROUNDOFF = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
 
 
 class Prepared(NamedTuple):
-    """Rows shifted and scaled alike for all sets, ready for products that give lower bounds of squared
-    distances.
+    """Rows shifted and scaled alike for all sets, for products that give lower bounds of squared distances.
 
     ``rows`` (n, D + 2): the coordinates, 1, and the squared norm less ``slack`` (n,). The exact squared
     distance of two rows lies between the bound of :func:`lower_bounds` and the same plus twice both slacks.
@@ -94,8 +93,10 @@ def _extremes(rows: torch.Tensor) -> list[torch.Tensor]:
 def lower_bounds(
     a: Prepared, rows: slice, b: Prepared, columns: slice, memory: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Lower bounds of |a_i - b_j|^2 for a block of pairs, in ``memory`` (one-dimensional, large enough) where
-    given: fresh memory costs a tenth of the product.
+    """Return lower bounds of |a_i - b_j|^2 for a block of pairs.
+
+    They are written to ``memory`` (one-dimensional, large enough) where given: fresh memory costs a tenth of the
+    product.
     """
     left, right = a.rows[rows], b.rows[columns]
     # |a|^2 meets b's 1, and a's 1 meets |b|^2: either side may be the one that is turned round.
@@ -142,8 +143,9 @@ class _Shortlist:
         self.columns = torch.zeros(queries, width, dtype=torch.int64, device=like.device)
 
     def add(self, rows: slice, values: torch.Tensor, first_column: int, *, turned: bool = False) -> None:
-        """Take in a block of bounds (rows, columns) that begins at ``first_column``; ``turned``: (columns,
-        rows).
+        """Take in a block of bounds (rows, columns) that begins at ``first_column``.
+
+        With ``turned``, the block is (columns, rows).
         """
         worst = self.lower[rows, -1]
         listed = None if bool(torch.isinf(worst).any()) else self._listed(values, worst, turned)
@@ -157,8 +159,7 @@ class _Shortlist:
 
     @staticmethod
     def _listed(values: torch.Tensor, worst: torch.Tensor, turned: bool) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Bounds below each query's ``worst`` and their columns, filled up with infinity; None where some
-        query has many.
+        """Bounds below each query's ``worst`` and their columns, padded with infinity; None where some query has many.
 
         Once the lists are full, few bounds of a block still belong on them: finding those is much cheaper
         than partial sorting.
@@ -215,8 +216,9 @@ def _shortlist(frame: Frame, asking: Prepared, bank: torch.Tensor, width: int) -
 
 
 def _shortlist_in_itself(rows_of: Prepared, width: int) -> _Shortlist:
-    """As :func:`_shortlist` of a set in itself, without each row's own column; each pair of tiles is computed
-    once.
+    """As :func:`_shortlist` of a set in itself, without each row's own column.
+
+    Each pair of tiles is computed once.
     """
     n = len(rows_of.slack)
     result = _Shortlist(n, width, rows_of.slack)
@@ -238,10 +240,10 @@ def _shortlist_in_itself(rows_of: Prepared, width: int) -> _Shortlist:
 def nearest(
     queries: torch.Tensor, bank: torch.Tensor, k: int, *, exclude_self: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Squared distances (n, k) float64, ascending, and rows of ``bank`` (n, k) int64; equal distances by row
-    number.
+    """Return the k nearest rows of ``bank`` to each of ``queries``, as squared distances and row numbers.
 
-    ``exclude_self``: row i of ``queries`` is row i of ``bank`` and does not count as its own neighbour.
+    Squared distances are (n, k) float64, ascending, row numbers (n, k) int64; equal distances are ordered by row
+    number. ``exclude_self``: row i of ``queries`` is row i of ``bank`` and does not count as its own neighbour.
     """
     width = min(len(bank) - exclude_self, k + SPARE)
     frame = Frame([bank] if exclude_self else [bank, queries], torch.float32)

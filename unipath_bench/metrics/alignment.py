@@ -10,10 +10,9 @@ BLOCK_ROWS = 4096
 
 
 def cosine_per_pair(image_features: Features, text_features: Features) -> Float64Array:
-    """Cosine of row i of ``image_features`` (n, D) and row i of ``text_features`` (n, D): (n,) float64 in -1
-    to 1.
+    """Return the cosine of row i of ``image_features`` (n, D) and row i of ``text_features`` (n, D).
 
-    Raises ``ValueError`` for wrong shapes, NaN, infinity and zero vectors.
+    The result is (n,) float64 in -1 to 1. Raises ``ValueError`` for wrong shapes, NaN, infinity and zero vectors.
     """
     a, b = as_matrix_pair(image_features, text_features, ("image_features", "text_features"))
     if len(a) != len(b):

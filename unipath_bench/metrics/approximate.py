@@ -1,7 +1,7 @@
-"""Nearest neighbours by an inverted index of faiss, for banks that the exact search is too slow for, with the
-recall that the index had on this very data.
+"""Nearest neighbours by an inverted index of faiss, for banks that are too large for the exact search.
 
-No task uses it: scores stay exact. ``pip install "unipath-bench[faiss]"``.
+The recall that the index had on this very data is returned with them. No task uses it: scores stay exact.
+``pip install "unipath-bench[faiss]"``.
 """
 
 from __future__ import annotations
@@ -42,14 +42,13 @@ def approximate_neighbours(
     sample: int = 1000,
     seed: int = 0,
 ) -> ApproximateNeighbours:
-    """The k nearest rows of ``bank`` (N, D) to each of ``query`` (n, D), floating, on the CPU, as far as an index
-    finds them.
+    """Return the k nearest rows of ``bank`` (N, D) to each of ``query`` (n, D) as far as an index finds them.
 
-    The bank is divided into ``lists`` cells (default: 4 sqrt(N), at most N / 64) by k-means on 64 rows a cell, and
-    each query looks into the ``probes`` nearest ones. Queries whose cells hold fewer than k rows are searched
-    exactly. ``sample`` queries, drawn by ``seed``, measure the recall; a true neighbour counts as found where one
-    at the same distance was. A distance that is found is never below the true one, so an index makes copies look
-    farther and never nearer. The centres may differ in the last digits with the number of threads.
+    Both are floating and on the CPU. The bank is divided into ``lists`` cells (default: 4 sqrt(N), at most N / 64) by
+    k-means on 64 rows per cell, and each query looks into the ``probes`` nearest ones. Queries whose cells hold fewer
+    than k rows are searched exactly. ``sample`` queries, drawn by ``seed``, measure the recall; a true neighbour counts
+    as found where one at the same distance was. A distance that is found is never below the true one, so an index makes
+    copies look farther and never nearer. The centres may differ in the last digits with the number of threads.
     Raises ``ValueError`` for wrong shapes, NaN or infinity, rows that overflow float32 and a bank of fewer than k
     rows, and ``ImportError`` where faiss is not installed.
     """

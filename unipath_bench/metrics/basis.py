@@ -13,8 +13,7 @@ from unipath_bench.metrics._arrays import Features, Float64Array, as_matrix, as_
 
 @dataclass(frozen=True)
 class PcaBasis:
-    """Mean (D,) and k orthonormal rows (k, D), float64: part of a task's definition, fitted once on held-out
-    real data.
+    """Mean (D,) and k orthonormal rows (k, D), float64, fitted once on held-out real data: part of a task's definition.
 
     ``captured`` is the share of the held-out variance that the k directions hold, 0 to 1.
     """

@@ -29,8 +29,7 @@ from unipath_bench.metrics.units import design_limit
 
 @dataclass(frozen=True)
 class Difference:
-    """Frechet distance of ``first`` minus that of ``second``, both to the real set: below 0 where ``first``
-    is nearer.
+    """Frechet distance of ``first`` minus that of ``second``, both to the real set: below 0 where ``first`` is nearer.
 
     ``value``, ``standard_error``, ``lower`` and ``upper`` are None where the difference is not estimable, for
     the ``reason`` given. ``p_value`` is that of no difference, ``adjusted_p_value`` the same after Holm's
@@ -50,11 +49,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All pairs of generators, and ranks from 1: one more than the number of generators that are nearer
-    beyond doubt.
+    """All pairs of generators, and their ranks from 1.
 
-    ``ranks`` is None where the sample does not allow any ranking. Generators that cannot be told apart share
-    a rank unless a third tells them apart.
+    A rank is one more than the number of generators that are nearer beyond doubt. ``ranks`` is None where the sample
+    does not allow any ranking. Generators that cannot be told apart share a rank unless a third tells them apart.
     """
 
     differences: tuple[Difference, ...]

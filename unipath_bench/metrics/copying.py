@@ -14,9 +14,11 @@ LEAST_GENERATED = 20
 
 
 class CopyingTest(NamedTuple):
-    """``statistic``: C_T, below 0 where generated samples lie nearer to the training set than real held-out
-    ones do, about standard normal in one cell where they lie alike; ``cells``: z-score of each cell that
-    counted, by its code; ``left_out``: cells with too few samples to count.
+    """Result of the data-copying test.
+
+    ``statistic``: C_T, below 0 where generated samples lie nearer to the training set than real held-out ones do, about
+    standard normal in one cell where they lie alike; ``cells``: z-score of each cell that counted, by its code;
+    ``left_out``: cells with too few samples to count.
     """
 
     statistic: float
@@ -25,8 +27,7 @@ class CopyingTest(NamedTuple):
 
 
 def copying_z_score(generated: FloatArray, held_out: FloatArray) -> float:
-    """Mann-Whitney z-score of two samples of nearest-training distances; below 0 where the generated ones are
-    smaller.
+    """Mann-Whitney z-score of two samples of nearest-training distances; below 0 where the generated ones are smaller.
 
     With U the number of pairs in which the generated distance is larger, ties one half: z = (U - n m / 2) /
     sqrt(n m (n + m + 1) / 12), with the usual correction of the variance for ties; 0 where all are tied.

@@ -1,6 +1,4 @@
-"""What is known about a quantity after sampling: a value with an interval, a bound, or the reason why there
-is none.
-"""
+"""What is known about a quantity after sampling: a value with an interval, a bound, or why there is none."""
 
 from __future__ import annotations
 
@@ -89,8 +87,9 @@ def interval_or_floor(
     units: int,
     non_negative: bool,
 ) -> Estimate:
-    """Two-sided interval of an unbiased estimate; for a quantity that is not negative, a one-sided bound
-    where it would hold 0.
+    """Two-sided interval of an unbiased estimate.
+
+    For a quantity that is not negative, it is a one-sided bound where the interval would contain 0.
     """
     reach = quantile(0.5 + confidence / 2, degrees) * standard_error
     if non_negative and value - reach <= 0:

@@ -14,8 +14,10 @@ SMALLEST_SHARE = 0.5
 
 
 class Extrapolation(NamedTuple):
-    """``value``: the intercept at 1 / n = 0; ``slope``: of F against 1 / n; ``sizes`` and ``distances``: the
-    points of the line.
+    """A line through Frechet distances F of subsets of n samples, against 1 / n.
+
+    ``value``: the intercept at 1 / n = 0; ``slope``: of F against 1 / n; ``sizes`` and ``distances``: the points of the
+    line.
     """
 
     value: float
@@ -27,8 +29,7 @@ class Extrapolation(NamedTuple):
 def frechet_infinity(
     real: Features, generated: Features, *, points: int = 15, smallest: int | None = None, seed: int = 0
 ) -> Extrapolation:
-    """FID-infinity (Chong and Forsyth 2020, arXiv 1911.07023): F on random subsets of both sets, extrapolated
-    over 1 / n.
+    """FID-infinity (Chong and Forsyth 2020, arXiv 1911.07023): F on random subsets, extrapolated over 1 / n.
 
     ``real`` (n, D) and ``generated`` (m, D). The paper draws subsets of the generated set alone against a
     large reference; here both sets shrink alike, so that the bias of either goes. ``points`` sizes lie evenly

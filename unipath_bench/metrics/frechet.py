@@ -39,8 +39,7 @@ NOISE_FACTOR = 100.0
 
 
 def fast_root_trace(first: torch.Tensor, second: torch.Tensor) -> tuple[float, float] | None:
-    """tr (S1 S2)^(1/2) by one Cholesky factor and symmetric eigenvalues, and the worst case of its rounding
-    error.
+    """Compute tr (S1 S2)^(1/2) by one Cholesky factor and symmetric eigenvalues, and its worst rounding error.
 
     Takes upper triangles. With S1 = U^T U, each eigenvalue mu of U S2 U^T is known to about e = 2^-52 |S1|
     |S2|, hence its root to e / (2 sqrt(mu)). None where ``first`` is not numerically positive definite, or
@@ -84,8 +83,9 @@ def fast_distance(first: torch.Tensor, second: torch.Tensor, difference: torch.T
 
 
 def distance_of_moments(first: torch.Tensor, second: torch.Tensor, difference: torch.Tensor) -> float:
-    """F from two covariances (D, D) of any rank and a difference of means (D,); rounding may bring it below
-    0.
+    """Return F from two covariances (D, D) of any rank and a difference of means (D,).
+
+    Rounding may bring it below 0.
     """
     value = fast_distance(first, second, difference)
     if value is not None:
@@ -121,11 +121,10 @@ def _centred(features: torch.Tensor, shift: torch.Tensor) -> tuple[torch.Tensor,
 
 
 def frechet_distance(x: Features, y: Features) -> float:
-    """Frechet distance of two sets of features, (n, D) and (m, D), n, m >= 2; exact also where n or m is
-    below D.
+    """Frechet distance of two sets of features, (n, D) and (m, D), with n, m >= 2.
 
-    float32 inputs are summed in float64. Raises ``ValueError`` for wrong shapes, NaN or infinity, and fewer
-    than 2 rows.
+    It is exact also where n or m is below D. float32 inputs are summed in float64. Raises ``ValueError`` for wrong
+    shapes, NaN or infinity, and fewer than 2 rows.
     """
     a, b = as_matrix_pair(x, y, minimum_rows=2)
     dimension = a.shape[1]

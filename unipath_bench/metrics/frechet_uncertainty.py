@@ -1,5 +1,4 @@
-"""Frechet distance with its bias removed and an interval, by a grouped jackknife; and differences of two
-generators.
+"""Frechet distance with its bias removed and an interval, by a grouped jackknife; and differences of two generators.
 
 The plug-in distance is biased upwards by about a / n, and resampling with replacement makes that worse. Here
 G blocks of whole units are deleted in turn, from both sets at once. With F the plug-in, F_(-j) without block
@@ -77,6 +76,7 @@ class BlockedSet:
         self.all = self.sum_of(np.ones(blocks, bool))
 
     def sum_of(self, chosen: BoolArray) -> _Moments:
+        """Return the moments of the chosen blocks together; ``chosen`` is boolean, (blocks,), true at least once."""
         parts = [moment for moment, use in zip(self.moments, chosen, strict=True) if use]
         total = parts[0]
         for part in parts[1:]:
@@ -121,8 +121,9 @@ def replicate(a: BlockedSet, b: BlockedSet, seed: int) -> Replicates:
 
 @dataclass(frozen=True)
 class Jackknife:
-    """``value`` J, ``standard_error`` and ``left_over`` (delta, an estimate of the bias that J still has) of
-    G = ``blocks`` blocks.
+    """Result of the jackknife over G = ``blocks`` blocks.
+
+    ``value`` is J, with its ``standard_error``; ``left_over`` is delta, an estimate of the bias that J still has.
     """
 
     value: float
@@ -132,8 +133,9 @@ class Jackknife:
 
 
 def jackknife(plug_in: float, without: Float64Array, halves: float, h: Float64Array) -> Jackknife:
-    """J, its standard error and the bias left over, from the values of the replicates; see the module's
-    formulas.
+    """Return J, its standard error and the bias left over, from the values of the replicates.
+
+    The formulas are those of the module.
     """
     blocks = len(without)
     value = blocks * plug_in - float(((1 - 1 / h) * without).sum())
@@ -155,6 +157,12 @@ class Design(NamedTuple):
 def block_design(
     n: int, m: int, units_real: Keys | None, units_generated: Keys | None, matched: bool, blocks: int, seed: int
 ) -> Design:
+    """Assign the units of ``n`` real and ``m`` generated rows to at most ``blocks`` blocks of nearly equal size.
+
+    There are never more blocks than units. ``matched``: unit codes mean the same in both sets, and a unit is in the
+    same block in both; else each set is assigned by itself. Raises ``ValueError`` where ``blocks`` is below
+    :data:`MINIMUM_BLOCKS`.
+    """
     check_count(blocks, "blocks", minimum=MINIMUM_BLOCKS)
     if matched:
         first, second = matched_units(units_real, units_generated, n, m)
@@ -174,8 +182,9 @@ def block_design(
 
 
 def needed_for(dimension: int, samples: int, units: int) -> tuple[int, int]:
-    """Samples and units that a two-sided interval in ``dimension`` dimensions asks for, at the present
-    samples a unit.
+    """Return the samples and units that a two-sided interval in ``dimension`` dimensions asks for.
+
+    The present number of samples per unit is assumed.
     """
     needed_units = max(2 * dimension, MINIMUM_BLOCKS)
     return max(4 * dimension, math.ceil(needed_units * samples / units)), needed_units
@@ -204,8 +213,7 @@ def frechet_estimate(
     blocks: int = BLOCKS,
     seed: int = 0,
 ) -> Estimate:
-    """Frechet distance of the populations behind two samples, with an interval or the reason why there is
-    none.
+    """Frechet distance of the populations behind two samples, with an interval or the reason why there is none.
 
     ``real`` (n, D) and ``generated`` (m, D) floating. ``units_*``: integer code of each sample's sampling
     unit (patient, slide); None makes each sample a unit. ``matched``: the sets were made from the same units
@@ -215,7 +223,7 @@ def frechet_estimate(
     Outcomes: NOT_ESTIMABLE above 0.9 min(n, m) (1 - 1 / G) dimensions or below 8 units; UPPER_BOUND above
     min(n / 4, units / 2) dimensions or where the bias left exceeds three standard errors; AT_FLOOR where the
     lower limit is not above 0; WIDENED by three times the bias left where that exceeds half a standard error;
-    else TWO_SIDED. The covariances of 20 blocks are held: 20 D^2 numbers a set.
+    else TWO_SIDED. The covariances of 20 blocks are held: 20 D^2 numbers per set.
     """
     check_confidence(confidence)
     a, b = as_matrix_pair(real, generated, ("real", "generated"), minimum_rows=2)

@@ -185,8 +185,9 @@ def cmmd_estimate(
     scale: float = CMMD_SCALE,
     normalise: bool = True,
 ) -> Estimate:
-    """CMMD with a jackknife interval; see :func:`kernel_distance_estimate` and
-    :func:`~unipath_bench.metrics.kernel.cmmd`.
+    """CMMD with a jackknife interval.
+
+    See :func:`kernel_distance_estimate` and :func:`~unipath_bench.metrics.kernel.cmmd`.
     """
     kernel = GaussianKernelMinusOne(sigma)
     return _mmd_estimate(real, generated, kernel, units_real, units_generated, matched, confidence, scale, normalise)

@@ -15,7 +15,9 @@ TOLERANCE = 1e-7
 
 
 class FeatureLikelihood(NamedTuple):
-    """``held_out`` and ``training``: minus 100 / D times the mean log-likelihood of each set: lower is
+    """Log-likelihoods of two real sets under the generated samples.
+
+    ``held_out`` and ``training``: minus 100 / D times the mean log-likelihood of each set: lower is
     better. ``gap``: held-out minus training, above 0 where the generated samples lie nearer to the training
     set than to held-out data. ``iterations`` of the fit.
     """
@@ -77,6 +79,6 @@ def _squared_distances(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def _log_terms(squares: torch.Tensor, variances: torch.Tensor, dimension: int) -> torch.Tensor:
-    """log of each component's weighted density at each row: (rows, components)."""
+    """Logarithm of each component's weighted density at each row: (rows, components)."""
     constant = -0.5 * dimension * (2 * math.pi * variances).log() - math.log(len(variances))
     return constant - squares / (2 * variances)

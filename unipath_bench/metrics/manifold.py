@@ -31,7 +31,9 @@ RADIUS_SLACK = {torch.float32: 2.0**-22, torch.float64: 2.0**-50}
 
 
 class ManifoldScores(NamedTuple):
-    """``precision``: share of generated points inside some real ball, 0 to 1; ``recall``: share of real
+    """Precision, recall, density and coverage of balls around the points of two sets.
+
+    ``precision``: share of generated points inside some real ball, 0 to 1; ``recall``: share of real
     points inside some generated ball, 0 to 1; ``density``: real balls around a generated point, over k, from
     0, may exceed 1; ``coverage``: share of real balls that hold a generated point, 0 to 1.
     """

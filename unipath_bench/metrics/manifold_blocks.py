@@ -52,8 +52,11 @@ class _Set(NamedTuple):
 
 
 class _Tally:
-    """How many rows of one set are matched with each of the other: with the radii of the whole sets by block, and those
-    that a block's absence adds."""
+    """How many rows of the other set each row of one set is matched with, by block.
+
+    Matches by the radii of the whole sets are counted for each block of the other set, and those that the absence of a
+    block adds are counted for that block.
+    """
 
     def __init__(self, rows: int, blocks: int) -> None:
         self._by_block, self._added = np.zeros((2, rows, blocks), np.int64)
@@ -71,8 +74,10 @@ class _Tally:
 
 
 class _Filter(NamedTuple):
-    """Both sets, and the squared radii of both on the scale of their bounds: surely inside the whole set's ball below
-    ``inner``, inside no ball above ``outer``."""
+    """Both sets, and the squared radii of both on the scale of their bounds.
+
+    A pair is surely inside the whole set's ball below ``inner``, and inside no ball above ``outer``.
+    """
 
     sets: tuple[Prepared, Prepared]
     inner: tuple[torch.Tensor, torch.Tensor]
@@ -141,8 +146,10 @@ def _filter(first: _Set, second: _Set, dtype: torch.dtype) -> _Filter:
 def _candidates(
     filtered: _Filter, rows: slice, columns: slice
 ) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Pairs of a tile that may be inside a ball around the first set's row, and such as may be around the second's,
-    each with whether they surely are inside that of the whole set."""
+    """Return the pairs of a tile that may be inside a ball around the first set's row, and the same for the second's.
+
+    With each pair comes whether it surely is inside the ball of the whole set.
+    """
     a, b = filtered.sets
     lower = lower_bounds(a, rows, b, columns)
     found = []
@@ -164,8 +171,10 @@ def _squared(a: torch.Tensor, i: torch.Tensor, b: torch.Tensor, j: torch.Tensor,
 
 
 def _count(tallies: list[_Tally], sets: tuple[_Set, _Set], pairs: tuple[Codes, Codes], squared: Float64Array) -> None:
-    """Add pairs of a ball's centre, of the first set, and a point, of the second, ``squared`` apart, to both sets'
-    tallies."""
+    """Add pairs, each of a ball's centre and a point, to the tallies of both sets.
+
+    The centres are of the first set and the points of the second; ``squared`` are the squared distances of the pairs.
+    """
     balls, points = sets
     centre, point = pairs
     inside = squared < balls.radii[-1, centre]
@@ -202,8 +211,10 @@ def _radii(rows: torch.Tensor, blocks: Codes, number: int, k: int) -> Float64Arr
 
 
 def _outside(squared: Float64Array, block_of: Codes, number: int, k: int) -> Float64Array:
-    """Of each row's neighbours (n, width), ascending, the k-th that is outside each block, and of all: (blocks + 1, n);
-    infinite where fewer than ``k`` are."""
+    """Return the k-th of each row's neighbours that is outside each block, and the k-th of all: (blocks + 1, n).
+
+    The neighbours' squared distances (n, width) ascend. The result is infinite where fewer than ``k`` are outside.
+    """
     found = np.empty((number + 1, len(squared)))
     rows = np.arange(len(squared))
     for block in range(number + 1):

@@ -24,13 +24,13 @@ from unipath_bench.metrics._neighbours import nearest
 def nearest_neighbours(
     query: Features, bank: Features, k: int = 1, *, exclude_self: bool = False
 ) -> tuple[Float64Array, npt.NDArray[np.int64]]:
-    """Euclidean distances (n, k) float64, ascending, and rows of ``bank`` (n, k) int64, of each query's k
-    nearest.
+    """Return the distances and the rows of each query's k nearest neighbours in ``bank``.
 
-    Exact: the candidates that a bounded float32 filter leaves are compared by direct differences in float64,
-    so an identical vector is at distance 0.0. Equal distances are ordered by row number. ``exclude_self``
-    asks for the neighbours of a set in itself: row i of ``query`` is row i of ``bank`` and is left out.
-    Raises ``ValueError`` for wrong shapes, NaN or infinity, and a bank of fewer than k rows.
+    Euclidean distances are (n, k) float64, ascending, rows of ``bank`` (n, k) int64. Exact: the candidates that a
+    bounded float32 filter leaves are compared by direct differences in float64, so an identical vector is at distance
+    0.0. Equal distances are ordered by row number. ``exclude_self`` asks for the neighbours of a set in itself: row i
+    of ``query`` is row i of ``bank`` and is left out. Raises ``ValueError`` for wrong shapes, NaN or infinity, and a
+    bank of fewer than k rows.
     """
     check_count(k, "k")
     a, b = as_matrix_pair(query, bank, ("query", "bank"))
@@ -43,12 +43,11 @@ def nearest_neighbours(
 
 
 def copy_threshold(real_distances: FloatArray, quantile: float) -> float:
-    """Distance below which a sample counts as a copy: the lower empirical quantile of real test-to-training
-    distances.
+    """Return the distance below which a sample counts as a copy.
 
-    ``real_distances`` (n,): nearest-training distance of each real held-out sample; ``quantile`` in 0 to 1,
-    as 0.01 for the nearest 1% of real samples. The inverted distribution function (no interpolation): at
-    least that share of the real distances is at or below the threshold.
+    It is the lower empirical quantile of ``real_distances`` (n,), the nearest-training distance of each real held-out
+    sample; ``quantile`` in 0 to 1, as 0.01 for the nearest 1% of real samples. The inverted distribution function (no
+    interpolation): at least that share of the real distances is at or below the threshold.
     """
     distances = _distances(real_distances, "real_distances")
     if not 0 < quantile < 1:
@@ -64,7 +63,9 @@ def _distances(values: FloatArray, name: str) -> Float64Array:
 
 
 class CopiedFraction(NamedTuple):
-    """``fraction`` of the samples below the threshold, 0 to 1; ``copies`` of ``n``; ``lower``: the one-sided
+    """Share of samples that are copies, with a one-sided bound.
+
+    ``fraction`` of the samples below the threshold, 0 to 1; ``copies`` of ``n``; ``lower``: the one-sided
     Clopper-Pearson bound.
     """
 

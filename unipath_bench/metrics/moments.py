@@ -143,8 +143,9 @@ class FeatureStatistics:
         return self._shift + offset
 
     def upper_covariance(self) -> torch.Tensor:
-        """Covariance (D, D) of divisor n - 1, float64: the upper triangle holds; what is below the diagonal
-        does not count.
+        """Covariance (D, D) of divisor n - 1, float64, in the upper triangle.
+
+        What is below the diagonal does not count.
         """
         if self.count < 2:
             raise ValueError(f"a covariance needs 2 rows, {self.count} were added")

@@ -31,8 +31,11 @@ MINIMUM_BLOCKS = 8
 
 
 class Contributions(NamedTuple):
-    """``estimate``: the figure, freed of its bias where that can be; ``left_over``: the bias that it may still have;
-    ``parts`` (B,): what each block contributes."""
+    """What each block contributes to a figure.
+
+    ``estimate``: the figure, with its bias removed where that is possible; ``left_over``: the bias that it may still
+    have; ``parts`` (B,): what each block contributes.
+    """
 
     estimate: float
     parts: Float64Array
@@ -47,8 +50,11 @@ def contributions_of_units(figures: LeaveOneOut, block_of_unit: npt.NDArray[np.i
 
 
 def contributions_of_replicates(replicates: Replicates) -> Contributions:
-    """Of a Frechet distance, from its values without each block: the estimate is the jackknife's J, and the standard
-    error that of Busing, Meijer and van der Leeden (1999); see :mod:`unipath_bench.metrics.frechet_uncertainty`."""
+    """Contributions to a Frechet distance, from its values without each block.
+
+    The estimate is the jackknife's J, and the standard error that of Busing, Meijer and van der Leeden (1999); see
+    :mod:`unipath_bench.metrics.frechet_uncertainty`.
+    """
     found = jackknife(*replicates)
     blocks, h = found.blocks, replicates.h
     pseudo = h * replicates.plug_in - (h - 1) * replicates.without

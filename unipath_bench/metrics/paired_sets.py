@@ -25,8 +25,11 @@ Codes = npt.NDArray[np.int64]
 def frechet_contributions(
     real: Features, generated: Features, *, units_real: Keys, units_generated: Keys, blocks: int = BLOCKS, seed: int = 0
 ) -> Contributions | str:
-    """Of the bias-freed Frechet distance of two matched sets, (n, D) and (m, D); the reason where the sample cannot
-    carry one: above min(n / 4, units / 2) dimensions, or below 8 units."""
+    """Contributions to the Frechet distance, with its bias removed, of two matched sets, (n, D) and (m, D).
+
+    Returns the reason instead where the sample is too small for them: above min(n / 4, units / 2) dimensions, or below
+    8 units.
+    """
     a, b = as_matrix_pair(real, generated, ("real", "generated"), minimum_rows=2)
     design = block_design(len(a), len(b), units_real, units_generated, True, blocks, seed)
     dimension, samples, units = a.shape[1], min(len(a), len(b)), design.first.number
@@ -47,11 +50,10 @@ def frechet_contributions(
 def recall_without_blocks(
     queries: FloatArray, gallery: FloatArray, keys: Keys, blocks: Codes, ks: Sequence[int]
 ) -> dict[int, LeaveOneOut]:
-    """Recall@k of queries (n, D) among a gallery (n, D) that answers them row by row, both of unit length, and the same
-    without each block of rows of both.
+    """Recall@k of queries (n, D) among a gallery (n, D), and the same without each block of rows of both.
 
-    Items of a query's key are relevant; ties count at their expected rank, as in
-    :func:`unipath_bench.metrics.retrieval.recall_per_query`.
+    Both are of unit length, and row i of the gallery answers row i of the queries. Items of a query's key are relevant;
+    ties count at their expected rank, as in :func:`unipath_bench.metrics.retrieval.recall_per_query`.
     """
     codes = as_codes(keys, "keys", len(queries))
     number = int(blocks.max()) + 1

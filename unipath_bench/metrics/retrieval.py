@@ -33,13 +33,12 @@ SAFE_LENGTHS = (1e-15, 1e15)
 def recall_at_k(
     queries: Features, gallery: Features, query_keys: Keys, gallery_keys: Keys, ks: Iterable[int]
 ) -> dict[int, float]:
-    """Mean over the queries of (expected number of relevant items among the top k) / (number of relevant
-    items).
+    """Mean over the queries of (expected number of relevant items among the top k) / (number of relevant items).
 
     ``queries`` (q, D), ``gallery`` (N, D), floating; a gallery item is relevant to a query where their
     integer keys are equal. Items are ranked by cosine similarity in float64. Items of equal similarity stand
     in random order: of a block of t tied items that begins after g better ones, each is among the top k with
-    probability min(1, max(0, (k - g) / t)). With one relevant item a query this is Recall@k of instance
+    probability min(1, max(0, (k - g) / t)). With one relevant item per query this is Recall@k of instance
     retrieval. Values lie in 0 to 1; a random ranking scores k / N exactly.
 
     Float32 products with a bound on their error settle most queries; the others are ranked by float64
@@ -104,8 +103,9 @@ def _relevant_items(query_keys: Codes, gallery_keys: Codes) -> list[Codes]:
 
 
 def _directions(gallery: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """float32 rows along those of the gallery, and the inverses of their lengths; float32 rows are not
-    copied.
+    """Return float32 rows along those of the gallery, and the inverses of their lengths.
+
+    Rows that are float32 already are not copied.
     """
     if gallery.dtype == torch.float32:
         lengths = squared_lengths(gallery).sqrt_()

@@ -11,14 +11,16 @@ from threadpoolctl import ThreadpoolController
 
 @cache
 def thread_pools() -> ThreadpoolController:
-    """Those of the libraries loaded by the first call, numpy's and scipy's BLAS among them: finding them takes
-    milliseconds."""
+    """Return the thread pools of the libraries loaded by the first call, numpy's and scipy's BLAS among them.
+
+    Finding them takes milliseconds.
+    """
     return ThreadpoolController()
 
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """torch works on one thread within.
+    """Let torch work on one thread inside the block.
 
     Sums that are split over threads differ in the last bit. And where torch's small steps take turns with products of
     BLAS, its threads wait by spinning, in the way of those of BLAS: on two cores they cost half of the time.

@@ -1,7 +1,7 @@
-"""The public metrics as ``torchmetrics.Metric`` classes, for training loops: update, compute, reset, merge,
-distributed reduction.
+"""The public metrics as ``torchmetrics.Metric`` classes, for training loops.
 
-All take features, not images. State is exact however the data were spread over batches and processes.
+They support update, compute, reset, merge and distributed reduction. All take features, not images. State is exact
+however the data were spread over batches and processes.
 """
 
 from __future__ import annotations
@@ -132,8 +132,9 @@ def _joined(state: list[torch.Tensor] | torch.Tensor, name: str) -> torch.Tensor
 
 
 class KernelDistance(_StoredFeatures):
-    """KID: mean over random subsets of the unbiased MMD^2 of the polynomial kernel; options as
-    ``kernel_distance``.
+    """KID: mean over random subsets of the unbiased MMD^2 of the polynomial kernel.
+
+    The options are those of ``kernel_distance``.
     """
 
     higher_is_better = False

@@ -22,8 +22,10 @@ MINIMUM_UNITS = 8
 
 
 class LeaveOneOut(NamedTuple):
-    """A figure of all samples, ``value``, and the same without each unit in turn, ``without`` (U,), units in ascending
-    order of their codes. Figures of the same units combine entry by entry: means and ratios have intervals too.
+    """A figure of all samples, ``value``, and the same without each unit in turn, ``without`` (U,).
+
+    Units are in ascending order of their codes. Figures of the same units combine entry by entry: means and ratios have
+    intervals too.
     """
 
     value: float
@@ -76,8 +78,7 @@ def mean_estimate(
     confidence: float = 0.95,
     bounds: tuple[float, float] | None = None,
 ) -> Estimate:
-    """Mean of ``values`` (n,), each sample weighing the same, with a unit jackknife interval, cut off at
-    ``bounds``.
+    """Mean of ``values`` (n,), each sample with the same weight, with a unit jackknife interval cut off at ``bounds``.
 
     For cosines, per-query recalls, accuracies, and differences of two generators on the same units.
     Raises ``ValueError`` for fewer than 8 units.

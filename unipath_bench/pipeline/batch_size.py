@@ -1,6 +1,7 @@
 """How many images one call of the generator is asked for: backs off where memory runs out, and remembers.
 
-The batch size never changes an image, so it is no part of a record."""
+The batch size never changes an image, so it is no part of a record.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +27,10 @@ class BatchSize:
         self.size = chosen or self._remembered()
 
     def back_off(self, asked: int, error: BenchError) -> bool:
-        """Halve the size after ``error`` if it was memory that ran out for ``asked`` images, more than one; whether
-        it is worth another try."""
+        """Halve the size where ``error`` says that memory ran out; returns whether it is worth another try.
+
+        It is not where ``asked``, the number of images asked for, is one.
+        """
         if asked < 2 or not _out_of_memory(error.__cause__):
             return False
         self.size = asked // 2

@@ -1,7 +1,8 @@
 """A store in object storage: a folder of this machine in front, every finished file behind.
 
 Reading falls back on the bucket, writing goes to both. Names are digests of content, so two machines that write one
-name write one content, and no lock is needed."""
+name write one content, and no lock is needed.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +16,11 @@ from unipath_bench.pipeline.files import write_atomically
 
 
 class Bucket:
-    """``url``: of a folder, in any scheme that ``fsspec`` knows (``s3://``, ``gs://``, ``abfs://``, ``file://`` ...);
-    ``root``: the folder of this machine that stands for it.
+    """A folder in object storage and the folder of this machine that stands for it.
 
-    Raises :class:`~unipath_bench.errors.MissingError` where the scheme's package is not installed.
+    ``url``: of the former, in any scheme that ``fsspec`` knows (``s3://``, ``gs://``, ``abfs://``, ``file://`` ...);
+    ``root``: the latter. Raises :class:`~unipath_bench.errors.MissingError` where the scheme's package is not
+    installed.
     """
 
     def __init__(self, url: str, root: Path) -> None:

@@ -60,7 +60,8 @@ class EmbedStage:
     def complete(self, unit: Unit, images: Sequence[RGBImage] | None = None) -> int:
         """Embed what the unit lacks and store it; returns how many images were embedded, each encoder counted.
 
-        ``images``: the unit's pixels, where they have been read already."""
+        ``images``: the unit's pixels, where they have been read already.
+        """
         return sum(self._fill(self._sources[unit.family], unit, self._lacking(unit), images))
 
     def _lacking(self, unit: Unit) -> list[str]:

@@ -25,8 +25,10 @@ class FeatureSource(Protocol):
 
 
 class StoredFeatures:
-    """What the store holds; the families of the encoder asked for last are kept in memory, so that its tasks read them
-    once."""
+    """The features that the store holds.
+
+    The families of the encoder asked for last are kept in memory, so that its tasks read them once.
+    """
 
     def __init__(self, plan: Plan, stage: EmbedStage) -> None:
         self._plan = plan

@@ -28,8 +28,10 @@ Watch = Callable[[str], None]
 
 
 class GenerateStage:
-    """Generates what the store lacks, and encodes a batch while the next one is generated. The generator is set up only
-    if something is lacking."""
+    """Generates the images that the store does not have yet.
+
+    A batch is encoded while the next one is generated. The generator is set up only if an image is missing.
+    """
 
     def __init__(self, plan: Plan, store: Store, batch_size: int | None = None, watch: Watch | None = None) -> None:
         self.plan = plan

@@ -25,10 +25,10 @@ class Place:
 
     @classmethod
     def parse(cls, out: str) -> Place:
-        """A folder's path, or ``scheme://bucket/prefix``, which is kept in the cache folder meanwhile
-        (``$UNIPATH_BENCH_CACHE``, else ``~/.cache/unipath-bench``).
+        """Take a folder's path, or ``scheme://bucket/prefix``.
 
-        Raises :class:`~unipath_bench.errors.UsageError` for an address without a bucket, or with a password in it.
+        A bucket has its copy in the cache folder (``$UNIPATH_BENCH_CACHE``, else ``~/.cache/unipath-bench``). Raises
+        :class:`~unipath_bench.errors.UsageError` for an address without a bucket, or with a password in it.
         """
         if "://" not in out:
             return cls(Path(out))

@@ -81,6 +81,7 @@ class PlannedTask:
 
     @property
     def key(self) -> str:
+        """``task[encoder]``, or the task's name alone where it has no encoder; unique in a plan."""
         return f"{self.spec.name}[{self.encoder}]" if self.encoder else self.spec.name
 
     @property

@@ -80,10 +80,9 @@ class Forecast:
 
 
 def probe(plan: Plan, cost: Estimate, clock: Clock = time.perf_counter) -> Probe:
-    """Generate, encode, decode and embed up to eight images of a plan, and score made-up features, each step timed;
-    stores nothing.
+    """Generate, encode, decode and embed up to eight images of a plan, and score made-up features, each step timed.
 
-    Generator and encoders are set up only where the plan still needs them. Raises what they raise.
+    Stores nothing. Generator and encoders are set up only where the plan still needs them. Raises what they raise.
     """
     memory = _DeviceMemory(plan.options.device)
     samples = [sample for found in plan.real.values() for sample in found][:PROBED] or list(plan.prompts[:PROBED])
@@ -119,8 +118,11 @@ def probe(plan: Plan, cost: Estimate, clock: Clock = time.perf_counter) -> Probe
 
 
 def forecast(plan: Plan, cost: Estimate, found: Probe, out: Path) -> Forecast:
-    """The probe's figures times what is lacking: calls of the generator, micro-batches of each encoder, images to
-    decode. Memory: the probe's peak and, on top, the features of the largest encoder as scores hold them."""
+    """Multiply the probe's figures by what is still to be done.
+
+    This counts calls of the generator, micro-batches of each encoder and images to decode. Memory is the probe's peak
+    and, on top, the features of the largest encoder as scores hold them.
+    """
     real = sum(count for name, count in cost.to_read.items() if name not in ("generated", "variants"))
     generated = sum(count for name, count in cost.to_read.items() if name in ("generated", "variants"))
     verified = plan.suite.computed or Store(out / "store").is_verified(plan.suite.revision)

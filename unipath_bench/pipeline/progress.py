@@ -25,13 +25,17 @@ class Silent:
     """Draws nothing."""
 
     def start(self, stage: str, total: int, done: int = 0) -> None:
+        """Do nothing."""
         pass
 
     def advance(self, count: int) -> None:
+        """Do nothing."""
         pass
 
     def finish(self) -> None:
+        """Do nothing."""
         pass
 
     def note(self, text: str) -> None:
+        """Drop the text."""
         pass

@@ -45,14 +45,17 @@ class RunFolder:
 
     @property
     def record(self) -> Path:
+        """Path of ``record.json``, the run record."""
         return self.path / "record.json"
 
     @property
     def report(self) -> Path:
+        """Path of ``report.html``, the page made of the record and the exhibits."""
         return self.path / "report.html"
 
     @property
     def exhibits(self) -> Path:
+        """Path of the folder of images that the report shows: samples and their nearest neighbours."""
         return self.path / "exhibits"
 
     def load_record(self) -> RunRecord:

@@ -1,7 +1,8 @@
 """Stage 3: features to scores. Pure functions of arrays; no model is near.
 
 A score is kept in the store under a digest of all that decides it: the task, the code of the metric, the features and
-the packages. A changed metric is computed anew without anybody having to remember to empty a cache."""
+the packages. A changed metric is computed again without anybody having to remember to empty a cache.
+"""
 
 from __future__ import annotations
 

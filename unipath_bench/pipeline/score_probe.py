@@ -33,8 +33,10 @@ Clock = Callable[[], float]
 
 
 class MadeUpFeatures:
-    """Normal features around a centre of each class of the primary attribute, so that classifiers have something to
-    learn; no image is looked at."""
+    """Normal features around a centre for each class of the primary attribute; no image is looked at.
+
+    The classes differ so that classifiers have something to learn.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan

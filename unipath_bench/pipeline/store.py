@@ -50,6 +50,7 @@ class SampleRow:
 
     @property
     def content(self) -> str:
+        """What a shard's digest covers besides the key: the digest of the pixels."""
         return self.pixel_digest
 
 
@@ -63,6 +64,7 @@ class FeatureRow:
 
     @property
     def content(self) -> str:
+        """What a shard's digest covers besides the key: the features as little-endian float32, in hexadecimal."""
         return self.vector.astype("<f4").tobytes().hex()
 
 
@@ -84,8 +86,10 @@ class Family(ABC, Generic[RowT]):
         return self.folder / f"{position:06d}-{_short(keys)}{self.suffix}"
 
     def find(self, position: int, keys: Sequence[str]) -> dict[str, RowT]:
-        """Rows that are there already, by key; the whole shard if it is complete, else what other shards of the
-        position hold."""
+        """Return the rows that are there already, by key.
+
+        These are the whole shard if it is complete, else what other shards of the position hold.
+        """
         if self.has(position, keys):
             return {row.key: row for row in self.read(self.path(position, keys))}
         wanted = set(keys)
@@ -113,8 +117,10 @@ class Family(ABC, Generic[RowT]):
         return path.exists() or (self.bucket is not None and self.bucket.has(path))
 
     def read(self, path: Path) -> list[RowT]:
-        """All rows of one file. Raises :class:`DamagedShard` naming the file where it is damaged, or holds other rows
-        than its name stands for."""
+        """Read all rows of one file, which is fetched from the bucket first where there is one.
+
+        Raises :class:`DamagedShard` naming the file where it is damaged, or holds other rows than its name stands for.
+        """
         if self.bucket is not None:
             self.bucket.fetch(path)
         rows = self.rows(path)
@@ -153,6 +159,10 @@ class SampleFamily(Family[SampleRow]):
     suffix = ".parquet"
 
     def rows(self, path: Path) -> list[SampleRow]:
+        """Read a Parquet shard of at most ``SHARD_ROWS`` rows, page checksums verified.
+
+        Raises :class:`DamagedShard` where it cannot be read, or has other columns, too many rows or an empty cell.
+        """
         try:
             with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
                 problem = _sample_problem(file.schema_arrow, file.metadata.num_rows)
@@ -177,6 +187,7 @@ class SampleFamily(Family[SampleRow]):
         ]
 
     def write(self, path: Path, rows: Sequence[SampleRow]) -> None:
+        """Write an uncompressed Parquet file with page checksums; the PNGs are compressed already."""
         table = pa.Table.from_pylist(
             [
                 {
@@ -209,6 +220,11 @@ class FeatureFamily(Family[FeatureRow]):
     suffix = ".safetensors"
 
     def rows(self, path: Path) -> list[FeatureRow]:
+        """Read a safetensors shard.
+
+        Raises :class:`DamagedShard` where it cannot be read, is not float32 (rows, D), differs from the digest that it
+        records, or holds a feature that is not finite.
+        """
         try:
             with safe_open(path, framework="numpy") as file:
                 matrix = file.get_tensor("features")
@@ -225,6 +241,7 @@ class FeatureFamily(Family[FeatureRow]):
         return [FeatureRow(key, pixels, vector) for (key, pixels), vector in zip(keys, matrix, strict=True)]
 
     def write(self, path: Path, rows: Sequence[FeatureRow]) -> None:
+        """Write the features as float32 (rows, D); keys, pixel digests and a SHA-256 over all go into the metadata."""
         matrix = np.stack([r.vector for r in rows]).astype(np.float32)
         keys = [[r.key, r.pixel_digest] for r in rows]
         # One entry: the format does not keep the order of several.
@@ -257,8 +274,10 @@ def _sum(matrix: Features, rows: list[list[str]]) -> str:
 
 
 class Store:
-    """The store's folder: ``samples/``, ``features/``, ``classifiers/`` and ``scores/``, and marks of suites that have
-    been verified."""
+    """The store's folder.
+
+    It holds ``samples/``, ``features/``, ``classifiers/`` and ``scores/``, and marks of suites that have been verified.
+    """
 
     def __init__(self, root: Path, bucket: Bucket | None = None) -> None:
         self.root = root

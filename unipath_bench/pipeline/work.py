@@ -1,6 +1,7 @@
 """The work of a run as units: one shard of images to generate, or one shard of images to embed.
 
-What a unit gives depends on the plan alone, so units may be done in any order, by anybody, more than once."""
+What a unit gives depends on the plan alone, so units may be done in any order, by anybody, more than once.
+"""
 
 from __future__ import annotations
 

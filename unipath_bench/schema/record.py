@@ -1,7 +1,7 @@
-"""The run record: one JSON document an evaluation. Every output (terminal, report, MLflow, leaderboard) is a view of
-it.
+"""The run record: one JSON document per evaluation.
 
-Two runs of one evaluation on one machine give the same record byte for byte, but for ``timing``.
+Every output (terminal, report, MLflow, leaderboard) is a view of it. Two runs of one evaluation on one machine give
+the same record byte for byte, but for ``timing``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Interval(Document):
 class Contributions(Document):
     """What a paired difference to another run needs: how each block of cases moves the value.
 
-    See :mod:`unipath_bench.metrics.paired`; at most 100 blocks, so a few hundred bytes whatever n is."""
+    See :mod:`unipath_bench.metrics.paired`; at most 100 blocks, so a few hundred bytes whatever n is.
+    """
 
     estimate: float = Field(description="What is subtracted: the value, or the quantity freed of its bias.")
     left_over: float = Field(default=0.0, description="Bias that the estimate may still have.")

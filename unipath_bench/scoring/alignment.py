@@ -38,7 +38,8 @@ def clip_score(inputs: ScoreInputs) -> Measurement:
     """Mean cosine between each generated image and its prompt in a joint image-text space.
 
     Value ``cosine`` in -1..1: the raw cosine, neither scaled by 100 or 2.5 nor clipped at 0. Hessel et al.,
-    EMNLP 2021."""
+    EMNLP 2021.
+    """
     generated = inputs["generated"]
     images = unit_rows(image_features(inputs, "generated"), generated, "generated")
     texts = unit_rows(text_features(inputs, "generated"), generated, "generated")
@@ -60,8 +61,7 @@ def clip_score(inputs: ScoreInputs) -> Measurement:
 
 @metric("reference.images", "generated.images", "prompts")
 def image_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Measurement:
-    """Share of the reference images of the same prompt among the k nearest (by cosine) to each generated
-    image.
+    """Share of the reference images of the same prompt among the k nearest (by cosine) to each generated image.
 
     Values ``recall@k``, 0..1, for each k below the gallery's size; the others are named in
     ``details["not_reported"]``. Images whose prompts are the same text cannot be told apart by an answer, so
@@ -92,7 +92,8 @@ def text_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Meas
 
     Values ``recall@k``, 0..1. The gallery is one image a prompt: with several images a prompt, each replicate
     is a gallery of its own and the recalls are averaged, so the gallery's size does not depend on --seeds.
-    Otherwise as :func:`image_to_image_recall`."""
+    Otherwise as :func:`image_to_image_recall`.
+    """
     generated = inputs["generated"]
     images = unit_rows(image_features(inputs, "generated"), generated, "generated")
     texts = unit_rows(text_features(inputs, "generated"), generated, "generated")
@@ -200,8 +201,10 @@ def _real_area(inputs: ScoreInputs, scores: Callable[[Matrix, Sequence[str]], np
 
 
 def _areas(images: Matrix, own: Sequence[str], gallery: Matrix, prompts: Sequence[str]) -> npt.NDArray[np.float64]:
-    """For each image, P(cosine to its own prompt's gallery > to the others') + P(equal) / 2: Mann-Whitney's
-    U, scaled."""
+    """For each image, P(cosine to its own prompt's gallery > to the others') + P(equal) / 2.
+
+    This is Mann-Whitney's U, scaled.
+    """
     keys = np.asarray(prompts, dtype=np.str_)
     areas = np.empty(len(own))
     for start in range(0, len(own), _BLOCK):

@@ -57,7 +57,8 @@ def anchored(
 
     Raises what the metric raises on ``inputs``. An anchor that is :class:`NotComputable` is None, with the
     reason as its source. With several images a prompt, the real anchors still have one: their set is then the
-    smaller one."""
+    smaller one.
+    """
     measured = metric(inputs, **parameters)
     cache: dict[str, Measurement | str] = {}
 
@@ -89,11 +90,11 @@ def anchored(
 def percent_of_range(
     value: float, floor: float | None, ceiling: float | None, direction: Literal["lower", "higher"]
 ) -> float | None:
-    """Where ``value`` lies between ``floor`` (the low end) and ``ceiling``: 0 at the bad end, 100 at the good
-    end.
+    """Where ``value`` lies between ``floor`` (the low end) and ``ceiling``: 0 at the bad end, 100 at the good end.
 
-    Not clipped: beyond the ends it is negative or over 100. None where an end is lacking or both are the
-    same."""
+    Not clipped: beyond the ends it is negative or over 100. None where there is no floor or no ceiling, or both are the
+    same.
+    """
     if floor is None or ceiling is None or floor == ceiling:
         return None
     share = (value - floor) / (ceiling - floor)
@@ -122,8 +123,10 @@ def in_generators_place(inputs: ScoreInputs, source: FeatureSet) -> FeatureSet:
 
 
 def medoid(features: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> int:
-    """The row with the least sum of squared distances to all rows, i.e. the one nearest to the mean; the
-    first of equals."""
+    """Return the row with the least sum of squared distances to all rows, i.e. the one nearest to the mean.
+
+    Of equals it is the first.
+    """
     wide = features.astype(np.float64)
     return int(np.argmin(np.square(wide - wide.mean(0)).sum(1)))
 
@@ -134,7 +137,8 @@ def derangement(feature_set: FeatureSet, seed: int) -> list[int]:
     Rows are in classes by their first labels (:func:`~unipath_bench.suites.roles.shuffling_classes`; by prompt where
     all labels are the same, by id where the prompts are too). Rows in seeded order within their class, classes in order
     of name, take the row that is one largest class further on: no row stays in its class as long as none holds more
-    than half of them, and no row stays in its place."""
+    than half of them, and no row stays in its place.
+    """
     strata = _strata(feature_set)
     shuffled = np.random.default_rng(seed_from("derangement", seed)).permutation(len(feature_set))
     ranked = sorted((int(i) for i in shuffled), key=lambda i: strata[i])

@@ -34,7 +34,8 @@ def load_tasks(folders: Sequence[Path] | None = None) -> dict[str, TaskSpec]:
 
     ``folders`` are searched recursively for YAML files; by default the folders of all installed collections.
     Raises :class:`UsageError` for a file that is no valid task and for two files that define the same name,
-    naming both."""
+    naming both.
+    """
     found: dict[str, tuple[Path, TaskSpec]] = {}
     for folder in task_folders() if folders is None else folders:
         for path in sorted(p for p in folder.rglob("*") if p.suffix in SUFFIXES and p.is_file()):
@@ -51,11 +52,11 @@ def load_tasks(folders: Sequence[Path] | None = None) -> dict[str, TaskSpec]:
 def select_tasks(
     tiers: Sequence[int] = (1, 2, 3, 4), names: Sequence[str] = (), folders: Sequence[Path] | None = None
 ) -> list[TaskSpec]:
-    """The tasks of these tiers; with ``names`` only those, each a task's name or the path of a single YAML
-    file.
+    """Return the tasks of these tiers; with ``names`` only those, each a task's name or the path of a single YAML file.
 
     In the order of tier and name. Raises :class:`UsageError` for an unknown name (with near ones), for a
-    named task outside the tiers, and where nothing is left."""
+    named task outside the tiers, and where nothing is left.
+    """
     known = load_tasks(folders)
     chosen = dict(known) if not names else {}
     for name in names:

@@ -30,10 +30,9 @@ def attribute_control(
     regularisation: Sequence[float] = GRID,
     classifier: Choice = "linear",
 ) -> Measurement:
-    """Weighted F1 of a classifier's reading of the generated images against the attributes that the prompts
-    asked for.
+    """Weighted F1 of a classifier's reading of the generated images against the attributes that the prompts asked for.
 
-    One ``classifier`` an attribute (by default a linear probe, its penalty chosen from ``regularisation`` by
+    There is one ``classifier`` per attribute (by default a linear probe, its penalty chosen from ``regularisation`` by
     cross-validation; see :func:`~unipath_bench.scoring.classifiers.choosing.recipe_of`), trained on real training
     images alone, validated on the real reference images of other patients, applied to the generated ones. Its
     calibration is in ``details``: the expected calibration error on the reference images before and after

@@ -41,7 +41,8 @@ def cut_into_folds(
 ) -> list[Fold]:
     """Folds of the reference, each with the generated rows that answer prompts of the other folds.
 
-    :class:`NotComputable` where the groups do not suffice; or, ``across`` images, where a class has several prompts."""
+    :class:`NotComputable` where the groups do not suffice; or, ``across`` images, where a class has several prompts.
+    """
     if across == "groups":
         _require_several_groups(labels, reference.groups)
         units: Sequence[str] = reference.groups
@@ -86,8 +87,10 @@ def _require_one_prompt_a_class(labels: Labels, reference: FeatureSet) -> None:
 def out_of_fold(
     reference: Labelled, generated: Labelled, folds: Sequence[Fold], real: Labelled | None, recipe: Recipe, seed: int
 ) -> Labels:
-    """Answers for every reference image, each by a classifier that saw no image generated from its own fold's
-    prompts."""
+    """Return the answers for every reference image.
+
+    Each is by a classifier that saw no image generated from the prompts of the image's own fold.
+    """
     answers = np.empty(len(reference), dtype=reference.labels.dtype)
     for fold in folds:
         synthetic = generated.take(fold.synthetic)
@@ -102,10 +105,9 @@ def synthetic_counts(labels: Labels, folds: Sequence[Fold], classes: Sequence[st
 
 
 def draw(labels: Labels, counts: dict[str, int], seed: int, number: int) -> Rows:
-    """Random training rows, ``counts`` a class (all where there are fewer): the prefix of one seeded order a
-    draw.
+    """Return random training rows, ``counts`` of each class (all where there are fewer), in ascending order.
 
-    A larger budget of the same draw contains the smaller one.
+    They are the prefix of one seeded order per draw, so a larger budget of the same draw contains the smaller one.
     """
     chosen = []
     for name, count in counts.items():

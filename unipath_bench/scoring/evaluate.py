@@ -40,7 +40,8 @@ def evaluate(spec: TaskSpec, metric: Metric, inputs: ScoreInputs) -> TaskOutcome
     """Compute a task with its anchors.
 
     :class:`NotComputable` becomes the status "not computed"; :class:`DataError` (NaN features) is let
-    through. Raises :class:`UsageError` where the task's parameters or values do not fit its metric."""
+    through. Raises :class:`UsageError` where the task's parameters or values do not fit its metric.
+    """
     _check_parameters(spec, metric)
     try:
         measured, anchors = anchored(metric, inputs, spec.parameters, spec)

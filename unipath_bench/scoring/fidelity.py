@@ -164,7 +164,8 @@ def prdc(inputs: ScoreInputs, *, k: int = 5) -> Measurement:
     """Improved precision and recall, density and coverage by k-nearest-neighbour balls.
 
     Values ``precision``, ``recall``, ``density``, ``coverage``. Kynkaanniemi et al., NeurIPS 2019; Naeem et
-    al., ICML 2020. :class:`NotComputable` with ``k`` images or fewer in a set."""
+    al., ICML 2020. :class:`NotComputable` with ``k`` images or fewer in a set.
+    """
     for name in ("reference", "generated"):
         require_images(inputs[name], name, k + 1, f"A distance to the {k}th nearest neighbour")
     real, generated = image_features(inputs, "reference"), image_features(inputs, "generated")

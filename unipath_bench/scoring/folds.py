@@ -18,7 +18,8 @@ def grouped_folds(labels: npt.NDArray[np.str_], groups: Sequence[str], folds: in
     """Disjoint test folds that cover all rows, classes in proportion, each group in one fold.
 
     As many folds as possible, at most ``folds``, such that what is outside each fold still has every class.
-    Empty where not even two such folds can be cut."""
+    Empty where not even two such folds can be cut.
+    """
     names = np.asarray(groups, dtype=np.str_)
     everything, counts = np.unique(labels, return_counts=True)
     for count in range(min(folds, len(np.unique(names)), int(counts.max())), 1, -1):

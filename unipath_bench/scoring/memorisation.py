@@ -39,7 +39,8 @@ def memorisation(
 
     ``details["flagged"]`` is true where the one-sided ``confidence`` lower bound (Clopper-Pearson) of the
     copied share is above ``flag_share``. ``exact_copies`` counts images whose pixels equal a training
-    image's."""
+    image's.
+    """
     train_set, generated_set = inputs["train"], inputs["generated"]
     require_images(train_set, "train", 2, "A distance in units of the training images' spread")
     train, generated, real = _standardised(inputs)

@@ -12,6 +12,7 @@ class NotComputable(BenchError):
 
     ``message`` is the reason and ``remedy`` what would make it computable.
     :func:`unipath_bench.scoring.evaluate` turns it into the status "not computed"; it never stops a run and
-    never becomes a number."""
+    never becomes a number.
+    """
 
     exit_code: ClassVar[int] = EXIT_MISSING

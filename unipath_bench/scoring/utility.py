@@ -1,5 +1,7 @@
-"""Tier 4: are the images of use? Train on synthetic, test on real; and real plus synthetic against real
-alone."""
+"""Tier 4: are the images of use?
+
+Train on synthetic, test on real; and real plus synthetic against real alone.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +99,8 @@ def synthetic_training(
     adding the generated images to ``budgets`` real images a class, mean over budgets and draws. Budgets that
     the training split cannot meet in every class are left out, as ``details`` says. With ``full`` also
     ``real_weighted_f1`` and ``both_weighted_f1``, of the whole training split alone and with the generated images, and
-    in the table of budgets the same number of generated images alone."""
+    in the table of budgets the same number of generated images alone.
+    """
     if across not in ("groups", "images"):
         raise UsageError(f"The parameter `across` is {across!r}.", "It is groups or images.")
     name = attribute_names(inputs, (attribute,) if attribute else ())[0]
@@ -267,7 +270,8 @@ def _intervals(
 def _contributions(course: _Course, answers: Labels) -> Contributions | str:
     """Classifiers trained anew without each block of patients, which counts the noise of the training images too.
 
-    Blocks lie within folds, so a fold's own blocks leave its classifier as it is."""
+    Blocks lie within folds, so a fold's own blocks leave its classifier as it is.
+    """
     inputs, truth = course.inputs, course.reference.labels
     of = cut_within(inputs["reference"], course.folds)
     lack = too_few_for_pairs(of.units)

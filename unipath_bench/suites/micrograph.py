@@ -79,9 +79,11 @@ class MicrographSuite(Suite):
     )
 
     def samples(self) -> Sequence[Sample]:
+        """The tiles with at least ``TISSUE_SHARE`` of tissue, row by row from the top left."""
         return self._samples
 
     def load(self, sample: Sample) -> RGBImage:
+        """Cut the tile out of the field: uint8 (32, 32, 3). Raises :class:`DataError` for an unknown id."""
         place = self._places.get(sample.id)
         if place is None:
             raise DataError(f"micrograph has no sample {sample.id!r}.", "Use the samples of this suite.")
@@ -90,6 +92,7 @@ class MicrographSuite(Suite):
 
     @cached_property
     def revision(self) -> str:
+        """Digest of the field's pixels and of every sample's id, split, prompt, labels, group and paraphrases."""
         rows = [[s.id, s.split, s.prompt, dict(s.labels), s.group, s.paraphrases] for s in self._samples]
         return digest([pixel_digest(self._field), *rows])
 

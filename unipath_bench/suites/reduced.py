@@ -57,9 +57,11 @@ class ReducedSuite(Suite):
 
     @property
     def revision(self) -> str:
+        """Digest of the whole suite's revision, the side and the filter."""
         return digest({"reduced": self._suite.revision, "side": self._side, "filter": "lanczos"})
 
     def samples(self) -> Sequence[Sample]:
+        """The whole suite's samples, with micrometres per pixel scaled, or None where its images have several sizes."""
         return self._samples
 
     @cached_property
@@ -70,6 +72,7 @@ class ReducedSuite(Suite):
         )
 
     def load(self, sample: Sample) -> RGBImage:
+        """The image's middle square at uint8 (side, side, 3). Raises ``DataError`` where the image is smaller."""
         return middle_square(self._suite.load(sample), self._side)
 
     def _coarser(self, microns_per_pixel: float | None) -> float | None:

@@ -117,8 +117,11 @@ def mismatch_heldout(roles: Roles, replicate: int = 0) -> dict[str, Sample]:
 
 
 def shuffling_classes(strata: Sequence[Stratum]) -> list[Stratum]:
-    """What must change when images are dealt out to the wrong prompts, for each row: the first attributes, as few as
-    part the rows into classes none of which holds more than half; the whole strata where none do."""
+    """Return, for each row, the class that must change when images are dealt out to the wrong prompts.
+
+    It consists of the first attributes, as few as part the rows into classes none of which holds more than half; the
+    whole strata where no number of attributes does.
+    """
     for length in range(1, len(strata[0]) if strata else 0):
         classes = [stratum[:length] for stratum in strata]
         if max(Counter(classes).values()) * 2 <= len(classes):

@@ -76,9 +76,14 @@ class TableSuite(Suite):
         """Digests that together cover every image's bytes, in a fixed order."""
 
     def samples(self) -> Sequence[Sample]:
+        """The rows of the table, in its order."""
         return self._table.samples
 
     def load(self, sample: Sample) -> RGBImage:
+        """Decode the image of ``sample``: uint8 (H, W, 3).
+
+        Raises :class:`DataError` for a sample of another suite, and naming a file that cannot be read.
+        """
         index = self._index.get(sample.id)
         if index is None:
             raise DataError(f"{self.card.name} has no sample {sample.id!r}.", "Use the samples of this suite.")
@@ -86,6 +91,7 @@ class TableSuite(Suite):
 
     @cached_property
     def revision(self) -> str:
+        """Digest of all rows of the table and of every image's bytes, computed once."""
         rows = (
             canonical_json([s.id, s.split, s.prompt, dict(s.labels), s.group, s.paraphrases, s.microns_per_pixel])
             for s in self._table.samples

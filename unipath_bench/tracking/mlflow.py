@@ -95,8 +95,11 @@ def _log_facts(client: MlflowClient, run: Run, record: RunRecord, tasks: Mapping
 
 
 def _log_dataset(client: MlflowClient, run_id: str, record: RunRecord) -> None:
-    """The suite as the run's data set. MLflow refuses it to one of two runs that bring the same one at the same time
-    (its check and its insert are two steps), and takes it when asked again."""
+    """Log the suite as the run's data set.
+
+    MLflow refuses it to one of two runs that bring the same one at the same time (its check and its insert are two
+    steps), and takes it when asked again.
+    """
     from mlflow.entities import Dataset, DatasetInput, InputTag
     from mlflow.exceptions import MlflowException
 

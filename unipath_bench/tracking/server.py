@@ -45,8 +45,10 @@ def serve(tracking_uri: str, port: int = 5000) -> None:
 
 
 def run_pages(tracking_uri: str) -> dict[str, str]:
-    """Where on MLflow's site the runs of each of our experiments are, the five that changed last: its front page leads
-    to one for traces, which we have none of."""
+    """Return, by name, the pages of MLflow's site that list the runs of our experiments, the five that changed last.
+
+    MLflow's front page leads to a page for traces, of which there are none.
+    """
     with connected(tracking_uri, "Name the database that the runs were logged to.") as client:
         found = client.search_experiments(
             filter_string=f"tags.`{KIND[0]}` = '{KIND[1]}'", order_by=["last_update_time DESC"], max_results=5

@@ -69,15 +69,18 @@ class PathMMU(QuestionSet):
 
     @property
     def revision(self) -> str:
+        """Digest of the file of questions, the split, the chosen questions' ids and the bytes of their images."""
         images = {name: digest_file(path) for name, path in sorted(self._files.items())}
         return digest(
             {"questions": self._digest, "split": self.split, "ids": [q.id for q in self._questions], "images": images}
         )
 
     def questions(self) -> Sequence[Question]:
+        """The questions, by subset in the order asked for (else in the file's), then in the order of the file."""
         return self._questions
 
     def load(self, question: Question) -> RGBImage:
+        """Decode the question's image from its file: uint8 (H, W, 3)."""
         return read_image(self._files[question.image])
 
 

@@ -41,6 +41,7 @@ class PhantomQuestions(QuestionSet):
 
     @property
     def revision(self) -> str:
+        """Digest of the number of tiles, the wording and the revision of the phantom suite."""
         return digest(self._parameters)
 
     @cached_property
@@ -60,7 +61,9 @@ class PhantomQuestions(QuestionSet):
         )
 
     def questions(self) -> Sequence[Question]:
+        """All questions, tile by tile, in the order of the attributes."""
         return self._questions
 
     def load(self, question: Question) -> RGBImage:
+        """Render the question's tile: uint8 (H, W, 3)."""
         return self._suite.load(self._tiles[question.image])

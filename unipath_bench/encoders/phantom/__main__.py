@@ -17,7 +17,8 @@ from unipath_bench.suites.phantom import CLASSES
 def tables(folder: Path) -> str:
     """Making, attributes, retrieval and responses of the four encoders in ``folder``, one table each.
 
-    Raises ``MissingError`` where a card is not there."""
+    Raises ``MissingError`` where a card is not there.
+    """
     cards = [read_card(folder, name) for name in NAMES]
     parts = [_making(cards, folder), _attributes(cards), _retrieval(cards)]
     parts += [_responses(card) for card in cards if card.scores.responses]

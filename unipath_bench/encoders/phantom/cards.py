@@ -84,8 +84,11 @@ def lacking(folder: Path, name: str) -> str | None:
 
 
 def read_card(folder: Path, name: str) -> TrainingCard:
-    """Read a card; raises :class:`MissingError` where it is not there, ``UsageError`` where it is no card or one of
-    another encoder."""
+    """Read the card of the encoder ``name`` from ``folder``.
+
+    Raises :class:`MissingError` where it is not there, and ``UsageError`` where the file is not a card or is the card
+    of another encoder.
+    """
     path = card_path(folder, name)
     if not path.is_file():
         raise MissingError(f"{path} is not there.", lacking(folder, name) or "")
@@ -110,8 +113,10 @@ def checked_weights(folder: Path, name: str) -> Path:
 
 
 def separation_problems(cards: list[TrainingCard]) -> list[str]:
-    """Why these encoders are not separate from one another: each must have its own training tiles (data seed), its
-    own training seed and its own weights. Empty where they are separate."""
+    """Say why these encoders are not separate from one another; the list is empty where they are.
+
+    Each must have its own training tiles (data seed), its own training seed and its own weights.
+    """
     problems = []
     for field in ("data_seed", "training_seed", "sha256"):
         seen: dict[object, str] = {}

@@ -80,8 +80,10 @@ def training_tiles(seed: int, n: int, folder: Path, advance: Advance) -> Tiles:
 
 
 def evaluation_tiles(n: int, split: str, folder: Path, advance: Advance) -> Tiles:
-    """``n`` tiles of the split ``train`` (for fitting probes) or ``test`` of the evaluation suite, as
-    :func:`training_tiles`."""
+    """Return ``n`` tiles of a split of the evaluation suite: ``train``, for fitting probes, or ``test``.
+
+    Otherwise as :func:`training_tiles`.
+    """
     return _tiles(EVALUATION_SEED, split, n, folder, advance)
 
 

@@ -155,8 +155,10 @@ def blurred(pixels: Tensor, sigma: Tensor) -> Tensor:
 
 
 def restained(pixels: Tensor, factors: Tensor) -> Tensor:
-    """Multiply the amounts of hematoxylin and eosin of each tile by ``factors``, (B, 2), in the phantom's own stain
-    colours; what is neither stays (Beer-Lambert)."""
+    """Multiply the amounts of hematoxylin and eosin of each tile by ``factors``, (B, 2).
+
+    The stain colours are the phantom's own, and what is neither stain stays as it is (Beer-Lambert).
+    """
     stains = torch.tensor([HEMATOXYLIN, EOSIN, np.cross(HEMATOXYLIN, EOSIN).tolist()])
     depth = -torch.log(torch.clamp(pixels, 1.0, 250.0) / 250.0)
     factor = torch.cat([factors, torch.ones(len(factors), 1)], dim=1)
@@ -167,7 +169,7 @@ def restained(pixels: Tensor, factors: Tensor) -> Tensor:
 
 
 def zoomed(pixels: Tensor, zoom: Tensor) -> Tensor:
-    """The field magnified by ``zoom`` about its centre (mirrored at the borders where it shrinks), bilinear."""
+    """The field magnified by ``zoom`` about its centre (mirrored at the borders where it shrinks), bicubic."""
     theta = torch.zeros(len(zoom), 2, 3)
     theta[:, 0, 0] = theta[:, 1, 1] = 1.0 / zoom
     grid = functional.affine_grid(theta, list(pixels.shape), align_corners=False)
@@ -175,6 +177,10 @@ def zoomed(pixels: Tensor, zoom: Tensor) -> Tensor:
 
 
 def recompressed(pixels: Tensor, quality: int, subsampling: int) -> Tensor:
+    """Encode one tile as JPEG and decode it again: float32 (3, H, W), whole numbers from 0 to 255, to the same.
+
+    ``quality`` and ``subsampling`` are Pillow's: 0 keeps the chroma at full resolution (4:4:4), 2 halves it (4:2:0).
+    """
     image: npt.NDArray[np.uint8] = pixels.permute(1, 2, 0).to(torch.uint8).numpy()
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image)).save(buffer, "JPEG", quality=quality, subsampling=subsampling)

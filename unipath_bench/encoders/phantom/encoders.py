@@ -80,7 +80,8 @@ class _PhantomEncoder(ImageEncoder):
     def setup(self, context: Context) -> None:
         """Load the weights in float32.
 
-        Raises ``MissingError`` where they are not there, ``DataError`` where they are not the card's."""
+        Raises ``MissingError`` where they are not there, ``DataError`` where they are not the card's.
+        """
         import torch
 
         from unipath_bench.encoders.phantom.models import ImageTower
@@ -95,13 +96,15 @@ class _PhantomEncoder(ImageEncoder):
     def embed_images(self, images: RGBBatch) -> Features:
         """uint8 (B, H, W, 3) to float32 (B, D); an image's vector does not depend on B.
 
-        Raises ``DataError`` for any other dtype or shape."""
+        Raises ``DataError`` for any other dtype or shape.
+        """
         return self._embed(images, self.image_tower, (self.card.dimension,))
 
     def embed_patches(self, images: RGBBatch) -> npt.NDArray[np.float32]:
         """The trunk's last map, uint8 (B, H, W, 3) to float32 (B, 8, 8, D): what is at each place of the field.
 
-        Raises as :meth:`embed_images`."""
+        Raises as :meth:`embed_images`.
+        """
         trunk = self.image_tower.trunk
         return self._embed(images, lambda pixels: trunk.stages(pixels)[1].permute(0, 2, 3, 1), (8, 8, trunk.third))
 
@@ -143,7 +146,8 @@ class _PhantomPair(_PhantomEncoder, TextEncoder):
     def embed_texts(self, texts: Sequence[str]) -> Features:
         """B strings to float32 (B, D); a text's vector does not depend on B.
 
-        Texts of more than ``LONGEST`` words and punctuation marks are cut there, with a warning that counts them."""
+        Texts of more than ``LONGEST`` words and punctuation marks are cut there, with a warning that counts them.
+        """
         import torch
 
         from unipath_bench.encoders.phantom.text import LONGEST, tokenise, words

@@ -69,10 +69,10 @@ def defects() -> dict[str, dict[str, Change]]:
 
 
 def evaluate(encoder: ImageEncoder, folder: Path, advance: Advance, n: int = TEST_TILES) -> Scores:
-    """Scores of an encoder that is set up, on ``n`` test tiles and twice as many for the probes; tiles are read from
-    ``folder``, or rendered into it.
+    """Score an encoder that is set up, on ``n`` test tiles; the probes are fitted on twice as many training tiles.
 
-    Raises ``DataError`` as :func:`~unipath_bench.encoders.phantom.data.evaluation_tiles`.
+    Tiles are read from ``folder``, or rendered into it. Raises ``DataError`` as
+    :func:`~unipath_bench.encoders.phantom.data.evaluation_tiles`.
     """
     probe = evaluation_tiles(2 * n, "train", folder, advance)
     test = evaluation_tiles(n, "test", folder, advance)

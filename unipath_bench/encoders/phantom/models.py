@@ -19,8 +19,10 @@ class TrunkShape:
 
 
 class Block(nn.Module):
-    """Residual block of two 3 x 3 convolutions with batch normalisation (He et al., CVPR 2016), before whose second
-    activation the input is added."""
+    """Residual block of two 3 x 3 convolutions with batch normalisation (He et al., CVPR 2016).
+
+    The input is added before the second activation.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -30,6 +32,7 @@ class Block(nn.Module):
         self.norm2 = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map (B, ``width``, H, W) to the same shape; the result is not negative."""
         inner = functional.relu(self.norm1(self.conv1(x)))
         return functional.relu(x + self.norm2(self.conv2(inner)))
 
@@ -60,6 +63,7 @@ class Trunk(nn.Module):
         return middle, self.stage3(self.down3(middle))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map tiles (B, 3, 64, 64) to (B, ``dimension``): mean and maximum of the second stage, then of the third."""
         middle, last = self.stages(x)
         pooled = [f(y) for y in (middle, last) for f in (_mean, _largest)]
         return torch.cat(pooled, dim=1)
@@ -75,6 +79,7 @@ class ImageTower(nn.Module):
         self.output = nn.Linear(self.trunk.dimension, dimension)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map tiles (B, 3, 64, 64) to features (B, ``dimension``): trunk, batch normalisation, linear output."""
         projected: Tensor = self.output(self.norm(self.trunk(x)))
         return projected
 

@@ -81,9 +81,11 @@ class JudgeObjective(Objective):
 
     @property
     def networks(self) -> nn.ModuleDict:
+        """The tower ``image`` and the attributes' linear classifiers ``heads``."""
         return self._networks
 
     def loss(self, rows: Tensor) -> Tensor:
+        """Mean cross-entropy of the attributes of degraded tiles, with label smoothing of 0.02."""
         pixels, _ = self.batch(rows, self.mixture)
         features = self._networks["image"](pixels.to(self.device))
         return attribute_loss(self._networks["heads"](features), self.labels[rows].to(self.device), smoothing=0.02)
@@ -92,11 +94,11 @@ class JudgeObjective(Objective):
 class ImageObjective(Objective):
     """What is in a tile, how it is stained, and what has been done to it, told from 32 numbers of equal variance.
 
-    The sum of three losses: cross-entropy of the ten attributes; squared error of stain, scanner, degradation and
-    statistics of the pixels (:func:`pixel_statistics`), all by linear heads; and the variance and covariance terms of
-    VICReg (Bardes et al., ICLR 2022) over the undegraded tiles, so that no dimension is idle. Nothing is made
-    invariant: a blurred tile is to lie where blurred tiles lie. At the end the output is whitened on the undegraded
-    training tiles.
+    The sum of three losses: cross-entropy of the ten attributes; smooth L1 error (weight 2) of stain, scanner,
+    degradation and statistics of the pixels (:func:`pixel_statistics`), all by linear heads; and the variance and
+    covariance terms of VICReg (Bardes et al., ICLR 2022; weight 0.2) over the undegraded tiles, so that no dimension is
+    idle. Nothing is made invariant: a blurred tile is to lie where blurred tiles lie. At the end the output is whitened
+    on the undegraded training tiles.
     """
 
     dimension = 32
@@ -123,9 +125,11 @@ class ImageObjective(Objective):
 
     @property
     def networks(self) -> nn.ModuleDict:
+        """The tower ``image``, the attributes' classifiers ``heads``, and the ``regression`` of the other targets."""
         return self._networks
 
     def loss(self, rows: Tensor) -> Tensor:
+        """Cross-entropy of the attributes, plus 2 times the smooth L1 error, plus 0.2 times :func:`spread_loss`."""
         pixels, degree = self.batch(rows, self.mixture)
         features = self._networks["image"](pixels.to(self.device))
         attributes = attribute_loss(self._networks["heads"](features), self.labels[rows].to(self.device))
@@ -144,8 +148,10 @@ class ImageObjective(Objective):
         return torch.cat([looks, scaled, statistics.clamp(-8.0, 8.0)], dim=1)
 
     def finish(self) -> None:
-        """Fold the whitening transform into the output: mean 0 and identity covariance on undegraded training
-        tiles."""
+        """Fold the whitening transform into the output layer.
+
+        On the undegraded training tiles (at most the first 8192) the features then have mean 0 and identity covariance.
+        """
         tower = self._tower
         tower.eval()
         with torch.inference_mode():
@@ -191,9 +197,14 @@ class PairObjective(Objective):
 
     @property
     def networks(self) -> nn.ModuleDict:
+        """The towers ``image`` and ``text``, the attributes' classifiers on either, and the ``temperature``."""
         return self._networks
 
     def loss(self, rows: Tensor) -> Tensor:
+        """Half the symmetric contrastive loss, plus the cross-entropy of the attributes on either tower's output.
+
+        Each tile is paired with one of its captions, chosen at random.
+        """
         pixels, _ = self.batch(rows, self.mixture)
         images = self._networks["image"](pixels.to(self.device))
         texts = self._texts(rows)
@@ -223,12 +234,15 @@ class Temperature(nn.Module):
         self.logarithm = nn.Parameter(torch.tensor(float(np.log(10.0))))
 
     def forward(self, cosines: Tensor) -> Tensor:
+        """Multiply ``cosines``, of any shape, by the learned factor, limited to 50."""
         return cosines * self.logarithm.clamp(max=float(np.log(50.0))).exp()
 
 
 def spread_loss(features: Tensor) -> Tensor:
-    """VICReg's variance term (hinge at standard deviation 1) and covariance term of features (B, D); 0 for fewer than
-    two rows."""
+    """VICReg's variance term (hinge at standard deviation 1) plus 0.1 times its covariance term, of features (B, D).
+
+    The result is 0 for fewer than two rows.
+    """
     if len(features) < 2:
         return features.sum() * 0.0
     centred = features - features.mean(0)
@@ -239,8 +253,11 @@ def spread_loss(features: Tensor) -> Tensor:
 
 
 def pixel_statistics(pixels: Tensor) -> Tensor:
-    """Statistics of network input (B, 3, H, W): mean and standard deviation of each channel, and the logarithm of the
-    standard deviation of four octave bands of the mean channel, float32 (B, 10)."""
+    """Return ten statistics of each image of a network's input (B, 3, H, W): float32 (B, 10).
+
+    They are the mean and the standard deviation of each channel, and the logarithm of the standard deviation of four
+    octave bands of the mean channel.
+    """
     means, spreads = pixels.mean((2, 3)), pixels.std((2, 3))
     grey = pixels.mean(1, keepdim=True)
     bands: Sequence[Tensor] = []

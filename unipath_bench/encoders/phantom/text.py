@@ -32,8 +32,10 @@ def words(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=65536)
 def pieces(word: str) -> tuple[int, ...]:
-    """Bucket numbers of a word and of its character 3-grams and 4-grams, the word marked at both ends (Bojanowski et
-    al., TACL 2017). A word that was never seen is read by the n-grams that it shares with words that were.
+    """Return the bucket numbers of a word and of its character 3-grams and 4-grams (Bojanowski et al., TACL 2017).
+
+    The word is marked at both ends. A word that was never seen is read by the n-grams that it shares with words that
+    were.
 
     Returns:
         1 to 24 numbers in 1 .. ``BUCKETS`` - 1, by CRC-32 of the UTF-8 bytes: the same on every machine.

@@ -273,8 +273,10 @@ def _batches(n: int, size: int, random: torch.Generator) -> Iterator[Tensor]:
 
 @contextmanager
 def _reproducible(seed: int) -> Iterator[None]:
-    """One thread, in which CPU operations add in a fixed order, and a seeded global generator, inside this block
-    only."""
+    """Run the block on one thread and with a seeded global generator, and restore both afterwards.
+
+    On one thread CPU operations add in a fixed order.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

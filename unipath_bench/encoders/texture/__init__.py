@@ -1,5 +1,4 @@
-"""A training-free texture encoder for H&E: stain, nuclear and texture statistics, documented dimension by
-dimension.
+"""A training-free texture encoder for H&E: stain, nuclear and texture statistics with documented dimensions.
 
 ``texture_features`` embeds one tile, ``DIMENSIONS`` says what each number is, ``TextureEncoder`` is the same
 behind the contract of encoders. See docs/texture-encoder.md; ``python -m unipath_bench.encoders.texture``

@@ -67,20 +67,26 @@ class Regions:
 
     @property
     def eccentricity(self) -> FloatArray:
-        """Eccentricity of the ellipse of equal second moments, sqrt(1 - minor / major); 0 for a disc, below
-        1."""
+        """Eccentricity of the ellipse of equal second moments.
+
+        It is sqrt(1 - minor / major): 0 for a disc, always below 1.
+        """
         return np.sqrt(np.clip(1.0 - self.minor / self.major, 0.0, 1.0))
 
     @property
     def fill(self) -> FloatArray:
-        """Area over that of the ellipse of equal second moments, 4 pi sqrt(major minor); in (0, 1]: 1 for an
-        ellipse, 3 / pi for a rectangle, less for notched or branching shapes."""
+        """Area divided by that of the ellipse of equal second moments, 4 pi sqrt(major minor).
+
+        It lies in (0, 1]: 1 for an ellipse, 3 / pi for a rectangle, less for notched or branching shapes.
+        """
         return self.area / (4.0 * np.pi * np.sqrt(self.major * self.minor))
 
 
 def label_nuclei(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int32], int]:
-    """Number the four-connected regions of at least :data:`SMALLEST_NUCLEUS` pixels 1 .. N; int32 (H, W) and
-    N."""
+    """Number the four-connected regions of at least :data:`SMALLEST_NUCLEUS` pixels 1 .. N.
+
+    Returns the labels, int32 (H, W) with 0 outside the regions, and N.
+    """
     labels, count = ndimage.label(mask)
     areas = np.bincount(labels.ravel(), minlength=count + 1)
     keep = areas >= SMALLEST_NUCLEUS
@@ -134,8 +140,10 @@ def measure(labels: npt.NDArray[np.int32], count: int, intensity: Plane) -> Regi
 
 
 def nearest_distances(centroids: FloatArray) -> FloatArray:
-    """Distance from each of N points to the nearest other, pixels; (N,), or (0,) for fewer than two
-    points."""
+    """Return the distance from each of N points to the nearest other one, in pixels: (N,).
+
+    For fewer than two points the result is empty, (0,).
+    """
     if len(centroids) < 2:
         return np.empty(0)
     distances, _ = cKDTree(centroids).query(centroids, k=2)

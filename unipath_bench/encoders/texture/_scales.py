@@ -41,8 +41,10 @@ def _smooth_columns(plane: Plane, hole: int) -> Plane:
 
 
 def smooth(plane: Plane, hole: int) -> Plane:
-    """Convolve float32 (H, W) with (1, 2, 1)/4 along both axes, ``hole`` pixels between taps, edges
-    mirrored."""
+    """Convolve float32 (H, W) with (1, 2, 1)/4 along both axes, with mirrored edges.
+
+    ``hole`` is the distance between the taps in pixels.
+    """
     return _smooth_columns(_smooth_rows(plane, hole), hole)
 
 

@@ -37,11 +37,9 @@ def _nonuniform_patterns(grey: npt.NDArray[np.int32]) -> float:
 
 
 def _orientation(plane: Plane) -> tuple[float, float]:
-    """Coherence of gradient directions within some 3 pixels, and over the whole tile; both 0 (none) to 1
-    (parallel).
+    """Coherence of gradient directions within about 3 pixels, and over the whole tile; both 0 (none) to 1 (parallel).
 
-    From the structure tensor J (Bigun and Granlund 1987): |eigenvalue gap| / trace, each summed over the
-    tile.
+    From the structure tensor J (Bigun and Granlund 1987): |eigenvalue gap| / trace, each summed over the tile.
     """
     dy = plane[2:, 1:-1] - plane[:-2, 1:-1]
     dx = plane[1:-1, 2:] - plane[1:-1, :-2]

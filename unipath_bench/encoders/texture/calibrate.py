@@ -38,8 +38,10 @@ def read(path: Path) -> RGBImage:
 
 
 def units(images: Iterable[RGBImage]) -> dict[str, tuple[float, float]]:
-    """Mean and standard deviation (n - 1) of each transformed statistic: location to 4 decimals, scale to 3
-    digits."""
+    """Return the mean and the standard deviation (n - 1) of each transformed statistic.
+
+    Means are rounded to 4 decimals, standard deviations to 3 significant digits.
+    """
     rows = [texture_statistics_of(image) for image in images]
     result: dict[str, tuple[float, float]] = {}
     for name in rows[0]:

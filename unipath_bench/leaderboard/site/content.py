@@ -34,6 +34,7 @@ class SiteBoard:
 
     @property
     def board(self) -> Board:
+        """The board that these standings rank, with its rules and its metrics."""
         return self.standings.board
 
     @property
@@ -43,6 +44,7 @@ class SiteBoard:
 
     @property
     def ranked(self) -> list[Standing]:
+        """The rows that have a rank, in the order of the standings."""
         return [row for row in self.standings.rows if row.rank is not None]
 
     @property

@@ -62,14 +62,17 @@ class Report:
 
 
 def passed(name: str, detail: str = "") -> Check:
+    """Return a check that passed; ``detail`` may say what was found."""
     return Check(name, "passed", detail)
 
 
 def failed(name: str, detail: str) -> Check:
+    """Return a check that failed, which refuses the archive; ``detail`` says why."""
     return Check(name, "failed", detail)
 
 
 def unknown(name: str, detail: str, *, optional: bool = False) -> Check:
+    """Return a check that could not be made; unless it is ``optional``, it leaves the validation incomplete."""
     return Check(name, "could not check", detail, optional)
 
 

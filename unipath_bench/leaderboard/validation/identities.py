@@ -92,8 +92,11 @@ def _of_value(name: str, value: Value) -> Iterator[str]:
 
 
 def _of_contributions(value: Value) -> Iterator[str]:
-    """Contributions and interval are of the value, or of the distance freed of its bias; contributions sum to nought;
-    and where each unit is a block, they give the interval."""
+    """Yield what is inconsistent between a value, its contributions and its interval.
+
+    Contributions and interval must be of the value, or of the distance with its bias removed; contributions must sum to
+    zero; and where each unit is a block, they must give the interval.
+    """
     document, found = value.contributions, value.interval
     if document is None:
         return

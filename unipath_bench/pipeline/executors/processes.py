@@ -72,8 +72,10 @@ class Processes:
         self._deaths: Counter[Unit] = Counter()
 
     def carry_out(self, units: Sequence[Unit]) -> Iterator[Done]:
-        """Do every unit on whichever process is free. Raises :class:`~unipath_bench.errors.GeneratorError` naming what
-        hung or what killed three processes."""
+        """Do every unit on whichever process is free.
+
+        Raises :class:`~unipath_bench.errors.GeneratorError` naming what hung or what killed three processes.
+        """
         try:
             yield from self._carry_out(deque(units), set(units), len(units))
         except BaseException:

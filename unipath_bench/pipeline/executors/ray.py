@@ -26,11 +26,13 @@ RETRIES = 9
 
 
 class RayData:
-    """``workers`` actors, each with the models loaded once. An actor or machine that dies is replaced by Ray and its
-    unit is done again, up to ``RETRIES`` times; a unit that raises ends the run. Rows that Ray might drop are counted.
-    Ray's own reports to its makers are off, unless the environment turns them on.
+    """``workers`` Ray actors, each with the models loaded once.
 
-    ``address``: of a running cluster; None starts Ray on this machine. With ``--device cuda`` an actor takes an equal
+    An actor or machine that dies is replaced by Ray and its unit is done again, up to ``RETRIES`` times; a unit that
+    raises ends the run. Rows that Ray might drop are counted. Ray's own reports to its makers are off, unless the
+    environment turns them on.
+
+    ``address``: of a running cluster; None starts Ray on this machine. With ``--device cuda`` each actor takes an equal
     part of the GPUs.
     """
 
@@ -55,8 +57,11 @@ class RayData:
             )
 
     def carry_out(self, units: Sequence[Unit]) -> Iterator[Done]:
-        """Do every unit. Raises what the work raised, and :class:`~unipath_bench.errors.GeneratorError` naming a unit
-        that killed every actor that was at it."""
+        """Do every unit on whichever actor is free.
+
+        Raises what the work raised, and :class:`~unipath_bench.errors.GeneratorError` naming a unit that killed every
+        actor that worked on it.
+        """
         import ray.data
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -106,8 +111,11 @@ class RayData:
 
 
 class _Begun:
-    """How often each unit was begun, kept by an actor of its own on the driver's machine: no unit and no other machine
-    takes it along."""
+    """How often each unit was begun.
+
+    The counts are kept by an actor of its own on the driver's machine, so that they outlive any unit and any other
+    machine.
+    """
 
     def __init__(self) -> None:
         self._times: Counter[str] = Counter()

@@ -22,8 +22,10 @@ TINY = float(np.finfo(np.float64).tiny)
 
 
 def with_temperature(probabilities: Probabilities, temperature: float) -> Probabilities:
-    """Softmax of the log-probabilities divided by ``temperature``: above 1 less sure, below 1 surer. The order of the
-    classes in a row stays (Guo et al. 2017, arXiv 1706.04599, section 4.2)."""
+    """Return the softmax of the log-probabilities divided by ``temperature``: above 1 less sure, below 1 surer.
+
+    The order of the classes in a row stays (Guo et al. 2017, arXiv 1706.04599, section 4.2).
+    """
     return np.asarray(softmax(_logs(probabilities) / temperature, axis=1))
 
 
@@ -45,10 +47,12 @@ def calibration_error(probabilities: Probabilities, columns: npt.NDArray[np.int6
 
 
 def reliability(probabilities: Probabilities, columns: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
-    """A row for each of the 15 bins of confidence that holds images: its ends (lower open, upper closed), the number
-    of images, their mean confidence in the top class and the share of them that it is right for.
+    """Return a row for each of the 15 bins of confidence that holds images.
 
-    The calibration error is the sum over rows of images / N times |accuracy - confidence|."""
+    A row has the bin's ends (lower open, upper closed), the number of images, their mean confidence in the top class
+    and the share of them for which that class is right. The calibration error is the sum over rows of images / N times
+    |accuracy - confidence|.
+    """
     confidence = probabilities.max(1)
     correct = probabilities.argmax(1) == columns
     place = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)

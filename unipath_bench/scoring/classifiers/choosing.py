@@ -23,7 +23,8 @@ def recipe_of(choice: Choice, regularisation: Sequence[float]) -> Recipe:
     """The recipe that a task names: ``linear``, ``knn``, ``head``, or ``{kind: head, hidden: 128}``.
 
     ``regularisation`` is the linear probe's where the choice states none. Raises :class:`UsageError` for an unknown
-    kind and for fields that it has not."""
+    kind and for fields that it has not.
+    """
     fields = {"kind": choice} if isinstance(choice, str) else dict(choice)
     kind = str(fields.get("kind", ""))
     if kind not in RECIPES:

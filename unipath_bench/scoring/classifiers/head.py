@@ -57,9 +57,11 @@ class MlpHead(Classifier):
 
 
 class Head(Recipe):
-    """The recipe of an :class:`MlpHead`: AdamW on the cross-entropy in seeded mini-batches, on one thread, stopped
-    early by the log-loss on a fifth of the groups. Where the groups cannot be cut, it trains for
-    ``epochs_unchecked`` epochs."""
+    """The recipe of an :class:`MlpHead`: AdamW on the cross-entropy in seeded mini-batches, on one thread.
+
+    Training is stopped early by the log-loss on a fifth of the groups. Where the groups cannot be cut, it takes
+    ``epochs_unchecked`` epochs.
+    """
 
     kind: Literal["head"] = "head"
     hidden: PositiveInt = Field(default=256, description="Units of the hidden layer.")
@@ -147,8 +149,11 @@ def _train(
 
 
 class AdamW:
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv 1711.05101), betas 0.9 and 0.999, epsilon
-    1e-8: the steps of ``torch.optim.AdamW``, without the seconds that its first step spends on importing a compiler."""
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv 1711.05101).
+
+    With betas 0.9 and 0.999 and epsilon 1e-8 it takes the steps of ``torch.optim.AdamW``, without the seconds that its
+    first step spends on importing a compiler.
+    """
 
     def __init__(self, tensors: Sequence[torch.Tensor], learning_rate: float, weight_decay: float) -> None:
         self._tensors = list(tensors)

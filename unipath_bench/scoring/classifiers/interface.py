@@ -77,10 +77,11 @@ class Recipe(Document, ABC):
 
     @abstractmethod
     def fit(self, images: Labelled, seed: int) -> Classifier:
-        """Train a settled recipe on images of at least two classes. The same images in the same order with the
-        same ``seed`` give the same classifier, bit by bit on one platform.
+        """Train a settled recipe on images of at least two classes.
 
-        :class:`~unipath_bench.scoring.not_computable.NotComputable` where that cannot be done."""
+        The same images in the same order with the same ``seed`` give the same classifier, bit by bit on one platform.
+        Raises :class:`~unipath_bench.scoring.not_computable.NotComputable` where that cannot be done.
+        """
 
     @abstractmethod
     def restore(self, kept: Kept, images: Labelled) -> Classifier:

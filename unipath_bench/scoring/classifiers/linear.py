@@ -30,8 +30,7 @@ MAX_ITERATIONS = 2000
 
 
 class LinearProbe(Classifier):
-    """Multinomial logistic regression on standardised features (training mean and standard deviation;
-    L-BFGS).
+    """Multinomial logistic regression on standardised features (training mean and standard deviation; L-BFGS).
 
     The same inputs in the same order give the same coefficients: there is no randomness in it, and the fit runs in one
     thread, since sums that are split over threads differ in the last bit (and threads cost more than they give on
@@ -132,8 +131,7 @@ def _thread_pools() -> ThreadpoolController:
 def choose_regularisation(
     features: Matrix, labels: Labels, groups: Sequence[str], grid: Sequence[float], seed: int
 ) -> float:
-    """The C of ``grid`` with the least log-loss in three-fold cross-validation by group; of equals the
-    smallest.
+    """The C of ``grid`` with the least log-loss in three-fold cross-validation by group; of equals the smallest.
 
     1.0 where the groups are too few to be cut into folds; the only one where the grid has one.
     """

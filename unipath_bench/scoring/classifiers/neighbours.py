@@ -24,11 +24,15 @@ class NearestNeighbours(Classifier):
     """Votes of the k training images that are nearest in Euclidean distance between standardised features.
 
     Every neighbour has one vote. Probabilities are (votes + 1) / (k + classes), Laplace's rule, so that none is zero.
-    Of classes with equally many votes the one with the nearest image is answered."""
+    Of classes with equally many votes the one with the nearest image is answered.
+    """
 
     def __init__(self, features: Matrix, labels: Labels, k: int) -> None:
-        """From features (N, D) and N class names; ``k`` is cut down to the number of images of the rarest class, since
-        with more the commonest classes would outvote it whatever is near."""
+        """Take features (N, D) and N class names.
+
+        ``k`` is cut down to the number of images of the rarest class, since with more the commonest classes would
+        outvote it whatever is near.
+        """
         names, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
         self._names = [str(name) for name in names]
         self._codes: npt.NDArray[np.int64] = codes.astype(np.int64)
@@ -83,8 +87,10 @@ class Neighbours(Recipe):
     k: tuple[PositiveInt, ...] = Field(default=(1, 5, 10, 20), min_length=1, description="Values to choose among.")
 
     def settled(self, images: Labelled, seed: int) -> Self:
-        """The k with the least log-loss in three-fold cross-validation by group; of equals the smallest. 5 where the
-        groups are too few to be cut into folds; the only one where there is one."""
+        """The k with the least log-loss in three-fold cross-validation by group; of equals the smallest.
+
+        5 where the groups are too few to be cut into folds; the only one where there is one.
+        """
         if len(self.k) == 1:
             return self
         tests = grouped_folds(images.labels, images.groups, CHOOSING_FOLDS, seed)

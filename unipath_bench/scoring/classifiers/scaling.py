@@ -13,7 +13,8 @@ from unipath_bench.scoring.features import Matrix
 class Scaling(NamedTuple):
     """Training mean (D,) and the inverse of the training standard deviation (D,).
 
-    Dimensions that are constant in training carry no information: their scale is zero."""
+    Dimensions that are constant in training carry no information: their scale is zero.
+    """
 
     mean: npt.NDArray[np.float64]
     scale: npt.NDArray[np.float64]

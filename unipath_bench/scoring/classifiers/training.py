@@ -1,7 +1,8 @@
 """Settling, training and calibrating a recipe, once for the same images.
 
 Where a :class:`~unipath_bench.keeping.Keeper` is given, what is found is put there under a digest of the recipe, the
-features, classes and groups of the images and the seed, and taken from there the next time."""
+features, classes and groups of the images and the seed, and taken from there the next time.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +54,10 @@ def fit(recipe: Recipe, images: Labelled, seed: int, keeper: Keeper | None = Non
 
 
 def calibrate(recipe: Recipe, images: Labelled, seed: int, keeper: Keeper | None = None) -> Calibration | None:
-    """The temperature of a settled recipe, fitted on a third of the groups of ``images`` by a classifier that was
-    trained on the others; None where the groups are too few to be cut."""
+    """Fit the temperature of a settled recipe on a third of the groups of ``images``.
+
+    The classifier that is calibrated was trained on the other groups. None where the groups are too few to be cut.
+    """
     folds = grouped_folds(images.labels, images.groups, CALIBRATION_FOLDS, seed_from("calibration", seed))
     if not folds:
         return None

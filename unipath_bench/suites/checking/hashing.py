@@ -58,7 +58,7 @@ def orientations(square: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64
 
 
 def hashes(small: Thumbnail) -> npt.NDArray[np.uint64]:
-    """pHash of a thumbnail in its eight orientations, in the order of :func:`orientations`: uint64 (8,).
+    """Return the pHash of a thumbnail in its eight orientations, in the order of :func:`orientations`: uint64 (8,).
 
     Orthonormal type-II DCT, the 8 x 8 lowest frequencies, each above their median or not (Zauner, "Implementation and
     benchmarking of perceptual image hash functions", 2010). Mirroring changes the sign of odd frequencies.

@@ -87,8 +87,10 @@ def _peak(before: float, top: float, after: float) -> float:
 
 
 def _strength(density: npt.NDArray[np.float64], sigma: float) -> float:
-    """Mean square of the positive answers. Of a Gaussian blob of standard deviation a it is proportional to
-    s^4 / (s^2 + a^2)^3, so largest at s = sqrt(2) a."""
+    """Mean square of the positive answers.
+
+    Of a Gaussian blob of standard deviation a it is proportional to s^4 / (s^2 + a^2)^3, so largest at s = sqrt(2) a.
+    """
     answer = np.maximum(-(sigma**2) * ndimage.gaussian_laplace(density, sigma, mode="reflect"), 0.0)
     return float(np.mean(answer**2))
 

@@ -90,8 +90,10 @@ def smooth01(x: Array) -> Array:
 
 
 def soft_mask(distance: Array, softness: float) -> Array:
-    """1 where a signed distance (micrometres, positive inside) is above ``softness``, 0 below minus that, linear
-    between."""
+    """Map a signed distance (micrometres, positive inside) to 0..1.
+
+    The result is 1 where the distance is above ``softness``, 0 below minus that, and linear between.
+    """
     return clip01(distance * _F(0.5 / softness) + _F(0.5))
 
 

@@ -107,8 +107,9 @@ _BRISK = {"absent": 350, "present": 480}
 
 
 def sample_attributes(stream: Stream, case: Attributes | None = None, keep_per_mille: int = 600) -> Attributes:
-    """Draw what is in a tile. With ``case``, each attribute is the case's with that probability: tiles of one tumour
-    agree.
+    """Draw what is in a tile.
+
+    With ``case``, each attribute is the case's with the probability given: tiles of one tumour agree.
 
     Args:
         stream: source of random numbers; a fixed number of draws is taken from it.

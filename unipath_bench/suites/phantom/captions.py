@@ -124,10 +124,10 @@ def paraphrases(attributes: Attributes, seed: int, n: int, wording: Wording = "h
 
 
 def terse_prompt(attributes: Attributes) -> str:
-    """A short prompt of field terms: grade, architecture, cell type, cellularity and stroma, then the findings that
-    are there.
+    """Return a short prompt of field terms.
 
-    What it does not mention is absent.
+    It names grade, architecture, cell type, cellularity and stroma, then the findings that are there. What it does not
+    mention is absent.
     """
     words = {name: PHRASES[name][value].terse for name, value in attributes.labels().items()}
     head = f"{words['pleomorphism']} {words['architecture']} {words['cytology_type']} tumour"

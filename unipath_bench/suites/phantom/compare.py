@@ -25,8 +25,7 @@ _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 
 
 def real_tiles(folder: Path, n: int, size: int, microns_per_pixel: float, native: float, seed: int) -> RGBBatch:
-    """``n`` crops of the images under ``folder``, reduced by box averaging to the scale asked for: uint8 (n, size,
-    size, 3).
+    """Cut ``n`` crops out of the images under ``folder``, reduced by box averaging: uint8 (n, size, size, 3).
 
     Images are drawn without replacement, the same number from each directory as far as it has them, so that a large
     slide does not outweigh a small one.
@@ -34,7 +33,7 @@ def real_tiles(folder: Path, n: int, size: int, microns_per_pixel: float, native
     Args:
         folder: searched at all depths for PNG, JPEG and TIFF files.
         n: number of tiles.
-        size: pixels a side of a tile.
+        size: pixels along each side of a tile.
         microns_per_pixel: scale of the tiles.
         native: scale of the files.
         seed: which images and which crops.

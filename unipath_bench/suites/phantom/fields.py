@@ -30,6 +30,7 @@ class Grid:
         self.y: Array = centres[:, None]
 
     def zeros(self) -> Array:
+        """Return zeros of the tile's shape, float32 (H, W)."""
         return np.zeros((self.size, self.size), dtype=np.float32)
 
 
@@ -105,8 +106,10 @@ class SmoothField:
 
 
 class Textures:
-    """The random fields that every tile has, each drawn once and shared by all materials: (H, W), mostly within [-1,
-    1]."""
+    """The random fields that every tile has, each drawn once and shared by all materials.
+
+    A field is (H, W), mostly within [-1, 1].
+    """
 
     def __init__(self, seed: int, grid: Grid) -> None:
         def draw(name: str, spacing: float) -> Array:
@@ -163,9 +166,12 @@ def jittered_lattice(
     """Points of a brick lattice over the field and a margin around it, each moved at random.
 
     Args:
-        extent, margin: micrometres; points cover [-margin, extent + margin] in both axes.
-        dx, dy: spacings within and between rows, micrometres; every other row is shifted by half of ``dx``.
+        stream: source of random numbers.
+        extent: side of the field in micrometres.
+        dx: spacing within rows, micrometres; every other row is shifted by half of it.
+        dy: spacing between rows, micrometres.
         jitter: largest displacement as a fraction of the spacing.
+        margin: micrometres; points cover [-margin, extent + margin] in both axes.
 
     Returns:
         x and y, float32, shape (K,).

@@ -97,7 +97,8 @@ def build_lymphocytes(
         seed: the tile's seed.
         tumour_depth: depth inside the tumour at the candidate points ``x``, ``y``.
         focus_depth: depth inside the focus there.
-        x, y: the candidates, from :func:`lymphocyte_candidates`; micrometres.
+        x: the candidates' x, from :func:`lymphocyte_candidates`; micrometres.
+        y: the candidates' y, likewise.
         allowed: which of the candidates may be taken.
     """
     stream = Stream(seed, "lymphocytes")
@@ -144,8 +145,10 @@ def choose_dividing(seed: int, cells: Cells, extent: float, covered: Array) -> n
 
 
 def build_mitoses(seed: int, cells: Cells) -> Bodies:
-    """Chromosomes of dividing cells: metaphase plates, pairs of anaphase plates and prometaphase clumps, each cell
-    its own."""
+    """Chromosomes of dividing cells, each of a kind of its own.
+
+    The kinds are metaphase plates, pairs of anaphase plates and prometaphase clumps, with equal chances.
+    """
     stream = Stream(seed, "mitotic figures")
     n = len(cells)
     kind = stream.integers(n, 3)

@@ -99,8 +99,10 @@ def prune(cells: Cells, priority: Array, distance: float) -> Cells:
 
 
 def _onto_rows(pattern: Pattern, field: SmoothField, x: Array, y: Array) -> tuple[Cells, Array]:
-    """Move points onto the pattern's rows of nuclei; long axes stand on the rows. Also the remaining error,
-    micrometres."""
+    """Move points onto the pattern's rows of nuclei; long axes stand on the rows.
+
+    Returns the cells and the remaining error of each, micrometres.
+    """
     rows = np.asarray(pattern.row_depths, dtype=np.float32)
     n = len(x)
     warp = field.at(x, y)

@@ -35,8 +35,10 @@ class Pattern(ABC):
 
 
 def _radial(x: Array, y: Array, cx: float, cy: float, ux: float, uy: float, ratio: float) -> Array:
-    """Elliptic distance from a centre, in units of the short axis' micrometres: the long axis is ``ratio`` times
-    longer."""
+    """Elliptic distance from a centre, micrometres along the short axis.
+
+    The long axis is ``ratio`` times longer.
+    """
     dx, dy = x - _F(cx), y - _F(cy)
     along = (dx * _F(ux) + dy * _F(uy)) * _F(1.0 / ratio)
     across = dy * _F(ux) - dx * _F(uy)
@@ -64,6 +66,7 @@ class Glandular(Pattern):
         self.members = [int(k) for k in np.flatnonzero(near)]
 
     def measure(self, x: Array, y: Array, warp: Array) -> tuple[Array, Array]:
+        """Depth inside the nearest gland's outline and inside its lumen; both are at least -60."""
         depth = np.full(np.broadcast_shapes(x.shape, y.shape), -60.0, dtype=np.float32)
         lumen = depth.copy()
         for k in self.members:
@@ -101,6 +104,11 @@ class Papillary(Pattern):
         self.members = [int(k) for k in np.flatnonzero(near)]
 
     def measure(self, x: Array, y: Array, warp: Array) -> tuple[Array, Array]:
+        """Depth inside the lining of the nearest frond, from its core or its surface, and distance outside the surface.
+
+        The depth is zero at either. Distances from a frond's axis are limited to 20 micrometres before ``warp`` is
+        added.
+        """
         shape = np.broadcast_shapes(x.shape, y.shape)
         nearest = np.full(shape, 400.0, dtype=np.float32)
         for k in self.members:
@@ -132,6 +140,7 @@ class Fascicular(Pattern):
         return dx * _F(cos) + dy * _F(sin), dy * _F(cos) - dx * _F(sin) + warp * _F(SWAY)
 
     def measure(self, x: Array, y: Array, warp: Array) -> tuple[Array, Array]:
+        """Depth inside the nearest bundle; there is no free space, so the second depth is -60 everywhere."""
         _, across = self.along_across(x, y, warp)
         turn = (across + _F(self.phase)) * _F(1.0 / self.pitch)
         fold = np.abs(turn - np.floor(turn) - _F(0.5)) * _F(self.pitch)
@@ -150,6 +159,7 @@ class Solid(Pattern):
         self.centre = extent / 2
 
     def measure(self, x: Array, y: Array, warp: Array) -> tuple[Array, Array]:
+        """Depth beyond the nearest septum's edge; there is no free space, so the second depth is -60 everywhere."""
         cos, sin = self.direction
         across = (y - _F(self.centre)) * _F(cos) - (x - _F(self.centre)) * _F(sin) + warp * _F(9.0)
         turn = (across + _F(self.phase)) * _F(1.0 / self.pitch)
@@ -169,6 +179,7 @@ class SingleCell(Pattern):
         self.cx, self.cy = jittered_lattice(stream, extent, pitch, pitch * 0.87, 0.26, MARGIN)
 
     def measure(self, x: Array, y: Array, warp: Array) -> tuple[Array, Array]:
+        """Depth inside the nearest cell; there is no free space, so the second depth is -60 everywhere."""
         nearest = nearest_two(x, y, self.cx, self.cy)[0]
         depth = _F(self.radius) - nearest + warp * _F(0.6)
         return depth, np.full_like(depth, -60.0)

@@ -23,6 +23,7 @@ class Phrases:
     """The keyword in a terse prompt; empty for a finding whose absence goes without saying."""
 
     def of(self, wording: Wording) -> tuple[str, ...]:
+        """The ``seen`` phrases, for training and prompting, or the ``heldout`` ones, which are kept for paraphrases."""
         return self.seen if wording == "seen" else self.heldout
 
 

@@ -39,8 +39,11 @@ def _unmix(rgb: Floats) -> tuple[Floats, Floats]:
 
 
 def _nuclei_per_area(v: _View) -> float:
-    """Local maxima of hematoxylin smoothed with sigma 1.5 micrometres, above the threshold and at least 4 micrometres
-    apart, a thousand square micrometres."""
+    """Number of nuclei per thousand square micrometres.
+
+    Nuclei are local maxima of hematoxylin smoothed with sigma 1.5 micrometres, above the threshold and at least 4
+    micrometres apart.
+    """
     smooth = ndimage.gaussian_filter(v.hematoxylin, 1.5 / v.microns_per_pixel, mode="nearest")
     window = 2 * round(2.0 / v.microns_per_pixel) + 1
     peaks = (smooth == ndimage.maximum_filter(smooth, window, mode="nearest")) & (smooth > _NUCLEAR_DENSITY)
@@ -64,8 +67,10 @@ def _lag(v: _View, microns: float) -> float:
 
 
 def _spectral_slope(v: _View) -> float:
-    """Slope of log power against log frequency of the luma (Hann window), from 3 cycles a tile to 0.4 cycles a
-    pixel."""
+    """Slope of log power against log frequency of the luma (Hann window).
+
+    Frequencies go from 3 cycles per tile to 0.4 cycles per pixel.
+    """
     n = min(v.grey.shape)
     window = np.hanning(n)[:, None] * np.hanning(n)
     power = np.abs(np.fft.fft2((v.grey[:n, :n] - v.grey.mean()) * window)) ** 2
@@ -133,8 +138,11 @@ class Comparison:
 
     @property
     def within(self) -> bool:
-        """True where the phantom's median lies within the real 5th to 95th percentile and so do at least three
-        in four of its tiles in the real 1st to 99th."""
+        """Whether the phantom lies within the range of the real tiles.
+
+        It does where its median lies within the real 5th to 95th percentile and at least three in four of its tiles lie
+        in the real 1st to 99th.
+        """
         return self.real[0] <= self.phantom[1] <= self.real[2] and self.share >= 0.75
 
 

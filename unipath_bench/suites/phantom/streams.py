@@ -60,8 +60,11 @@ class Stream:
         self._ahead_of = 0
 
     def words(self, n: int) -> Words:
-        """``n`` raw words, uint64 shape (n,). Each call starts a new block of four words, so what a call draws
-        depends on the sizes of the earlier calls in units of four only."""
+        """Return ``n`` raw words, uint64 shape (n,).
+
+        Each call starts a new block of four words, so what a call draws depends on the sizes of the earlier calls in
+        units of four only.
+        """
         raw = self._raw(n)
         self._block += (n + 3) // 4
         return raw
@@ -81,8 +84,11 @@ class Stream:
         return np.float32(low) + unit * np.float32(high - low)
 
     def normal(self, n: int) -> Array:
-        """``n`` values of mean 0 and variance 1, float32, shape (n,): the sum of four uniform 16-bit fields of one
-        word (Irwin-Hall, kurtosis 2.7 where a Gaussian has 3), so within +-3.47."""
+        """Return ``n`` values of mean 0 and variance 1, float32, shape (n,).
+
+        Each is the sum of four uniform 16-bit fields of one word (Irwin-Hall, kurtosis 2.7 where a Gaussian has 3), so
+        within +-3.47.
+        """
         raw = self.words(n)
         mask = np.uint64(0xFFFF)
         total = (raw & mask) + (raw >> np.uint64(16) & mask) + (raw >> np.uint64(32) & mask) + (raw >> np.uint64(48))

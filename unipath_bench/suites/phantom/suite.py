@@ -107,6 +107,7 @@ class PhantomSuite(Suite):
 
     @property
     def revision(self) -> str:
+        """Digest of the versions of renderer and captions and of the constructor's arguments, without rendering."""
         return digest({"renderer": RENDERER, "captions": CAPTIONS, **self._parameters})
 
     @cached_property
@@ -151,6 +152,7 @@ class PhantomSuite(Suite):
         return (describe(attributes, seed), *paraphrases(attributes, seed, self._wordings))
 
     def samples(self) -> Sequence[Sample]:
+        """All samples in the order of split, patient and tile, composed at the first call and kept."""
         return self._table[0]
 
     def recipe(self, sample: Sample) -> Recipe:
@@ -161,5 +163,6 @@ class PhantomSuite(Suite):
         return found
 
     def load(self, sample: Sample) -> RGBImage:
+        """Render the tile of ``sample``: uint8 (size, size, 3). Raises as :meth:`recipe`."""
         recipe = self.recipe(sample)
         return render(recipe.seed, recipe.attributes, self._size, self._scale, slide_appearance(recipe.slide_seed))

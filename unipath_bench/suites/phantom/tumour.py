@@ -69,8 +69,11 @@ _NUCLEUS: dict[CytologyType, tuple[float, float, float, float, float]] = {
 
 
 def build_tumour_nuclei(seed: int, cytology: CytologyType, pleomorphism: Pleomorphism, cells: Cells) -> Bodies:
-    """One nucleus a cell. Marked pleomorphism: sizes from 0.86 to 2.1 times the type's, lobed outlines, uneven density,
-    nucleoli; mild: sizes within 15%, smooth outlines."""
+    """Return one nucleus per cell.
+
+    Marked pleomorphism: sizes from 0.86 to 2.1 times the type's, lobed outlines, uneven density, nucleoli; mild: sizes
+    within 15%, smooth outlines.
+    """
     long, short, density, pale, nucleolus = _NUCLEUS[cytology]
     n = len(cells)
     size = Stream(seed, "nuclear size")

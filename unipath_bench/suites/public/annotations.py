@@ -34,6 +34,11 @@ class CaptionTable(Layout):
     """Split as the table calls it, and as it is called here."""
 
     def find(self, data_set: DataSet, data: str, problems: Problems) -> Found:
+        """Read the table in the folder ``data`` and find the image of each of its rows.
+
+        Raises :class:`~unipath_bench.errors.MissingError` where the table or the folder of images is not there. Names
+        outside the folder, unknown splits and absent images are added to ``problems``.
+        """
         root = Path(data).expanduser().resolve()
         file = root / self.table
         if not file.is_file():
@@ -69,8 +74,11 @@ class CaptionTable(Layout):
 
 @dataclass(frozen=True)
 class CaptionBags(Layout):
-    """Parts, each ``captions.json`` and ``images/``: one object an image with ``uuid``, ``caption`` and, in a part of
-    figures of several images, ``figure_id`` (ARCH). The images of one figure or caption are a group."""
+    """Parts, each ``captions.json`` and ``images/`` (ARCH).
+
+    There is one object per image with ``uuid``, ``caption`` and, in a part of figures of several images, ``figure_id``.
+    The images of one figure or caption are a group.
+    """
 
     parts: tuple[str, ...]
     absent: int

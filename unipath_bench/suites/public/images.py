@@ -25,12 +25,15 @@ class Files:
     paths: Sequence[Path]
 
     def read(self, index: int, name: str) -> RGBImage:
+        """Decode the file of row ``index``: uint8 (H, W, 3). Raises :class:`DataError` that calls it ``name``."""
         return read_image(self.paths[index], name)
 
     def size(self, index: int) -> tuple[int, int] | None:
+        """(height, width) from the file's header; None where it cannot be read."""
         return image_size(self.paths[index])
 
     def digests(self) -> Iterator[str]:
+        """SHA-256 of each file in order. Raises :class:`DataError` naming a file that cannot be read."""
         for path in self.paths:
             yield _digest(path)
 
@@ -50,6 +53,7 @@ class Stack:
 
     @cached_property
     def array(self) -> Any:
+        """What ``opened`` gave at the first use, with shape (N, H, W, 3)."""
         return self.opened()
 
 
@@ -61,6 +65,11 @@ class Stacks:
         self._starts = [0, *accumulate(stack.count for stack in stacks)]
 
     def read(self, index: int, name: str) -> RGBImage:
+        """Read row ``index``: uint8 (H, W, 3).
+
+        Raises :class:`DataError` that calls it ``name`` where it cannot be read, is too large, or is not an 8-bit RGB
+        image.
+        """
         place = bisect_right(self._starts, index) - 1
         array = self._stacks[place].array
         refuse_bomb(int(array.shape[1]), int(array.shape[2]), name)
@@ -73,10 +82,12 @@ class Stacks:
         return _as_image(image, name)
 
     def size(self, index: int) -> tuple[int, int] | None:
+        """(height, width) of the stack that row ``index`` lies in, from the array's shape."""
         shape = self._stacks[bisect_right(self._starts, index) - 1].array.shape
         return int(shape[1]), int(shape[2])
 
     def digests(self) -> Iterator[str]:
+        """SHA-256 of each stack's file in order. Raises :class:`DataError` naming a file that cannot be read."""
         for stack in self._stacks:
             yield _digest(stack.file)
 

@@ -58,8 +58,11 @@ class ColumnMap(Layout):
         offline: bool = False,
         renamed_splits: Mapping[str, str] | None = None,
     ) -> Found:
-        """``table`` names a CSV file in the folder, whose image column holds paths relative to the folder;
-        ``renamed_splits`` is such as ``{fold1: test}``; ``revision`` and ``files`` go with a hub id."""
+        """Read a folder, or a hub id, by the columns that the data set or ``columns`` names.
+
+        ``table`` names a CSV file in the folder, whose image column holds paths relative to the folder;
+        ``renamed_splits`` is such as ``{fold1: test}``; ``revision`` and ``files`` go with a hub id.
+        """
         source = Path(data).expanduser()
         if not source.exists():
             if data.startswith((".", "/", "~")) or data.count("/") != 1:

@@ -47,6 +47,10 @@ class Patches:
     """Pixels a side of the image."""
 
     def read(self, index: int, name: str) -> RGBImage:
+        """Read a patch from its slide, resized (bicubic, antialiased) where asked: uint8 (pixels, pixels, 3).
+
+        Raises :class:`DataError` that calls it ``name`` where the patch leaves the slide.
+        """
         file, x, y = self.places[index]
         patch = open_slide(file).region(x, y, self.side)
         if patch.shape != (self.side, self.side, 3):
@@ -57,9 +61,11 @@ class Patches:
         return np.array(shrunk, dtype=np.uint8)
 
     def size(self, index: int) -> tuple[int, int] | None:
+        """(pixels, pixels) for every row."""
         return self.pixels, self.pixels
 
     def digests(self) -> Iterator[str]:
+        """Digest of the sizes and corners of all patches, then SHA-256 of each slide's file by first use."""
         yield digest([self.side, self.pixels, [[x, y] for _, x, y in self.places]])
         for file in dict.fromkeys(file for file, _, _ in self.places):
             yield digest_file(file)
@@ -87,8 +93,11 @@ class SlidePatches(Layout):
         side: int = 512,
         pixels: int | None = None,
     ) -> Found:
-        """``table``: CSV in the data folder; ``slides``: folder of the slides, relative to it; ``side``: pixels that a
-        patch has on the slide, ``pixels``: pixels that it is resized to (bicubic, antialiased)."""
+        """Find the slide of each row of a table of patches.
+
+        ``table``: CSV in the data folder; ``slides``: folder of the slides, relative to it; ``side``: pixels that a
+        patch has on the slide, ``pixels``: pixels that it is resized to (bicubic, antialiased).
+        """
         root = Path(data).expanduser().resolve()
         if table is None or not (root / table).is_file():
             raise data_set.missing(

@@ -40,8 +40,11 @@ class Tree(Layout):
         splits: list[str] | str | None = None,
         choose: Mapping[str, str] | None = None,
     ) -> Found:
-        """``variant`` picks one of several editions; ``splits=[test]`` reads these splits only; ``choose`` is such as
-        ``{magnification: 100X}``."""
+        """Find the images in the folders of a data set.
+
+        ``variant`` picks one of several editions; ``splits=[test]`` reads these splits only; ``choose`` is such as
+        ``{magnification: 100X}``.
+        """
         root = Path(data).expanduser().resolve()
         folders = wanted_parts(self._variant(data_set, variant), splits)
         chosen = self._chosen(data_set, choose or {})

@@ -24,4 +24,5 @@ class ChanceAnswerer(Answerer):
         )
 
     def answer(self, questions: Sequence[AskedQuestion]) -> Sequence[str]:
+        """Return one letter per question: pseudo-random over its options, by ``seed`` and the question's id alone."""
         return [LETTERS[seed_from("chance answer", self.seed, q.id) % len(q.options)] for q in questions]

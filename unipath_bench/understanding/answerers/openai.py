@@ -63,12 +63,18 @@ class OpenAIAnswerer(Answerer):
         )
 
     def missing(self, context: Context) -> str | None:
+        """The remedy where the token is unset, or the endpoint is elsewhere and the run offline."""
         return self.endpoint.missing(context)
 
     def setup(self, context: Context) -> None:
+        """Open the connection pool. Raises ``MissingError`` where :meth:`missing` has a remedy."""
         self.endpoint.open(context)
 
     def answer(self, questions: Sequence[AskedQuestion]) -> Sequence[str]:
+        """Ask the questions one by one; a reply without text content is the empty string.
+
+        Raises :class:`GeneratorError` where the endpoint fails or answers in another form.
+        """
         return [self._ask(question) for question in questions]
 
     def _ask(self, question: AskedQuestion) -> str:

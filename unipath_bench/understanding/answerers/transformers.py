@@ -20,9 +20,11 @@ _DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 
 class TransformersAnswerer(Answerer):
-    """``model``: a folder that ``save_pretrained`` wrote (with its processor), or a hub id with ``revision``, a full
-    commit, that is in the cache. Greedy, at most ``max_new_tokens``. ``dtype``: ``auto`` is bfloat16 on CUDA and
-    float32 elsewhere. Code that comes with weights is never run.
+    """A vision-language model by transformers, decoded greedily with at most ``max_new_tokens``.
+
+    ``model``: a folder that ``save_pretrained`` wrote (with its processor), or a hub id with ``revision``, a full
+    commit, that is in the cache. ``dtype``: ``auto`` is bfloat16 on CUDA and float32 elsewhere. Code that comes with
+    weights is never run.
     """
 
     def __init__(
@@ -47,9 +49,11 @@ class TransformersAnswerer(Answerer):
         self._processor: Any = None
 
     def fingerprint(self) -> Mapping[str, Any]:
+        """The SHA-256 of a local model's files, or repository and commit of one from the hub."""
         return self.source.fingerprint()
 
     def missing(self, context: Context) -> str | None:
+        """The remedy where the folder has no configuration or weights, or the hub's files are not in the cache."""
         if isinstance(self.source, LocalFiles):
             if not (self.source.path / "config.json").is_file():
                 return f"{self.source.path} holds no config.json: name the folder that save_pretrained() wrote."
@@ -99,6 +103,10 @@ class TransformersAnswerer(Answerer):
         self._processor, self._model = processor, model.to(device).eval()
 
     def answer(self, questions: Sequence[AskedQuestion]) -> Sequence[str]:
+        """Answer the questions one by one, each reply decoded without special tokens.
+
+        Raises :class:`UsageError` before :meth:`setup`.
+        """
         if self._model is None:
             raise UsageError("The transformers answerer was not set up.", "Call setup(Context()) first.")
         # One at a time: padding beside longer questions would change rounding, and so perhaps an answer.

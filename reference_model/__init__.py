@@ -6,24 +6,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from reference_model.bank.protocol import Bank, Retrieved, Route
     from reference_model.context import STREAMS, Context
     from reference_model.explain import Explanation
     from reference_model.generator import UniPathGenerator
     from reference_model.pipeline import UniPathPipeline
     from reference_model.prototypes import PrototypeProjector
-    from reference_model.retrieval_interface import Bank, Retrieved, Route
     from reference_model.semantic_tokens import SemanticTokens
     from reference_model.vae import PatchCode
 
 _HOMES = {
     "STREAMS": "context",
-    "Bank": "retrieval_interface",
+    "Bank": "bank.protocol",
     "Context": "context",
     "Explanation": "explain",
     "PatchCode": "vae",
     "PrototypeProjector": "prototypes",
-    "Retrieved": "retrieval_interface",
-    "Route": "retrieval_interface",
+    "Retrieved": "bank.protocol",
+    "Route": "bank.protocol",
     "SemanticTokens": "semantic_tokens",
     "UniPathGenerator": "generator",
     "UniPathPipeline": "pipeline",

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from reference_model.generator import UniPathGenerator
 from reference_model.pipeline import UniPathPipeline
+from reference_model.understanding import answer
 from unipath_bench import Context
 from unipath_bench.errors import UsageError
 from unipath_bench.understanding import Answerer, AnswererCard, AskedQuestion
@@ -15,8 +16,11 @@ from unipath_bench.understanding.contracts import LETTERS
 
 
 class UniPathAnswerer(Answerer):
-    """``pipeline``: folder of the pipeline; the shipped unipath-tiny where None. ``dtype`` and ``offload`` as for the
-    generator. The reply is the letter of the option that the language model finds most probable."""
+    """Replies with the letter of the option that the language model finds most probable.
+
+    ``pipeline`` is the folder of the pipeline, by default that of the shipped unipath-tiny. ``dtype`` and ``offload``
+    are those of :class:`~reference_model.generator.UniPathGenerator`.
+    """
 
     incidental: ClassVar[frozenset[str]] = frozenset({"pipeline", "offload"})
 
@@ -33,15 +37,28 @@ class UniPathAnswerer(Answerer):
         self._pipeline: UniPathPipeline | None = None
 
     def fingerprint(self) -> Mapping[str, Any]:
+        """The digest of the pipeline's files, under ``pipeline``: that of the generator with the same folder."""
         return self._generator.fingerprint()
 
     def missing(self, context: Context) -> str | None:
+        """The remedy where the folder holds no pipeline or lacks a component's files; None where it is complete."""
         return self._generator.missing(context)
 
     def setup(self, context: Context) -> None:
+        """Load the pipeline onto ``context.device``.
+
+        Raises :class:`~unipath_bench.MissingError` where the folder is not complete and
+        :class:`~unipath_bench.DataError` where its files cannot be loaded.
+        """
         self._pipeline = self._generator.load(context)
 
     def answer(self, questions: Sequence[AskedQuestion]) -> Sequence[str]:
+        """The letter of the chosen option for each question, in order.
+
+        Raises :class:`~unipath_bench.errors.UsageError` before :meth:`setup`, and for options that are not a choice or
+        that the language model cannot tell apart; :class:`~unipath_bench.MissingError` where the pipeline has nothing
+        to read images with.
+        """
         if self._pipeline is None:
             raise UsageError("The answerer unipath was not set up.", "Call setup(Context()) first.")
-        return [LETTERS[self._pipeline.answer(q.image, q.text, q.options).index] for q in questions]
+        return [LETTERS[answer(self._pipeline, q.image, q.text, q.options).index] for q in questions]

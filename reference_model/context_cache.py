@@ -91,8 +91,9 @@ class ContextCache:
             self.transformer.set_attn_processor(own)
 
     def forward(self, hidden: Tensor, timestep: Tensor, rows: Sequence[int]) -> Tensor:
-        """The transformer's velocity for ``hidden`` (R, C, H, W): unconditional rows first, then one for each
-        prompt of ``rows``. Only within :meth:`installed`.
+        """The transformer's velocity for ``hidden`` (R, C, H, W), valid only within :meth:`installed`.
+
+        The unconditional rows of ``hidden`` come first, then one row for each prompt of ``rows``.
         """
         for processor in self.processors.values():
             processor.rows = tuple(rows)

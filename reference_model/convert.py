@@ -22,9 +22,9 @@ from torch import nn
 from transformers import AutoTokenizer
 
 from reference_model import full_size
+from reference_model.bank import import_rag
 from reference_model.checkpoint_layout import Component, Plan, Shape, Shapes, plan
 from reference_model.pipeline import BANK_FOLDER, UniPathPipeline
-from reference_model.retrieval_interface import import_rag
 from reference_model.shard_writer import BYTES, Entry, ShardWriter
 from unipath_bench import BenchError, DataError, MissingError, UsageError
 

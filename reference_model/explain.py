@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from reference_model.bank.protocol import Retrieved, Route
 from reference_model.inputs import ImageInput, image_list
-from reference_model.retrieval_interface import Retrieved, Route
-
-if TYPE_CHECKING:
-    from reference_model.pipeline import UniPathPipeline
+from reference_model.pipeline import UniPathPipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,11 @@ class Explanation:
 def explain(
     pipeline: UniPathPipeline, prompt: str, *, image: ImageInput | None = None, expand: bool = True
 ) -> Explanation:
-    """Everything that decides the context of ``prompt``; see :meth:`UniPathPipeline.explain`."""
+    """What the streams read for ``prompt``: the tokens kept, the attributes, the prototypes and why they were found.
+
+    Nothing is drawn. ``expand`` and ``image`` (PIL or uint8 (H, W, 3)) are those of a call of the pipeline, except that
+    ``expand`` does not follow the pipeline's own setting.
+    """
     encoder, language = pipeline.encoder(), pipeline.language
     ids = language.text_ids(prompt)
     expansion = encoder.expand([prompt], int(pipeline.config.expansion_tokens))[0] if expand else None

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from reference_model.retrieval_interface import Retrieved
+from reference_model.bank.protocol import Retrieved
 from unipath_bench import UsageError
 
 Features: TypeAlias = npt.NDArray[Any] | Tensor | Retrieved
@@ -72,8 +72,10 @@ def _rgb(image: ImageInput) -> Image.Image:
 
 
 def size_of(height: int | None, width: int | None, native: int, multiple: int) -> tuple[int, int]:
-    """Height and width in pixels, the native size where None. Raises :class:`~unipath_bench.UsageError` unless both
-    are multiples of what one position of the transformer covers.
+    """Height and width in pixels, each the native size where None.
+
+    Raises :class:`~unipath_bench.UsageError` unless both are positive multiples of ``multiple``, the pixels per side
+    that one position of the transformer covers.
     """
     size = (native if height is None else height, native if width is None else width)
     if any(side < multiple or side % multiple for side in size):

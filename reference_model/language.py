@@ -103,8 +103,12 @@ class LanguageModel(ABC):
     def generate(
         self, sequences: Sequence[Sequence[int]], max_new_tokens: int, *, length: int | None = None
     ) -> list[list[int]]:
-        """Greedy continuations, up to and without the end of the turn; one batch padded on the left to ``length``, or
-        to the longest sequence."""
+        """Greedy continuations of at most ``max_new_tokens`` tokens, without the token that ends the turn.
+
+        They are computed in one batch, padded on the left to ``length`` or, if that is longer, to the longest sequence.
+        Raises :class:`~unipath_bench.DataError` where a sequence and its continuation may be longer than the model
+        allows.
+        """
         device = onto_device(self.model)
         longest = max(len(ids) for ids in sequences)
         self._check_length(longest + max_new_tokens)

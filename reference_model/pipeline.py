@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
+from reference_model.bank.protocol import Bank
 from reference_model.context import STREAMS, Context, parse_streams
 from reference_model.denoiser import Denoiser
 from reference_model.encoding import PromptEncoder
@@ -32,15 +33,10 @@ from reference_model.inputs import (
 )
 from reference_model.language import language_of
 from reference_model.prototypes import PrototypeProjector
-from reference_model.retrieval_interface import Bank, load_bank
 from reference_model.semantic_tokens import SemanticTokens
 from reference_model.vae import LatentScaling, PatchCode, in_full_precision, latent_scaling, pixels_per_latent
 from reference_model.vision_tower import VisionTower
 from unipath_bench import MissingError, UsageError
-
-if TYPE_CHECKING:
-    from reference_model.explain import Explanation
-    from reference_model.understanding import Answer
 
 log = logging.getLogger("reference_model")
 BANK_FOLDER = "bank"
@@ -151,6 +147,8 @@ class UniPathPipeline(DiffusionPipeline):
         pipeline: Self = super().from_pretrained(str(pretrained_model_name_or_path), **kwargs)
         folder = Path(pretrained_model_name_or_path) / BANK_FOLDER
         if not chosen and folder.is_dir():
+            from reference_model.bank import load_bank
+
             pipeline.bank = load_bank(folder)
         return pipeline
 
@@ -193,23 +191,6 @@ class UniPathPipeline(DiffusionPipeline):
             expansion_batch=int(self.config.expansion_batch),
             upstream_compat=bool(self.config.upstream_compat),
         )
-
-    def explain(self, prompt: str, *, image: ImageInput | None = None, expand: bool = True) -> Explanation:
-        """What the streams read for ``prompt``: tokens kept, attributes, prototypes and why; draws nothing."""
-        from reference_model.explain import explain
-
-        return explain(self, prompt, image=image, expand=expand)
-
-    @torch.no_grad()
-    def answer(self, image: ImageInput, question: str, options: Sequence[str]) -> Answer:
-        """Answer a multiple-choice question about an image (PIL or uint8 (H, W, 3)) by the language model.
-
-        Raises :class:`~unipath_bench.MissingError` where the pipeline has neither processor nor vision tower, and
-        :class:`~unipath_bench.UsageError` for options that are no choice.
-        """
-        from reference_model.understanding import answer
-
-        return answer(self, image, question, options)
 
     def prototypes_of(self, texts: Sequence[str], images: Sequence[Image.Image] | None) -> list[np.ndarray[Any, Any]]:
         """What the bank gives for each prompt or attribute bundle, an image's own features first: P arrays (k, width).
@@ -256,21 +237,29 @@ class UniPathPipeline(DiffusionPipeline):
         """Draw images: ``num_images_per_prompt`` for each prompt, prompt by prompt.
 
         Args:
-            generator: one ``torch.Generator`` an image makes each image a function of its own request alone.
-            guidance_scale: of classifier-free guidance; 1 does without the unconditional half.
-            height, width: pixels; the native size where None.
-            image: PIL or uint8 (H, W, 3) reference, one or one a prompt: drawn from its noised latents, with its
-                own features as the first prototype. ``strength`` in [0, 1]: 0 gives it back as the autoencoder
-                sees it, 1 starts from noise.
+            prompt: one prompt or several.
+            num_images_per_prompt: images drawn for each prompt, at least 1.
+            num_inference_steps: steps from noise to an image, at least 1. With ``image``, only the last ``strength`` of
+                them, rounded to whole steps, are taken.
+            guidance_scale: scale of classifier-free guidance; at 1 the unconditional half is not computed.
+            generator: with one ``torch.Generator`` per image, each image is a function of its own request alone.
+            height: pixels; the native size where None.
+            width: pixels; the native size where None.
+            image: PIL or uint8 (H, W, 3) reference, one for all prompts or one per prompt. Images are drawn from its
+                noised latents, with its own features as the first prototype unless ``prototypes`` are given.
+            strength: noise added to ``image``, in [0, 1]: 0 gives the image back as the autoencoder sees it, 1 starts
+                from noise alone.
             streams: those of "text", "semantic" and "prototype" that are on.
-            prototypes: features (k, width) a prompt, instead of the bank's.
+            prototypes: features (k, width) for each prompt, instead of the bank's.
             expand: let the language model write an attribute bundle first, read it with the prompt, and find
                 prototypes by it: in the language model's own words, whatever the prompt's. None: as configured.
             truncate: cut prompts past the token limit, with a warning, instead of raising.
             latents: float32 (N, C, h, w) noise instead of the generators'.
             output_type: ``pil``, ``np`` (N, H, W, 3) in [0, 1], ``pt`` (N, 3, H, W) in [0, 1], or ``latent``.
+            return_dict: return an ``ImagePipelineOutput``, whose ``images`` are the result, instead of a tuple of one.
             callback_on_step_end: called as ``callback(pipeline, index, timestep, {"latents": ...})``; may return
-                latents to go on with.
+                latents to continue with.
+            callback_on_step_end_tensor_inputs: as in diffusers; the callback can be given "latents" alone.
             cache_context: keep the keys and values of the context over the steps; off for checks only.
 
         Raises :class:`~unipath_bench.BenchError` for arguments that do not fit, a prompt past the limit, or a

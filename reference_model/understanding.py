@@ -10,7 +10,6 @@ from __future__ import annotations
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
@@ -19,10 +18,8 @@ from torch import Tensor
 from reference_model.inputs import ImageInput, image_list
 from reference_model.language import CHAT, TURN_END, LanguageModel, QwenVLLanguage
 from reference_model.offload import onto_device
+from reference_model.pipeline import UniPathPipeline
 from unipath_bench import MissingError, UsageError
-
-if TYPE_CHECKING:
-    from reference_model.pipeline import UniPathPipeline
 
 QUESTION = "Description: {prompt} Question: {question}"
 """What the user says to a text-only language model; the image's tokens stand at ``{prompt}``."""
@@ -47,8 +44,13 @@ class Answer:
         return self.options[self.index]
 
 
+@torch.no_grad()
 def answer(pipeline: UniPathPipeline, image: ImageInput, question: str, options: Sequence[str]) -> Answer:
-    """Choose among ``options``; see :meth:`~reference_model.pipeline.UniPathPipeline.answer`."""
+    """Answer a multiple-choice question about an image (PIL or uint8 (H, W, 3)) by the pipeline's language model.
+
+    Raises :class:`~unipath_bench.MissingError` where the pipeline has neither processor nor vision tower, and
+    :class:`~unipath_bench.UsageError` for options that are not a choice or that the model cannot tell apart.
+    """
     if len(options) < 2 or len(set(options)) < len(options) or not all(option.strip() for option in options):
         raise UsageError(f"The options {list(options)} are no choice.", "Give two different ones or more.")
     picture = image_list(image, 1)[0]

@@ -64,7 +64,6 @@ def build(
     """Build a bank from the train split of a suite.
 
     Examples:
-
       unipath-bench prototypes build --suite phantom --encoder phantom-bank --size 512 --out BANK/
 
       unipath-bench prototypes build --suite folder --data TILES/ --encoder texture --retrieval none --size 400 -o BANK/

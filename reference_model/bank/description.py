@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from reference_model.bank.card import BankCard, EncoderReference
+from reference_model.bank.protocol import Route
 from reference_model.bank.prototype_bank import PrototypeBank
 from reference_model.bank.store import Content
-from reference_model.retrieval_interface import Route
 
 _SHOWN = 12
 

@@ -48,8 +48,10 @@ def reopen_encoder(reference: EncoderReference, context: Context) -> Encoder:
 
 
 def check_encoder(reference: EncoderReference, encoder: Encoder) -> None:
-    """Raise :class:`~unipath_bench.DataError` where ``encoder`` is not the one that the card refers to, by its digest
-    or, where that is not recorded, by its dimension."""
+    """Raise :class:`~unipath_bench.DataError` where ``encoder`` is not the one that the card refers to.
+
+    Encoders are compared by digest or, where the card records none, by dimension.
+    """
     card = encoder.card
     same = encoder_digest(card) == reference.digest if reference.digest else card.dimension == reference.dimension
     if not same:

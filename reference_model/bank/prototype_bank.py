@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from reference_model.bank.card import BankCard
 from reference_model.bank.encoders import Encoder, check_encoder, reopen_encoder
+from reference_model.bank.protocol import Retrieved, Route
 from reference_model.bank.retrieval import Hit, Retriever
 from reference_model.bank.store import Content, read_bank, write_bank
-from reference_model.retrieval_interface import Retrieved, Route
 from unipath_bench import Context, DataError, ImageEncoder, MissingError, TextEncoder
 from unipath_bench.images import decode_png
 from unipath_bench.pipeline.embed import embed_images, embed_texts
@@ -55,11 +55,10 @@ class PrototypeBank:
         return self.card.payload.dimension
 
     def retrieve(self, prompt: str, *, limit: int | None = None, with_images: bool = False) -> Retrieved:
-        """At most ``limit`` prototypes (default: the rule's) for ``prompt``, the most relevant first; none for a blank
-        prompt, or where nothing is found.
+        """At most ``limit`` prototypes for ``prompt`` (by default the rule's limit), the most relevant first.
 
-        Raises :class:`~unipath_bench.MissingError` where the retrieval encoder is not at hand, and
-        :class:`~unipath_bench.DataError` where it is another than the bank's.
+        There are none for a blank prompt, or where nothing is found. Raises :class:`~unipath_bench.MissingError` where
+        the retrieval encoder is not available, and :class:`~unipath_bench.DataError` where it is not the bank's.
         """
         return self.retrieve_all([prompt], limit=limit, with_images=with_images)[0]
 

@@ -44,8 +44,11 @@ class Retriever:
         self._longest = max(map(len, content.keywords), default=0)
 
     def keywords(self, prompt: str) -> list[str]:
-        """The keywords of a prompt that are used: longest-first matches at word boundaries that do not overlap, of
-        which the rarest in the bank (ties: the longer, then the alphabet), at most ``rule.keywords``."""
+        """The keywords of a prompt that are used, at most ``rule.keywords``, the rarest in the bank first.
+
+        They are matches at word boundaries that do not overlap, the longest taken first. Of two keywords that are
+        equally rare, the longer comes first; of two that are equally long as well, the first in the alphabet.
+        """
         matches = longest_first(occurrences(normalise(prompt), self._content.keywords.keys(), self._longest))
         rows = self._content.keywords
         order = sorted({match.phrase for match in matches}, key=lambda p: (len(rows[p]), -len(p), p))
@@ -66,8 +69,11 @@ class Retriever:
         return found
 
     def unite(self, prompt: str, hits: list[Hit], limit: int) -> list[tuple[int, tuple[Hit, ...]]]:
-        """Rows with all their hits, at most ``limit``: first by the best rank in any route, then by how many hits
-        found the row, then by a seeded order of prompt and id. The same whatever the order of ``hits``."""
+        """At most ``limit`` rows with all their hits, the most relevant first.
+
+        Rows are ordered by their best rank in any route, then by how many hits found them, the most first, then by a
+        seeded order of prompt and id. The result does not depend on the order of ``hits``.
+        """
         by_row: defaultdict[int, list[Hit]] = defaultdict(list)
         for hit in hits:
             by_row[hit.row].append(hit)

@@ -147,8 +147,11 @@ class PhraseFilter(Protocol):
 
 @dataclass(frozen=True)
 class StopWordFilter:
-    """Drops phrases that begin or end with a stop word, hold one inside that is not of ``inner``, end with a qualifier,
-    hold no letter, or have fewer than three characters."""
+    """Drops phrases by their stop words, qualifiers, letters and length.
+
+    A phrase is dropped if it begins or ends with a stop word, has a stop word inside that is not in ``inner``, ends
+    with a qualifier, has no letter, or has fewer than three characters.
+    """
 
     stop_words: frozenset[str] = STOP_WORDS
     qualifiers: frozenset[str] = QUALIFIERS
@@ -156,9 +159,11 @@ class StopWordFilter:
 
     @property
     def name(self) -> str:
+        """The numbers of stop words and of qualifiers, as the bank's card states them."""
         return f"stop words ({len(self.stop_words)} and {len(self.qualifiers)} qualifiers)"
 
     def keeps(self, phrase: str, count: int, documents: int) -> bool:
+        """Whether a normalised phrase passes every rule; its counts play no part."""
         words = phrase.split(" ")
         ends_well = words[0] not in self.stop_words and words[-1] not in self.stop_words | self.qualifiers
         holds_together = self.stop_words.isdisjoint(set(words[1:-1]) - self.inner)
@@ -174,9 +179,11 @@ class CountFilter:
 
     @property
     def name(self) -> str:
+        """The two bounds in words, as the bank's card states them."""
         return f"in at least {self.least} captions and at most {self.most:g} of them"
 
     def keeps(self, phrase: str, count: int, documents: int) -> bool:
+        """Whether ``count`` is from ``least`` to ``most`` times ``documents``, both ends included."""
         return count >= self.least and count <= self.most * documents
 
 
@@ -189,20 +196,23 @@ class ListFilter:
 
     @property
     def name(self) -> str:
+        """The source of the list and its number of phrases, as the bank's card states them."""
         return f"{self.source} ({len(self.phrases)} phrases)"
 
     def keeps(self, phrase: str, count: int, documents: int) -> bool:
+        """Whether the phrase is in the list, letter by letter: both must be normalised. Its counts play no part."""
         return phrase in self.phrases
 
 
 def read_phrases(path: Path) -> frozenset[str]:
-    """The phrases of a filter file, normalised: UTF-8, one a line, each as plain text, as a JSON string or as a JSON
-    object with the phrase under ``phrase``, ``keyword``, ``term``, ``ngram``, ``text`` or ``word`` and, optionally, a
-    boolean ``keep``.
+    """The phrases of a filter file in UTF-8 with one phrase on each line, normalised.
+
+    A line is plain text, a JSON string, or a JSON object with the phrase under ``phrase``, ``keyword``, ``term``,
+    ``ngram``, ``n_gram``, ``text`` or ``word``. A boolean ``keep`` in the object is optional; false drops the phrase.
 
     Raises:
-        UsageError: there is no such file.
-        DataError: it is not UTF-8, holds no phrase, or lines are none of these; all of them are named.
+        UsageError: the file cannot be read.
+        DataError: it is not UTF-8, holds no phrase, or has lines of another form; all such lines are named.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

@@ -24,8 +24,11 @@ class Match:
 
 
 def normalise(text: str) -> str:
-    """Lower case, Unicode NFC, one space for any white space and none at the ends, plain hyphens and apostrophes, no
-    possessive ("Crohn's disease" is "crohn disease")."""
+    """``text`` in the form in which phrases are compared.
+
+    It is in lower case and Unicode NFC, with one space for any white space and none at the ends, with plain hyphens and
+    apostrophes, and without possessives: "Crohn's disease" becomes "crohn disease".
+    """
     folded = unicodedata.normalize("NFC", text.lower()).translate(_HYPHENS)
     return _SPACE.sub(" ", _POSSESSIVE.sub("", folded)).strip()
 
@@ -61,8 +64,10 @@ def boundaries(text: str) -> list[bool]:
 
 
 def occurrences(text: str, vocabulary: Collection[str], longest: int) -> list[Match]:
-    """Every occurrence of a phrase of ``vocabulary`` (normalised, at most ``longest`` characters each) in a
-    normalised text, overlapping ones included, in reading order."""
+    """Every occurrence of a phrase of ``vocabulary`` in a normalised text, in reading order.
+
+    Occurrences may overlap. The phrases are normalised and have at most ``longest`` characters each.
+    """
     free = boundaries(text)
     places = [i for i, here in enumerate(free) if here]
     return [
@@ -74,8 +79,11 @@ def occurrences(text: str, vocabulary: Collection[str], longest: int) -> list[Ma
 
 
 def longest_first(matches: Collection[Match]) -> list[Match]:
-    """Those of ``matches`` that remain when the longest (in characters) are taken first, then the leftmost, and none
-    overlaps one that was taken; in reading order."""
+    """A choice of ``matches`` that do not overlap, in reading order.
+
+    The longest (in characters) are taken first, the leftmost among equals; one that overlaps a match already taken is
+    left out.
+    """
     taken: list[Match] = []
     for match in sorted(matches, key=lambda m: (m.start - m.end, m.start, m.phrase)):
         if all(match.end <= other.start or other.end <= match.start for other in taken):

@@ -10,15 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reference_model.curation.captioners import Captioner, CaptionError
+    from reference_model.curation.contracts import Captioner, CaptionError
     from reference_model.curation.pipeline import curate
     from reference_model.curation.quality import Bounds
     from reference_model.curation.records import Options, Result
 
 _HOMES = {
     "Bounds": "quality",
-    "CaptionError": "captioners",
-    "Captioner": "captioners",
+    "CaptionError": "contracts",
+    "Captioner": "contracts",
     "Options": "records",
     "Result": "records",
     "curate": "pipeline",

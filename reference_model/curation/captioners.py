@@ -4,31 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
+from reference_model.curation.contracts import Captioner, CaptionError
 from unipath_bench import DataError, Sample, UsageError
 from unipath_bench.registry import load_attribute
 from unipath_bench.types import RGBImage
-
-
-class CaptionError(DataError):
-    """This image got no usable caption (refused, empty, cut short): it is dropped with this reason."""
-
-
-@runtime_checkable
-class Captioner(Protocol):
-    """Writes a caption for an image. Called from several threads where more than one worker is asked for."""
-
-    @property
-    def fingerprint(self) -> Mapping[str, Any]:
-        """JSON-able: all that decides the captions (model, revision, instruction, sampling)."""
-
-    def caption(self, image: RGBImage, sample: Sample) -> str:
-        """The caption of ``image``, uint8 (H, W, 3).
-
-        Raises :class:`CaptionError` where this image cannot be captioned; any other
-        :class:`~unipath_bench.BenchError` stops the run, which resumes from there.
-        """
 
 
 class ExistingCaptions:
@@ -37,6 +18,7 @@ class ExistingCaptions:
     fingerprint: Mapping[str, Any] = {"captioner": "existing"}
 
     def caption(self, image: RGBImage, sample: Sample) -> str:
+        """The prompt of ``sample``; the image plays no part. Raises :class:`CaptionError` where it is blank."""
         if not sample.prompt.strip():
             raise CaptionError(f"{sample.id} has no caption in the suite.", "Name a captioner: --captioner http.")
         return sample.prompt
@@ -56,6 +38,10 @@ class FunctionCaptioner:
         return {"captioner": self._name, "arguments": self._arguments}
 
     def caption(self, image: RGBImage, sample: Sample) -> str:
+        """What the function returns for ``image``, ``sample`` and the arguments.
+
+        Raises :class:`~unipath_bench.DataError`, which stops the run, where that is not a string.
+        """
         text = self._function(image, sample, **self._arguments)
         if not isinstance(text, str):
             raise DataError(f"{self._name} returned a {type(text).__name__} for {sample.id}.", "Return a string.")
@@ -63,10 +49,11 @@ class FunctionCaptioner:
 
 
 def load_captioner(spec: str, arguments: Mapping[str, Any], log: Path) -> Captioner:
-    """The captioner for ``existing``, ``http`` or ``module:attribute`` (a :class:`Captioner`, a class or factory of
-    one called with ``arguments``, or a function ``(image, sample, **arguments) -> str``).
+    """The captioner for ``existing``, ``http`` or ``module:attribute``.
 
-    ``log`` is where ``http`` keeps its answers. Raises :class:`~unipath_bench.UsageError` for anything else.
+    The attribute is a :class:`Captioner`, a class of captioners, which is called with ``arguments``, or a function
+    ``(image, sample, **arguments) -> str``. ``log`` is where ``http`` keeps its answers. Raises
+    :class:`~unipath_bench.UsageError` for anything else.
     """
     if spec == "existing":
         if arguments:

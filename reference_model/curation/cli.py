@@ -88,10 +88,11 @@ def run(
     device: opt.Device = "cpu",
     offline: opt.Offline = False,
 ) -> None:
-    """Curate a folder, Parquet files or any suite. Stopped, the same command goes on where it was.
+    """Curate a folder, Parquet files or any suite.
+
+    After an interruption the same command resumes where it stopped.
 
     Examples:
-
       unipath-bench curate run --data TILES/ --out CURATED/ --target 1000
 
       unipath-bench curate run --data TILES/ --out CURATED/ --captioner http --captioner-arg url=http://localhost:8000/v1

@@ -18,8 +18,10 @@ _LINE = 14
 
 
 def write_sheets(suite: Suite, result: Result, folder: Path) -> list[Path]:
-    """One PNG for each reason (but those of images that cannot be shown), of up to 32 drops spread evenly over their
-    values; a duplicate has the image that was kept for it at its right."""
+    """Write a PNG for each reason, of up to 32 drops spread evenly over their values, and return the paths.
+
+    Images that cannot be read have no sheet. To the right of a duplicate is the image that was kept instead of it.
+    """
     samples = {s.id: s for s in suite.samples()}
     groups: defaultdict[str, list[Drop]] = defaultdict(list)
     for drop in result.drops:

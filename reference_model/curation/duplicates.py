@@ -37,7 +37,7 @@ class Twin:
 
 
 def perceptual_hash(image: RGBImage) -> int:
-    """pHash of a uint8 (H, W, 3) image: 64 bits, as an integer.
+    """The pHash of a uint8 (H, W, 3) image: 64 bits, as an integer.
 
     Luma resized to 32 x 32 (Pillow, antialiased bilinear), orthonormal type-II DCT, the 8 x 8 lowest frequencies,
     each above their median or not, row by row from the highest bit (Zauner, "Implementation and benchmarking of

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import httpx
 
-from reference_model.curation.captioners import CaptionError
+from reference_model.curation.contracts import CaptionError
 from reference_model.curation.response_log import ResponseLog
 from unipath_bench import DataError, MissingError, Sample, UsageError
 from unipath_bench.digest import digest, pixel_digest

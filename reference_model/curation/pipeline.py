@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from reference_model.bank.directions import unit_rows
 from reference_model.bank.encoders import open_encoder
-from reference_model.curation.captioners import Captioner, CaptionError, ExistingCaptions
+from reference_model.curation.captioners import ExistingCaptions
+from reference_model.curation.contracts import Captioner, CaptionError
 from reference_model.curation.duplicates import Twin, cosine_twins, hash_twins, perceptual_hash
 from reference_model.curation.quality import MEASURES, Measures, faults, measure
 from reference_model.curation.records import Drop, Options, Result

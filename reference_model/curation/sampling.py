@@ -33,8 +33,12 @@ def sample(
 
 
 def shares(sizes: Sequence[int], target: int) -> list[int]:
-    """How many each cluster gives: all of it up to one level for all, that level beyond; what the level leaves over
-    goes, one each, to the earliest clusters that have more. The sum is ``min(target, sum(sizes))``."""
+    """How many images each cluster gives, as evenly as the sizes of the clusters allow.
+
+    A cluster gives all its images up to a level that is the same for all clusters, and that level where it has more.
+    What is then left of the target is given by the earliest clusters that have more, one image each. The sum is
+    ``min(target, sum(sizes))``.
+    """
     target = min(target, sum(sizes))
     level = 0
     while sum(min(size, level + 1) for size in sizes) <= target and level < max(sizes, default=0):

@@ -54,10 +54,10 @@ def open_patch_encoder(name: str, context: Context) -> PatchEncoder:
 
 
 def alignment_targets(encoder: PatchEncoder, tiles: Tiles, side: int, advance: Callable[[int], None]) -> Targets:
-    """The targets of every tile, with mean 0 and variance 1 in each of the D features; ``side``: of the transformer's
-    grid of tokens.
+    """The targets of every tile, with mean 0 and variance 1 in each of the D features.
 
-    Raises :class:`~unipath_bench.UsageError` where the encoder's grid is another.
+    ``side`` is the number of tokens along a side of the transformer's grid. Raises :class:`~unipath_bench.UsageError`
+    where the encoder's grid is of another size.
     """
     parts: list[list[npt.NDArray[np.float32]]] = [[] for _ in range(ORIENTATIONS)]
     for start in range(0, len(tiles), _AT_ONCE):

@@ -9,9 +9,9 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, PixArtTransformer2DModel
 from torch import Tensor, nn
 
+from reference_model.bank.protocol import Bank
 from reference_model.pipeline import UniPathPipeline
 from reference_model.prototypes import PrototypeProjector
-from reference_model.retrieval_interface import Bank
 from reference_model.semantic_tokens import SemanticTokens
 from reference_model.training.config import TrainingConfig, TransformerConfig
 from reference_model.vae import pixels_per_latent
@@ -22,9 +22,10 @@ from unipath_bench import UsageError
 def build_transformer(
     config: TransformerConfig, hidden_size: int, channels: int, side: int
 ) -> PixArtTransformer2DModel:
-    """An untrained transformer for latents of ``channels`` channels and ``side`` positions a side, that reads
-    contexts of ``hidden_size``: diffusers' initialisation, but every residual gate starts from ``config.gate`` and the
-    output from zero.
+    """An untrained transformer for latents of ``channels`` channels and ``side`` x ``side`` positions.
+
+    It reads contexts of width ``hidden_size``. The initialisation is that of diffusers, except that every residual gate
+    starts from ``config.gate`` and the output from zero.
     """
     width = config.heads * config.head_width
     transformer = PixArtTransformer2DModel(
@@ -53,8 +54,11 @@ def build_transformer(
 def build_queries(
     config: TransformerConfig, hidden_size: int, token: int, embeddings: Tensor, keys: Sequence[int]
 ) -> SemanticTokens:
-    """The queries, the first of which start from the embeddings of ``keys``: the words that the language model has
-    learned to answer. Raises :class:`~unipath_bench.UsageError` where there are fewer queries than keys."""
+    """The queries, the first of which start from the embeddings of ``keys``.
+
+    The keys are the words that the language model has learned to answer. Raises :class:`~unipath_bench.UsageError`
+    where there are fewer queries than keys.
+    """
     if config.n_query < len(keys):
         raise UsageError(f"{config.n_query} queries cannot ask for {len(keys)} attributes.", "Raise n_query.")
     queries: SemanticTokens = SemanticTokens(config.n_query, hidden_size, token)

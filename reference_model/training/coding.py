@@ -30,12 +30,19 @@ class CodingProblem(ABC):
 
     @property
     def modules(self) -> nn.ModuleDict:
+        """Under ``trained`` what is trained: the decoder of a patch code, or a whole autoencoder."""
         return self._modules
 
     def begin(self, step: int) -> None:
+        """Set the autoencoder to training mode, whatever the step."""
         self.vae.train()
 
     def loss(self, step: int, rank: int, size: int) -> Tensor:
+        """The loss on ``size`` tiles, a scalar.
+
+        Tiles, with replacement from all but the last :data:`TESTED`, and one orientation for all of them are drawn from
+        the seed, the step and the process.
+        """
         generator = generator_at("code", self.seed, step, rank)
         rows = torch.randint(self.usable, (size,), generator=generator)
         orientation = int(torch.randint(ORIENTATIONS, (), generator=generator))
@@ -54,6 +61,7 @@ class CodingProblem(ABC):
         return {"psnr": float((10 * torch.log10(4.0 / error)).mean())}
 
     def is_done(self, figures: dict[str, float]) -> bool:
+        """False: the stage always trains to its last step."""
         return False
 
     @abstractmethod

@@ -62,6 +62,7 @@ class ContextTable:
 
     @property
     def has_prototypes(self) -> bool:
+        """Whether prototypes were found for the captions, which takes a bank."""
         return self.found is not None
 
     @property

@@ -27,14 +27,14 @@ Latents = npt.NDArray[np.float16]
 
 
 class FlowProblem:
-    """Mean squared error of the velocity (Lipman et al., 2023), over noise levels of which most are logit-normal
-    (Esser et al., 2024, "Scaling rectified flow transformers") and some uniform.
+    """Mean squared error of the velocity (Lipman et al., 2023).
 
-    Whole batches go without raw text, semantic tokens or prototypes, at the rates of ``config``, so that each stream
-    must serve without the others; single samples go without any condition, for guidance. Of the batches with
-    prototypes, a share has those close to the tiles, not those found for the captions.
+    Most noise levels are logit-normal (Esser et al., 2024, "Scaling rectified flow transformers"), some uniform. Whole
+    batches go without raw text, semantic tokens or prototypes, at the rates of ``config``, so that each stream must
+    serve without the others; single samples go without any condition, for guidance. Of the batches with prototypes, a
+    share has those close to the tiles, not those found for the captions.
 
-    ``alignment``: with the representation of an encoder, over the first steps.
+    ``alignment`` adds, over the first steps, the alignment with an encoder's representation.
     """
 
     name = "flow"
@@ -60,12 +60,18 @@ class FlowProblem:
 
     @property
     def modules(self) -> nn.ModuleDict:
+        """The transformer, the trained modules of the contexts and, with alignment, its head, each under its name."""
         return self._modules
 
     def begin(self, step: int) -> None:
+        """Set all trained modules to training mode, whatever the step."""
         self._modules.train()
 
     def loss(self, step: int, rank: int, size: int) -> Tensor:
+        """The loss on ``size`` tiles in drawn orientations, a scalar.
+
+        Over the first ``align.until`` of the steps, the alignment is part of it, times its weight.
+        """
         if self.alignment is None or step >= self.aligned_steps:
             return self._loss("train", step, rank, size)[0]
         with self.alignment.shown() as seen:
@@ -77,12 +83,17 @@ class FlowProblem:
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
+        """``evaluation_loss``: the mean loss, without alignment, of :data:`EVALUATED` batches of 32 training tiles.
+
+        The batches, their noise and the streams that they go without are the same every time.
+        """
         self._modules.eval()
         losses = [self._loss("evaluation", index, 0, 32)[0] for index in range(EVALUATED)]
         self._modules.train()
         return {"evaluation_loss": float(torch.stack(losses).mean())}
 
     def is_done(self, figures: dict[str, float]) -> bool:
+        """False: the stage always trains to its last step."""
         return False
 
     def streams(self, series: str, step: int) -> tuple[str, ...]:
@@ -135,10 +146,11 @@ class FlowProblem:
 
 
 def row_weights(labels: Sequence[Mapping[str, str]], balanced: Mapping[str, float]) -> Tensor:
-    """How often each tile is drawn, float64 (N,), up to a factor: the product over the attributes of its class's
-    frequency to the power of minus the exponent.
+    """How often each tile is drawn, float64 (N,), up to a factor.
 
-    Raises :class:`~unipath_bench.UsageError` for an attribute that a tile does not have.
+    ``balanced`` gives an exponent for each attribute. The weight of a tile is the product over these attributes of the
+    frequency of its class to the power of minus the exponent. Raises :class:`~unipath_bench.UsageError` for an
+    attribute that a tile does not have.
     """
     weights = np.ones(len(labels))
     for name, exponent in balanced.items():
@@ -151,8 +163,10 @@ def row_weights(labels: Sequence[Mapping[str, str]], balanced: Mapping[str, floa
 
 
 def doubled(most: int, generator: torch.Generator) -> int:
-    """1, 2, 4 or so on up to ``most``, each as likely. The fewer prototypes close to a tile are shown, the plainer do
-    they tell of it: the closest of all is the tile itself."""
+    """A power of two from 1 to at most ``most``, each equally likely.
+
+    The fewer of the prototypes close to a tile are shown, the more they say about it: the closest is the tile itself.
+    """
     return 1 << int(torch.randint(most.bit_length(), (), generator=generator))
 
 

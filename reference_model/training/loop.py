@@ -24,8 +24,10 @@ PLATEAU = "plateau.pt"
 
 
 def rate_at(schedule: ScheduleConfig, step: int) -> float:
-    """The learning rate of step ``step`` (from 0): a linear rise, a plateau, a linear fall that ends at zero after the
-    last step."""
+    """The learning rate of step ``step``, counted from 0.
+
+    It rises linearly, stays on a plateau, and falls linearly to reach zero after the last step.
+    """
     rising = min(1.0, (step + 1) / (schedule.warmup + 1))
     falling = schedule.steps * schedule.decay
     left = (schedule.steps - step) / falling if falling else 1.0
@@ -70,10 +72,10 @@ class Loop:
         )
 
     def run(self, until: int | None = None) -> dict[str, float]:
-        """Train to the last step, or to ``until``; a checkpoint in the folder is gone on from. The averaged weights
-        are in place afterwards, and their figures are the result (none where it stopped at ``until``).
+        """Train to the last step, or to ``until``, from the checkpoint in the folder if there is one.
 
-        The checkpoint is written on the way out of an interruption too.
+        After the last step the averaged weights are in place and their figures are the result; where the training
+        stopped at ``until``, the result is empty. The checkpoint is also written when the training is interrupted.
         """
         self._resume()
         last = min(self.schedule.steps, until or self.schedule.steps)

@@ -65,12 +65,19 @@ class ReadingProblem:
 
     @property
     def modules(self) -> nn.ModuleDict:
+        """The language model, under ``language_model``."""
         return self._modules
 
     def begin(self, step: int) -> None:
+        """Set the language model to training mode, whatever the step."""
         self.model.train()
 
     def loss(self, step: int, rank: int, size: int) -> Tensor:
+        """The cross-entropy of the answers to ``size`` new captions, in nats per token, a scalar.
+
+        It is the sum over the three tasks, each the mean over its own tokens; without labels, that of continuing the
+        captions.
+        """
         key = f"{step}/{rank}"
         captions = [self.source.to_read(key, i, self.config.wordings, self.config.hidden) for i in range(size)]
         if not self.source.attributes:
@@ -81,8 +88,12 @@ class ReadingProblem:
         return self._answered(questions) + sum(self._answered(part) for part in (told, asked) if part)
 
     def evaluate(self) -> dict[str, float]:
-        """Of each attribute the share of captions in which it is read right, of the wording where that is least:
-        ``read_NAME`` at its name and, once every attribute is read so often, ``told_NAME`` in the bundle."""
+        """The share of captions in which each attribute is read correctly, in the wording where that is lowest.
+
+        ``read_NAME`` is the share at the attribute's name. Once all of these reach ``config.target``, ``told_NAME`` is
+        the share in the bundle that the model writes. ``read_least`` and ``told_least`` are the lowest of them. There
+        are no figures where the suite has no labels.
+        """
         if not self.source.attributes:
             return {}
         self.model.eval()
@@ -97,6 +108,7 @@ class ReadingProblem:
         return figures
 
     def is_done(self, figures: dict[str, float]) -> bool:
+        """Whether ``read_least`` and ``told_least`` both reach ``config.target``; one that is absent counts as zero."""
         return min(figures.get("read_least", 0.0), figures.get("told_least", 0.0)) >= self.config.target
 
     def written(self, captions: Sequence[Caption]) -> list[str]:

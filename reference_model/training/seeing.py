@@ -49,12 +49,20 @@ class SeeingProblem:
 
     @property
     def modules(self) -> nn.ModuleDict:
+        """The tower, under ``vision_tower``; the language model, which is frozen, is not included."""
         return self._modules
 
     def begin(self, step: int) -> None:
+        """Set the tower to training mode, whatever the step."""
         self.tower.train()
 
     def loss(self, step: int, rank: int, size: int) -> Tensor:
+        """The cross-entropy of the language model's answers about ``size`` tiles, in nats per token, a scalar.
+
+        It is the sum over the two halves of the batch, each the mean over its own tokens. Tiles, with replacement from
+        all but the last :data:`TESTED`, and one orientation for all of them are drawn from the seed, the step and the
+        process.
+        """
         generator = generator_at("seeing", self.seed, step, rank)
         rows = torch.randint(self.usable, (size,), generator=generator).tolist()
         orientation = int(torch.randint(ORIENTATIONS, (), generator=generator))
@@ -87,6 +95,7 @@ class SeeingProblem:
         return {**figures, "answers_mean": sum(figures.values()) / len(figures)}
 
     def is_done(self, figures: dict[str, float]) -> bool:
+        """False: the stage always trains to its last step."""
         return False
 
     @property

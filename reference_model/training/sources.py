@@ -34,11 +34,12 @@ class CaptionSource(Protocol):
 
 
 class PhantomSource:
-    """Captions written from attributes. The language model reads captions of attributes drawn evenly and
-    independently of each other, of no tile that exists.
+    """Captions written from the attributes of phantom tiles.
 
-    Many of these say little: one attribute to all but one are left out, any number as likely. From captions that always
-    say everything a small model learns which words go with which attribute late, or not at all.
+    The language model reads captions of attributes that are drawn uniformly and independently of each other, and that
+    belong to no existing tile. Many of these say little: from one attribute to all but one are left out, any number
+    equally likely. From captions that always say everything, a small model learns late, or not at all, which words go
+    with which attribute.
     """
 
     attributes = tuple(CLASSES)
@@ -47,6 +48,7 @@ class PhantomSource:
         self.samples, self.data, self.seed = samples, data, seed
 
     def to_read(self, key: str, index: int, wordings: Sequence[Wording], hidden: float) -> Caption:
+        """A caption in one of ``wordings``; with probability ``hidden`` it leaves attributes out."""
         stream = Stream(self.seed, "to read", key, index)
         labels = {name: classes[int(stream.integers(1, len(classes))[0])] for name, classes in CLASSES.items()}
         left_out: list[str] = []
@@ -57,16 +59,19 @@ class PhantomSource:
         return phantom_caption(Attributes.from_labels(labels), seed, wordings, left_out)
 
     def of_tile(self, row: int, index: int) -> Caption:
+        """A caption of the tile's attributes without those that are hidden, at the rates of ``data.hidden``."""
         seed = self._seed(row, index)
         return self._caption(row, seed, hidden_attributes(self.data.hidden, seed))
 
     def for_reading(self, row: int, index: int) -> str:
+        """The text of :meth:`of_tile` without the clauses that are left unread, at the rates of ``data.unread``."""
         seed = self._seed(row, index)
         hidden = hidden_attributes(self.data.hidden, seed)
         unread = hidden_attributes(self.data.unread, seed_from("unread", seed))
         return self._caption(row, seed, dict.fromkeys([*hidden, *unread])).text
 
     def complete(self, row: int, index: int) -> str:
+        """The text of :meth:`of_tile` with the clauses of all attributes."""
         return self._caption(row, self._seed(row, index), ()).text
 
     def _caption(self, row: int, seed: int, hidden: Collection[str]) -> Caption:
@@ -94,17 +99,21 @@ class SuiteSource:
         self.attributes = tuple(samples[0].labels)
 
     def to_read(self, key: str, index: int, wordings: Sequence[Wording], hidden: float) -> Caption:
+        """The prompt and labels of a randomly drawn sample; ``wordings`` and ``hidden`` play no part."""
         row = int(Stream(self.seed, "to read", key, index).integers(1, len(self.samples))[0])
         return self.of_tile(row, 0)
 
     def of_tile(self, row: int, index: int) -> Caption:
+        """The prompt and labels of sample ``row``: the same for every ``index``."""
         sample = self.samples[row]
         return Caption(sample.prompt, dict(sample.labels))
 
     def for_reading(self, row: int, index: int) -> str:
+        """The prompt of sample ``row``: the same for every ``index``."""
         return self.samples[row].prompt
 
     def complete(self, row: int, index: int) -> str:
+        """The prompt of sample ``row``, in which nothing is ever left out."""
         return self.samples[row].prompt
 
 

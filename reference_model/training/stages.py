@@ -65,8 +65,10 @@ class Training:
         self._check_folder()
 
     def run(self, flow_steps: int | None = None) -> UniPathPipeline | None:
-        """Every stage in turn; the pipeline is written to ``folder/pipeline`` and returned. ``flow_steps`` stops the
-        last stage early, with a checkpoint: the result is None then."""
+        """Run every stage in turn, write the pipeline to ``folder/pipeline`` and return it.
+
+        ``flow_steps`` stops the last stage early, with a checkpoint; the result is then None.
+        """
         self.tracker.open(self.config)
         tiles = self.tiles()
         source = caption_source(self.config.data.suite.name, tiles.samples, self.config.data, self.config.seed)

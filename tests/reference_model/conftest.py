@@ -14,7 +14,7 @@ import pytest
 import torch
 
 if TYPE_CHECKING:
-    from transcription import Sizes, Weights
+    from tests.reference_model.transcription import Sizes, Weights
 
 
 @pytest.fixture(autouse=True)
@@ -37,10 +37,15 @@ class Released:
 
 @pytest.fixture(scope="session")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Released:
-    from released_layout import VAE_PREFIX, configuration, small_autoencoder, tokenizer_of, write_checkpoint
-    from transcription import Sizes, random_weights
-
     from reference_model.convert import convert
+    from tests.reference_model.released_layout import (
+        VAE_PREFIX,
+        configuration,
+        small_autoencoder,
+        tokenizer_of,
+        write_checkpoint,
+    )
+    from tests.reference_model.transcription import Sizes, random_weights
 
     sizes = Sizes()
     weights = random_weights(sizes)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, PixArtTransformer2DModel
 
+from reference_model.bank.protocol import Retrieved, Route
 from reference_model.pipeline import UniPathPipeline
 from reference_model.prototypes import PrototypeProjector
-from reference_model.retrieval_interface import Retrieved, Route
 from reference_model.semantic_tokens import SemanticTokens
 from reference_model.tiny_language import build_language_model, build_tokenizer, query_token_id
 from reference_model.vae import PatchCode
@@ -95,3 +95,10 @@ def tiny_pipeline(heads: int = 2, head_width: int = 12, sample_size: int = 8, **
 def generators(*seeds: int) -> list[torch.Generator]:
     """One generator an image."""
     return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def images_of(pipeline: UniPathPipeline, *arguments: Any, **named: Any) -> Any:
+    """The images that a call of the pipeline draws."""
+    output = pipeline(*arguments, **named)
+    assert not isinstance(output, tuple)
+    return output.images

@@ -8,10 +8,10 @@ from typing import Any
 
 from diffusers import AutoencoderKL
 from safetensors.torch import save_file
-from transcription import Sizes, Weights
 from transformers import PreTrainedTokenizerFast
 
 from reference_model.tiny_language import build_tokenizer
+from tests.reference_model.transcription import Sizes, Weights
 
 VAE_PREFIX = "model.gen_vision_tower.vision_tower."
 

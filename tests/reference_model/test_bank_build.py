@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_bank_made_up import Bookkeeper
 
 from reference_model.bank import BuildOptions, build_bank, load_bank
 from reference_model.bank.selection import choose
+from tests.reference_model.test_bank_made_up import Bookkeeper
 from unipath_bench import DataError, MissingError, UsageError
 from unipath_bench.digest import digest_file
 from unipath_bench.suites.folder import FolderSuite
 
-JOINT = "test_bank_made_up:Bookkeeper"
+JOINT = "tests.reference_model.test_bank_made_up:Bookkeeper"
 
 
 @pytest.fixture(scope="module")
@@ -124,11 +124,19 @@ def test_payload_and_retrieval_may_be_two_encoders(suite: FolderSuite, tmp_path:
         (BuildOptions("texture", size=4), UsageError, "reads no text"),
         (BuildOptions("texture", retrieval="texture", size=4), UsageError, "reads no text"),
         (BuildOptions("conhc", size=4), UsageError, "conhc"),
-        (BuildOptions("test_bank_made_up:Absent", size=4), MissingError, "test_bank_made_up:Absent"),
-        (BuildOptions("texture", retrieval="test_bank_made_up:Absent", size=4), MissingError, "Absent"),
+        (
+            BuildOptions("tests.reference_model.test_bank_made_up:Absent", size=4),
+            MissingError,
+            "tests.reference_model.test_bank_made_up:Absent",
+        ),
+        (
+            BuildOptions("texture", retrieval="tests.reference_model.test_bank_made_up:Absent", size=4),
+            MissingError,
+            "Absent",
+        ),
         (BuildOptions(JOINT, size=81), UsageError, "80 tiles"),
         (BuildOptions(JOINT, size=20, per_group=1), UsageError, "at most 10"),
-        (BuildOptions("test_bank_made_up:IDS", size=4), UsageError, "not an encoder"),
+        (BuildOptions("tests.reference_model.test_bank_made_up:IDS", size=4), UsageError, "not an encoder"),
     ],
 )
 def test_what_cannot_be_built_is_refused(
@@ -160,6 +168,7 @@ def test_the_tile_nearest_to_each_centroid_is_chosen() -> None:
     assert choose(features, ["x", "same", "y", "z", "same", "z"], 2, 0, per_group=1).rows == (1, 3)
 
 
+@pytest.mark.integration
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_no_group_gives_more_than_its_bound(data: st.DataObject) -> None:

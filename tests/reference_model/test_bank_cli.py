@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from reference_model.bank.cli import app
 from unipath_bench import MissingError
 
-JOINT = "test_bank_made_up:Bookkeeper"
+JOINT = "tests.reference_model.test_bank_made_up:Bookkeeper"
 
 
 @pytest.fixture(scope="module")

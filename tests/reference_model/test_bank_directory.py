@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
-from test_bank_made_up import CAPTIONS, IDS, Compass, made_up_bank
 
 from reference_model.bank import load_bank
+from tests.reference_model.test_bank_made_up import CAPTIONS, IDS, Compass, made_up_bank
 from unipath_bench import DataError, UsageError
 from unipath_bench.digest import digest_file
 from unipath_bench.suites.parquet import ParquetSuite

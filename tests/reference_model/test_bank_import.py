@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from test_bank_made_up import Compass
 
 from reference_model.bank import import_rag, load_bank
-from reference_model.retrieval_interface import import_rag as through_the_interface
+from tests.reference_model.test_bank_made_up import Compass
 from unipath_bench import DataError, MissingError, UsageError
 
 h5py = pytest.importorskip("h5py", reason="the RAG_8K layout needs h5py")
@@ -78,11 +77,6 @@ def test_without_its_encoder_it_is_an_error_never_random(tmp_path: Path) -> None
         load_bank(tmp_path / "bank").retrieve("east")
     with pytest.raises(MissingError, match="'uni2-h'"):
         load_bank(tmp_path / "bank").embed_image(np.zeros((8, 8, 3), np.uint8))
-
-
-def test_the_pipeline_reaches_it_through_the_interface(tmp_path: Path) -> None:
-    through_the_interface(released(tmp_path / "RAG_8K"), tmp_path / "bank")
-    assert len(load_bank(tmp_path / "bank")) == 3
 
 
 def test_without_images_it_has_no_thumbnails(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def made_up_bank(folder: Path, *, order: Sequence[int] = range(8), rule: Retriev
         image=np.asarray([IMAGE[i] for i in order], np.float32),
         keywords={k: np.asarray(sorted(place[i] for i in rows), np.int64) for k, rows in KEYWORDS.items()},
     )
-    reference = EncoderReference.of("test_bank_made_up:Compass", Compass.card)
+    reference = EncoderReference.of("tests.reference_model.test_bank_made_up:Compass", Compass.card)
     card = BankCard(
         source=SuiteReference(name="made-up", revision="", kind="phantom", licence="CC0-1.0"),
         payload=EncoderReference(name="elsewhere", dimension=3),

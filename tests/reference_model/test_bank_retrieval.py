@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_bank_made_up import Compass, OtherCompass, made_up_bank
 
 from reference_model.bank import PrototypeBank, load_bank
 from reference_model.bank.card import RetrievalRule
 from reference_model.bank.ordering import hash_ids, seeded_keys
+from reference_model.bank.protocol import Bank
 from reference_model.bank.retrieval import Hit, Retriever
-from reference_model.retrieval_interface import Bank
+from tests.reference_model.test_bank_made_up import Compass, OtherCompass, made_up_bank
 from unipath_bench import DataError, MissingError
 
 PROMPTS = ("east", "signet ring cell of the east", "north gland", "england south east", "west cell, ring and gland")
@@ -164,16 +164,17 @@ def test_limits_are_kept(bank: PrototypeBank) -> None:
     assert bank.retrieve(PROMPTS[1], limit=0).features.shape == (0, 3)
 
 
+@pytest.mark.integration
 def test_the_process_and_its_hash_seed_make_no_difference(bank: PrototypeBank, folder: Path) -> None:
     code = (
-        "import json, sys, pathlib; from test_bank_made_up import Compass; from reference_model.bank import load_bank\n"
+        "import json, sys, pathlib; from tests.reference_model.test_bank_made_up import Compass\n"
+        "from reference_model.bank import load_bank\n"
         "bank = load_bank(pathlib.Path(sys.argv[1]), retrieval=Compass())\n"
         "print(json.dumps([bank.retrieve(p).ids for p in sys.argv[2:]]))"
     )
-    here = Path(__file__).parent
     own = os.environ.get("PYTHONHASHSEED")
     seed = "1" if own != "1" else "2"
-    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": f"{here}{os.pathsep}{here.parents[1]}"}
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
         [sys.executable, "-c", code, folder, *PROMPTS], env=environment, capture_output=True, text=True, check=True
     )
@@ -201,15 +202,15 @@ def test_seeded_keys_are_distinct_and_follow_the_id(ids: set[str]) -> None:
 
 
 def test_an_encoder_that_is_not_there_is_an_error(folder: Path) -> None:
-    # The card names "test_bank_made_up:Compass": a card is data, so it is not imported, although it could be here.
-    with pytest.raises(MissingError, match="test_bank_made_up:Compass"):
+    # The card names a class of test_bank_made_up: a card is data, so it is not imported, although it could be here.
+    with pytest.raises(MissingError, match=r"tests\.reference_model\.test_bank_made_up:Compass"):
         load_bank(folder).retrieve("east")
     with pytest.raises(MissingError, match="elsewhere"):
         load_bank(folder).embed_image(np.zeros((4, 4, 3), np.uint8))
 
 
 def test_an_encoder_of_another_revision_is_refused(folder: Path) -> None:
-    with pytest.raises(DataError, match="test_bank_made_up:Compass"):
+    with pytest.raises(DataError, match=r"tests\.reference_model\.test_bank_made_up:Compass"):
         load_bank(folder, retrieval=OtherCompass())
     with pytest.raises(DataError, match="elsewhere"):
         load_bank(folder, payload=Compass())

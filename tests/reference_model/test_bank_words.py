@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from reference_model.bank.vocabulary import (
     CountFilter,
     ListFilter,
+    PhraseFilter,
     StopWordFilter,
     choose_vocabulary,
     count_phrases,
@@ -75,12 +76,14 @@ def by_regular_expressions(text: str, vocabulary: set[str]) -> Counter[str]:
     return found
 
 
+@pytest.mark.integration
 @settings(max_examples=150, deadline=None)
 @given(TEXT, st.sets(PHRASE, min_size=1, max_size=6))
 def test_matching_agrees_with_erasing_by_regular_expressions(text: str, vocabulary: set[str]) -> None:
     assert Counter(matched(text, *vocabulary)) == by_regular_expressions(text, vocabulary)
 
 
+@pytest.mark.integration
 @settings(max_examples=100, deadline=None)
 @given(st.text(alphabet="ab -'&é.\n", max_size=20), st.sets(PHRASE, min_size=1, max_size=5))
 def test_matches_lie_in_the_text_and_never_overlap(text: str, vocabulary: set[str]) -> None:
@@ -90,6 +93,7 @@ def test_matches_lie_in_the_text_and_never_overlap(text: str, vocabulary: set[st
     assert all(one.end <= two.start for one, two in pairwise(found))
 
 
+@pytest.mark.integration
 @given(st.text(max_size=30))
 def test_normalising_twice_changes_nothing_for_lower_case(text: str) -> None:
     once = normalise(text)
@@ -106,6 +110,7 @@ def test_phrases_are_counted_once_a_caption_and_never_across_punctuation() -> No
     assert count_phrases(CAPTIONS, 2) == {"glands": 3, "mucinous": 2, "necrosis": 2, "mucinous glands": 2}
 
 
+@pytest.mark.integration
 @settings(max_examples=60, deadline=None)
 @given(st.lists(TEXT, max_size=8), st.integers(1, 4))
 def test_counting_length_by_length_loses_no_frequent_phrase(captions: list[str], least: int) -> None:
@@ -128,7 +133,11 @@ def test_filters_are_all_heeded() -> None:
         "glands and necrosis": 4,
         "loss of polarity": 4,
     }
-    filters = [CountFilter(3, 0.9), StopWordFilter(), ListFilter(frozenset({"glands", "tissue", "necrosis"}))]
+    filters: list[PhraseFilter] = [
+        CountFilter(3, 0.9),
+        StopWordFilter(),
+        ListFilter(frozenset({"glands", "tissue", "necrosis"})),
+    ]
     assert choose_vocabulary(counts, 10, filters) == ["glands"]
     assert choose_vocabulary(counts, 10, filters[:2]) == ["glands", "loss of polarity", "no necrosis", "pale"]
     assert choose_vocabulary(counts, 10, [CountFilter(1, 1.0)]) == sorted(counts)

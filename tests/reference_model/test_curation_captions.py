@@ -11,11 +11,12 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from test_curation_made_up import Scribe, stained_tile
 
-from reference_model.curation.captioners import Captioner, CaptionError, ExistingCaptions, load_captioner
+from reference_model.curation.captioners import ExistingCaptions, load_captioner
+from reference_model.curation.contracts import Captioner, CaptionError
 from reference_model.curation.http_captioner import HttpCaptioner
 from reference_model.curation.response_log import ResponseLog
+from tests.reference_model.test_curation_made_up import Scribe, stained_tile
 from unipath_bench import DataError, MissingError, Sample, UsageError
 from unipath_bench.images import decode_png
 
@@ -164,11 +165,13 @@ def test_a_log_that_was_cut_off_loses_its_last_line_only(tmp_path: Path) -> None
 def test_captioners_are_named(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     assert isinstance(load_captioner("existing", {}, log), ExistingCaptions)
-    assert isinstance(load_captioner("test_curation_made_up:Scribe", {"refuse": "x"}, log), Scribe)
-    function = load_captioner("test_curation_made_up:by_environment", {"word": "field"}, log)
+    assert isinstance(
+        load_captioner("tests.reference_model.test_curation_made_up:Scribe", {"refuse": "x"}, log), Scribe
+    )
+    function = load_captioner("tests.reference_model.test_curation_made_up:by_environment", {"word": "field"}, log)
     assert function.caption(IMAGE, SAMPLE) == "a field of 16 pixels"
     assert function.fingerprint == {
-        "captioner": "test_curation_made_up:by_environment",
+        "captioner": "tests.reference_model.test_curation_made_up:by_environment",
         "arguments": {"word": "field"},
     }
     http = load_captioner("http", {"url": "http://localhost:9/v1", "model": "m"}, log)
@@ -184,7 +187,7 @@ def refused(spec: str, **arguments: Any) -> Callable[[Path], object]:
     [
         (refused("existing", a=1), "no arguments"),
         (refused("gemini"), "gemini"),
-        (refused("test_curation_made_up:FAULTS"), "not a captioner"),
+        (refused("tests.reference_model.test_curation_made_up:FAULTS"), "not a captioner"),
         (refused("http", url="http://x/v1"), "needs model"),
         (refused("http", url="http://x/v1", model="m", tokens=3), "tokens"),
         (refused("http", url="ftp://x", model="m"), "http or https"),

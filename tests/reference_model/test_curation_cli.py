@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from test_curation_made_up import heap
 from typer.testing import CliRunner
 
 from reference_model.curation.cli import app
+from tests.reference_model.test_curation_made_up import heap
 from unipath_bench import UsageError
 from unipath_bench.suites.folder import FolderSuite
 from unipath_bench.suites.parquet import ParquetSuite
@@ -29,6 +29,7 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return heap(tmp_path_factory.mktemp("heap"), train=8, test=3)
 
 
+@pytest.mark.integration
 def test_a_run_writes_set_report_and_sheets(tiles: Path, tmp_path: Path) -> None:
     told = call("run", "--data", tiles, "--out", tmp_path, "--target", 6, "--clusters", 2)
     assert "6 of 18 images kept" in told
@@ -63,7 +64,7 @@ def test_parquet_in_and_out_with_a_function_that_captions(tiles: Path, tmp_path:
         "--similarity",
         2,
         "--captioner",
-        "test_curation_made_up:by_environment",
+        "tests.reference_model.test_curation_made_up:by_environment",
         "--captioner-arg",
         "word=field",
         "--format",

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from test_curation_made_up import stained_tile
 
 from reference_model.bank.directions import unit_rows
 from reference_model.curation.duplicates import Twin, cosine_twins, hash_twins, perceptual_hash
 from reference_model.curation.sampling import default_clusters, sample, shares
+from tests.reference_model.test_curation_made_up import stained_tile
 
 
 def test_the_hash_of_one_wave_has_the_bits_of_its_frequency() -> None:
@@ -46,6 +46,7 @@ def test_the_first_stays_and_the_nearest_is_named() -> None:
     assert hash_twins([], 3) == []
 
 
+@pytest.mark.integration
 @settings(max_examples=80, deadline=None)
 @given(st.data(), st.integers(0, 9))
 def test_bands_find_what_comparing_all_pairs_finds(data: st.DataObject, distance: int) -> None:

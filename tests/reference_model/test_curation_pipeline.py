@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from test_curation_made_up import COPIES, FAULTS, Scribe, heap
 
 from reference_model.curation import Bounds, Options, Result, curate
 from reference_model.curation.output import write_dataset
 from reference_model.curation.report import read_summary, write_report
+from tests.reference_model.test_curation_made_up import COPIES, FAULTS, Scribe, heap
 from unipath_bench import DataError, UsageError
 from unipath_bench.encoders.texture import TextureEncoder
 from unipath_bench.suites.folder import FolderSuite
@@ -65,6 +65,7 @@ def test_sampling_reaches_its_target_and_captions_are_the_captioners(
         assert caption == f"mean {suite.load(sample).mean():.2f}, once {sample.prompt!r}"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("stop_at", [0, 5, 17])
 def test_stopped_and_resumed_it_gives_the_same_and_repeats_little(
     suite: FolderSuite, whole: tuple[Result, Path], tmp_path: Path, stop_at: int
@@ -97,6 +98,7 @@ def test_finished_stages_are_read_not_computed(
     assert len(curate(suite, tmp_path, narrower, Scribe()).kept) > 0
 
 
+@pytest.mark.integration
 def test_a_changed_image_is_measured_anew(tmp_path: Path) -> None:
     root = heap(tmp_path / "heap")
     before = curate(FolderSuite(root), tmp_path / "stages", Options(), Scribe())
@@ -186,6 +188,7 @@ def test_an_image_without_a_caption_is_dropped_with_its_reason(suite: FolderSuit
     assert [s.id for s in result.kept] == ["test/good00.png", "test/good01.png", "test/good03.png"]
 
 
+@pytest.mark.integration
 def test_workers_change_nothing(suite: FolderSuite, tmp_path: Path) -> None:
     one = curate(suite, tmp_path / "one", Options(encoder=None), Scribe())
     four = curate(suite, tmp_path / "four", Options(encoder=None, workers=4), Scribe())

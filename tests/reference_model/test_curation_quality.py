@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
-from test_curation_made_up import stained_tile
 
 from reference_model.curation.quality import REASONS, Bounds, Measures, faults, measure
+from tests.reference_model.test_curation_made_up import stained_tile
 from unipath_bench.suites.folder import FolderSuite
 
 GOOD = Measures(tissue=0.8, focus=-0.1, pen=0.0, dark=0.0, contrast=40.0, chroma=38.0, clipped=0.0)
@@ -103,6 +103,7 @@ def test_blur_lowers_focus_and_contrast_does_not() -> None:
     assert measure(faint).focus == pytest.approx(measure(tile).focus, abs=0.02)
 
 
+@pytest.mark.integration
 def test_the_bounds_are_sane_on_real_tiles(real_tiles: Path) -> None:
     assert os.environ["UNIPATH_BENCH_REAL_DATA"]
     suite = FolderSuite(real_tiles)

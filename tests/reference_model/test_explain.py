@@ -1,4 +1,4 @@
-"""What ``pipeline.explain`` tells."""
+"""What ``explain`` tells of a prompt."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from made_up_models import PROMPTS, tiny_pipeline
 
-from reference_model.explain import parse_attributes
+from reference_model.explain import explain, parse_attributes
 from reference_model.pipeline import UniPathPipeline
+from tests.reference_model.made_up_models import PROMPTS, tiny_pipeline
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def pipeline() -> UniPathPipeline:
 def test_the_three_streams_are_shown(pipeline: UniPathPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = pipeline.language.text_ids("solid necrosis")
     monkeypatch.setattr(pipeline.language, "generate", lambda turns, *_, **__: [answer] * len(turns))
-    told = pipeline.explain("solid, Necrosis", image=np.zeros((32, 32, 3), np.uint8))
+    told = explain(pipeline, "solid, Necrosis", image=np.zeros((32, 32, 3), np.uint8))
     assert told.tokens == ("solid", ",", "necrosis")
     assert told.cut == ()
     assert told.expansion == "solid necrosis"
@@ -39,7 +39,7 @@ def test_the_three_streams_are_shown(pipeline: UniPathPipeline, monkeypatch: pyt
 
 
 def test_what_would_be_cut_is_shown_without_an_error(pipeline: UniPathPipeline) -> None:
-    told = pipeline.explain(" ".join(["mitoses"] * 26), expand=False)
+    told = explain(pipeline, " ".join(["mitoses"] * 26), expand=False)
     assert len(told.tokens) == 24
     assert told.cut == ("mitoses", "mitoses")
     assert told.expansion is None
@@ -49,7 +49,7 @@ def test_what_would_be_cut_is_shown_without_an_error(pipeline: UniPathPipeline) 
 def test_without_a_bank_there_are_no_prototypes() -> None:
     pipeline = tiny_pipeline()
     pipeline.bank = None
-    assert pipeline.explain(PROMPTS[0], expand=False).prototypes is None
+    assert explain(pipeline, PROMPTS[0], expand=False).prototypes is None
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up_models import PROMPTS, MemoryBank, tiny_pipeline
 
-from reference_model import retrieval_interface
+from reference_model.bank import prototype_bank
 from reference_model.generator import UniPathGenerator
+from tests.reference_model.made_up_models import PROMPTS, MemoryBank, tiny_pipeline
 from unipath_bench import Context, DataError, Generator, MissingError, Request, UsageError
 
 
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def generator(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Generator:
-    monkeypatch.setattr(retrieval_interface, "_bank_package", lambda: FakePackage)
+    monkeypatch.setattr(prototype_bank, "load_bank", FakePackage.load_bank)
     generator = UniPathGenerator(pipeline=folder, steps=2)
     generator.setup(Context())
     return generator
@@ -52,6 +52,7 @@ def request(index: int, **changes: Any) -> Request:
     return Request(**{**plain, **changes})
 
 
+@pytest.mark.integration
 def test_requests_of_any_mix_are_answered_in_order_and_alone(generator: Generator) -> None:
     reference = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     requests = [request(0), request(1, height=24, width=40), request(2, image=reference), request(3), request(4)]
@@ -125,6 +126,7 @@ def test_arguments_that_do_not_fit_are_named(arguments: Any, message: str) -> No
         UniPathGenerator(**arguments)
 
 
+@pytest.mark.integration
 def test_listing_it_imports_no_model_code() -> None:
     code = "import reference_model.generator as g, sys; g.UniPathGenerator; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -111,7 +111,7 @@ def test_a_tokenizer_without_the_chat_tokens_is_refused() -> None:
             return 1
 
     with pytest.raises(UsageError, match=r"no token <\|im_end\|>"):
-        language_of(model, Bare())  # type: ignore[arg-type]
+        language_of(model, Bare())
     assert language_of(model, tokenizer).hidden_size == 8
 
 

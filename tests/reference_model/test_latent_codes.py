@@ -102,12 +102,15 @@ def test_the_decoder_sees_across_the_borders_of_patches() -> None:
     torch.nn.init.normal_(code.decoder.write[-1].weight)
     codes = torch.randn(1, 16, 4, 4, requires_grad=True)
     code.decode(codes).sample[0, 0, 7, 5].backward()
+    assert codes.grad is not None
     seen = codes.grad.abs().sum(dim=(0, 1))
     assert seen[1, 1] > 0
     assert seen[2, 1] > 0
     codes.grad = None
     code.linear(codes)[0, 0, 7, 5].backward()
-    assert codes.grad.abs().sum(dim=(0, 1)).nonzero().tolist() == [[1, 1]]
+    linear: Tensor | None = codes.grad
+    assert linear is not None
+    assert linear.abs().sum(dim=(0, 1)).nonzero().tolist() == [[1, 1]]
 
 
 def test_it_is_saved_with_its_code(tmp_path: Path) -> None:

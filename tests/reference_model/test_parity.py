@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-import transcription as plain
 from torch import Tensor
 
 from reference_model.pipeline import UniPathPipeline
+from tests.reference_model import transcription as plain
+from tests.reference_model.made_up_models import images_of
 
 PROMPTS = ["solid sheets of tumour cells", "glands"]
 
@@ -52,9 +53,15 @@ def test_latents_equal_the_transcription(
 ) -> None:
     pipeline.register_to_config(upstream_compat=upstream_compat)
     noise = torch.randn(2, 16, 8, 8, generator=torch.Generator().manual_seed(3))
-    got = pipeline(
-        PROMPTS, prototypes=features, latents=noise, num_inference_steps=4, guidance_scale=3.0, output_type="latent"
-    ).images
+    got = images_of(
+        pipeline,
+        PROMPTS,
+        prototypes=features,
+        latents=noise,
+        num_inference_steps=4,
+        guidance_scale=3.0,
+        output_type="latent",
+    )
     contexts = transcribed(pipeline, released, features, short=upstream_compat)
     for latent, start, (embeds, mask) in zip(got, noise, contexts, strict=True):
         wanted = plain.sample(released.weights, start, embeds, mask, released.sizes, steps=4, guidance=3.0)

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_up_models import PROMPTS, MemoryBank, generators, randomised, tiny_pipeline
 from PIL import Image
 
-from reference_model import retrieval_interface
+from reference_model.bank import prototype_bank
+from reference_model.context import Stream
 from reference_model.pipeline import UniPathPipeline
+from tests.reference_model.made_up_models import PROMPTS, MemoryBank, generators, images_of, randomised, tiny_pipeline
 from unipath_bench import DataError, MissingError, UsageError
 
-FAST = {"num_inference_steps": 3, "output_type": "np"}
+FAST: dict[str, Any] = {"num_inference_steps": 3, "output_type": "np"}
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,7 @@ def digests(images: np.ndarray[Any, Any]) -> list[str]:
     return [hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest() for image in images]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("micro_batch", [4, 3])
 def test_an_image_does_not_depend_on_its_batch_or_its_place(micro_batch: int) -> None:
     pipeline = tiny_pipeline(heads=4, head_width=40, sample_size=12, micro_batch=micro_batch)
@@ -37,7 +39,7 @@ def test_an_image_does_not_depend_on_its_batch_or_its_place(micro_batch: int) ->
 
     def draw(chosen: list[int]) -> list[str]:
         prompts = [requests[i][0] for i in chosen]
-        return digests(pipeline(prompts, generator=generators(*(requests[i][1] for i in chosen)), **FAST).images)
+        return digests(images_of(pipeline, prompts, generator=generators(*(requests[i][1] for i in chosen)), **FAST))
 
     together = draw(list(range(16)))
     assert len(set(together)) == 16
@@ -48,9 +50,9 @@ def test_an_image_does_not_depend_on_its_batch_or_its_place(micro_batch: int) ->
 
 
 def test_the_seeds_of_a_prompt_are_what_single_calls_give(pipeline: UniPathPipeline) -> None:
-    both = pipeline(list(PROMPTS[:2]), num_images_per_prompt=2, generator=generators(1, 2, 3, 4), **FAST).images
+    both = images_of(pipeline, list(PROMPTS[:2]), num_images_per_prompt=2, generator=generators(1, 2, 3, 4), **FAST)
     single = [
-        pipeline(prompt, generator=generators(seed)[0], **FAST).images[0]
+        images_of(pipeline, prompt, generator=generators(seed)[0], **FAST)[0]
         for prompt, seed in ((PROMPTS[0], 1), (PROMPTS[0], 2), (PROMPTS[1], 3), (PROMPTS[1], 4))
     ]
     assert digests(both) == digests(np.stack(single))
@@ -60,9 +62,18 @@ def test_a_prompt_is_encoded_and_looked_up_once_for_all_its_seeds(monkeypatch: p
     pipeline = tiny_pipeline()
     passes: list[int] = []
     read, retrieve = pipeline.language.read, MemoryBank.retrieve
-    monkeypatch.setattr(pipeline.language, "read", lambda *a, **k: passes.append(len(a[0])) or read(*a, **k))
     asked: list[str] = []
-    monkeypatch.setattr(MemoryBank, "retrieve", lambda self, p, **k: asked.append(p) or retrieve(self, p, **k))
+
+    def counted_read(*a: Any, **k: Any) -> Any:
+        passes.append(len(a[0]))
+        return read(*a, **k)
+
+    def counted_retrieve(self: MemoryBank, prompt: str, **k: Any) -> Any:
+        asked.append(prompt)
+        return retrieve(self, prompt, **k)
+
+    monkeypatch.setattr(pipeline.language, "read", counted_read)
+    monkeypatch.setattr(MemoryBank, "retrieve", counted_retrieve)
     pipeline([PROMPTS[0], PROMPTS[1], PROMPTS[0]], num_images_per_prompt=5, generator=generators(*range(15)), **FAST)
     assert passes == [1, 1]
     assert asked == [PROMPTS[0], PROMPTS[1]]
@@ -75,7 +86,8 @@ def test_cached_keys_and_values_change_nothing(
 ) -> None:
     """Against the stock path; with no stream on, every place of the context is masked."""
     drawn = [
-        pipeline(
+        images_of(
+            pipeline,
             list(PROMPTS),
             generator=generators(1, 2, 3),
             guidance_scale=guidance,
@@ -83,7 +95,7 @@ def test_cached_keys_and_values_change_nothing(
             num_inference_steps=4,
             output_type="latent",
             cache_context=cached,
-        ).images
+        )
         for cached in (True, False)
     ]
     assert (drawn[0] - drawn[1]).abs().max() <= 1e-6 * drawn[1].abs().max()
@@ -101,13 +113,13 @@ def test_the_transformer_keeps_its_own_processors_even_after_an_error(pipeline: 
 
 
 def test_each_stream_can_be_switched_off(pipeline: UniPathPipeline) -> None:
-    choices = [
+    choices: list[tuple[Stream, ...]] = [
         ("text", "semantic", "prototype"),
         ("semantic", "prototype"),
         ("text", "prototype"),
         ("text", "semantic"),
     ]
-    drawn = [pipeline(PROMPTS[0], generator=generators(1), streams=c, **FAST).images[0] for c in choices]
+    drawn = [images_of(pipeline, PROMPTS[0], generator=generators(1), streams=c, **FAST)[0] for c in choices]
     assert len(set(digests(np.stack(drawn)))) == 4
     encoder = pipeline.encoder()
     features = pipeline.prototypes_of([PROMPTS[0]], None)
@@ -118,7 +130,7 @@ def test_each_stream_can_be_switched_off(pipeline: UniPathPipeline) -> None:
 
 
 def test_without_streams_the_prompt_does_not_matter(pipeline: UniPathPipeline) -> None:
-    drawn = pipeline(list(PROMPTS[:2]), generator=generators(1, 1), streams=(), **FAST).images
+    drawn = images_of(pipeline, list(PROMPTS[:2]), generator=generators(1, 1), streams=(), **FAST)
     assert np.allclose(drawn[0], drawn[1], atol=1e-5)
 
 
@@ -132,7 +144,7 @@ def test_retrieval_without_a_bank_is_an_error_and_never_random_vectors() -> None
 
 def test_repeated_calls_give_the_same_bytes(pipeline: UniPathPipeline) -> None:
     """Upstream draws keyword samples unseeded, from a set."""
-    drawn = [pipeline(PROMPTS[1], generator=generators(5), **FAST).images[0] for _ in range(2)]
+    drawn = [images_of(pipeline, PROMPTS[1], generator=generators(5), **FAST)[0] for _ in range(2)]
     assert len(set(digests(np.stack(drawn)))) == 1
 
 
@@ -165,9 +177,9 @@ def test_expansion_is_read_and_logged_only_on_request(
     pipeline: UniPathPipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "reference_model"):
-        plain = pipeline(PROMPTS[0], generator=generators(1), **FAST).images
+        plain = images_of(pipeline, PROMPTS[0], generator=generators(1), **FAST)
         assert "Expanded" not in caplog.text
-        expanded = pipeline(PROMPTS[0], generator=generators(1), expand=True, **FAST).images
+        expanded = images_of(pipeline, PROMPTS[0], generator=generators(1), expand=True, **FAST)
     assert "Expanded 'glandular pattern" in caplog.text
     assert digests(plain) != digests(expanded)
 
@@ -176,26 +188,33 @@ def test_strength_one_is_text_to_image_and_zero_gives_the_image_back(pipeline: U
     reference = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     streams = ("text", "semantic")
     arguments: dict[str, Any] = {**FAST, "num_inference_steps": 4, "streams": streams}
-    plain = pipeline(PROMPTS[0], generator=generators(1), **arguments).images
-    whole = pipeline(PROMPTS[0], generator=generators(1), image=reference, strength=1.0, **arguments).images
+    plain = images_of(pipeline, PROMPTS[0], generator=generators(1), **arguments)
+    whole = images_of(pipeline, PROMPTS[0], generator=generators(1), image=reference, strength=1.0, **arguments)
     assert digests(plain) == digests(whole)
 
     pixels = torch.from_numpy(reference).permute(2, 0, 1)[None].float() / 127.5 - 1
     seen = pipeline.vae(pixels).detach().clamp(-1, 1)[0].permute(1, 2, 0) / 2 + 0.5
-    none = pipeline(PROMPTS[0], generator=generators(1), image=Image.fromarray(reference), strength=0.0, **arguments)
-    assert np.allclose(none.images[0], seen.numpy(), atol=1e-5)
+    image = Image.fromarray(reference)
+    none = images_of(pipeline, PROMPTS[0], generator=generators(1), image=image, strength=0.0, **arguments)
+    assert np.allclose(none[0], seen.numpy(), atol=1e-5)
 
     steps: list[int] = []
-    half = pipeline(
+
+    def count(_: UniPathPipeline, index: int, *__: Any) -> dict[str, Any]:
+        steps.append(index)
+        return {}
+
+    half = images_of(
+        pipeline,
         PROMPTS[0],
         generator=generators(1),
         image=reference,
         strength=0.5,
-        callback_on_step_end=lambda *a: steps.append(a[1]) or {},
+        callback_on_step_end=count,
         **arguments,
-    ).images
+    )
     assert steps == [0, 1]
-    distance = [np.abs(result - seen.numpy()).mean() for result in (none.images[0], half[0], plain[0])]
+    distance = [np.abs(result - seen.numpy()).mean() for result in (none[0], half[0], plain[0])]
     assert distance[0] < distance[1] < distance[2]
 
 
@@ -208,9 +227,10 @@ def test_the_images_own_prototype_comes_first(pipeline: UniPathPipeline) -> None
 
 
 def test_explicit_prototypes_stand_in_for_the_banks(pipeline: UniPathPipeline) -> None:
+    assert pipeline.bank is not None
     found = pipeline.bank.retrieve(PROMPTS[0], limit=8)
     drawn = [
-        pipeline(PROMPTS[0], generator=generators(1), prototypes=given, **FAST).images[0]
+        images_of(pipeline, PROMPTS[0], generator=generators(1), prototypes=given, **FAST)[0]
         for given in (None, found, found.features, [torch.from_numpy(found.features)], np.zeros((0, 12), np.float32))
     ]
     assert digests(np.stack(drawn[1:4])) == digests(drawn[0][None]) * 3
@@ -226,21 +246,21 @@ def test_a_callback_can_change_the_latents_and_stop(pipeline: UniPathPipeline) -
         pipe.interrupt = True
         return {"latents": torch.full_like(tensors["latents"], float(index + 2))}
 
-    latents = pipeline(PROMPTS[0], callback_on_step_end=first_only, output_type="latent").images
+    latents = images_of(pipeline, PROMPTS[0], callback_on_step_end=first_only, output_type="latent")
     assert torch.equal(latents, torch.full((1, 16, 8, 8), 2.0))
 
 
 def test_output_types_hold_the_same_image(pipeline: UniPathPipeline) -> None:
-    values = pipeline(PROMPTS[0], generator=generators(1), **FAST).images
-    arguments = {"generator": generators(1), "num_inference_steps": 3}
-    tensor = pipeline(PROMPTS[0], **{**arguments, "generator": generators(1)}, output_type="pt").images
+    values = images_of(pipeline, PROMPTS[0], generator=generators(1), **FAST)
+    arguments: dict[str, Any] = {"generator": generators(1), "num_inference_steps": 3}
+    tensor = images_of(pipeline, PROMPTS[0], **{**arguments, "generator": generators(1)}, output_type="pt")
     (pil,) = pipeline(PROMPTS[0], **arguments, return_dict=False)[0]
     assert np.array_equal(tensor[0].permute(1, 2, 0).numpy(), values[0])
     assert np.array_equal(np.asarray(pil), np.rint(values[0] * 255).astype(np.uint8))
 
 
 def test_other_sizes_are_drawn_and_impossible_ones_refused(pipeline: UniPathPipeline) -> None:
-    assert pipeline(PROMPTS[0], height=40, width=24, **FAST).images.shape == (1, 40, 24, 3)
+    assert images_of(pipeline, PROMPTS[0], height=40, width=24, **FAST).shape == (1, 40, 24, 3)
     with pytest.raises(UsageError, match="multiples of 8"):
         pipeline(PROMPTS[0], height=36, width=32, **FAST)
 
@@ -265,17 +285,20 @@ def test_arguments_that_do_not_fit_are_named(pipeline: UniPathPipeline, argument
         pipeline(**{"prompt": PROMPTS[0], **arguments})
 
 
+@pytest.mark.integration
 def test_saving_and_loading_keeps_every_byte_and_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = tiny_pipeline(micro_batch=2, internal_encoders=["phantom-bank"])
     pipeline.save_pretrained(tmp_path / "saved")
-    monkeypatch.setattr(retrieval_interface, "_bank_package", lambda: FakePackage)
+    monkeypatch.setattr(prototype_bank, "load_bank", FakePackage.load_bank)
     loaded = UniPathPipeline.from_pretrained(tmp_path / "saved")
     loaded.set_progress_bar_config(disable=True)
     assert FakePackage.loaded == [tmp_path / "saved" / "bank"]
     assert (tmp_path / "saved" / "bank" / "bank.txt").is_file()
     for name in ("micro_batch", "max_text_tokens", "vae_shift", "internal_encoders", "upstream_compat"):
         assert loaded.config[name] == pipeline.config[name]
-    drawn = [p(list(PROMPTS), generator=generators(1, 2, 3), expand=True, **FAST).images for p in (pipeline, loaded)]
+    drawn = [
+        images_of(p, list(PROMPTS), generator=generators(1, 2, 3), expand=True, **FAST) for p in (pipeline, loaded)
+    ]
     assert digests(drawn[0]) == digests(drawn[1])
     assert not list((tmp_path / "saved").rglob("*.bin"))
 
@@ -300,12 +323,14 @@ def test_offloaded_components_are_brought_before_use(monkeypatch: pytest.MonkeyP
     names = [name for name in offloaded.model_cpu_offload_seq.split("->") if name != "vision_tower"]
     for name in names:
         hook = getattr(offloaded, name)._hf_hook
-        before = hook.pre_forward
-        monkeypatch.setattr(
-            hook, "pre_forward", lambda *a, _name=name, _before=before, **k: brought.append(_name) or _before(*a, **k)
-        )
+
+        def seen(*a: Any, _name: str = name, _before: Any = hook.pre_forward, **k: Any) -> Any:
+            brought.append(_name)
+            return _before(*a, **k)
+
+        monkeypatch.setattr(hook, "pre_forward", seen)
     drawn = [
-        p(PROMPTS[0], generator=generators(1), image=np.zeros((32, 32, 3), np.uint8), expand=True, **FAST).images
+        images_of(p, PROMPTS[0], generator=generators(1), image=np.zeros((32, 32, 3), np.uint8), expand=True, **FAST)
         for p in (plain, offloaded)
     ]
     assert np.abs(drawn[0] - drawn[1]).max() <= 1 / 255

@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from training_setup import configuration, phantom, schedule, training
 
 from reference_model.pipeline import UniPathPipeline
 from reference_model.training.config import TrainingConfig
+from tests.reference_model.made_up_models import images_of
+from tests.reference_model.training_setup import configuration, phantom, schedule, training
 from unipath_bench import UsageError
+
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -38,9 +41,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_pipeline_is_written_and_draws(finished: Path) -> None:
     pipeline = UniPathPipeline.from_pretrained(finished / "pipeline", bank=None)
     pipeline.set_progress_bar_config(disable=True)
-    image = pipeline(
-        "solid sheets with no hemorrhage", num_inference_steps=2, streams=("text", "semantic"), output_type="np"
-    ).images
+    prompt, streams = "solid sheets with no hemorrhage", ("text", "semantic")
+    image = images_of(pipeline, prompt, num_inference_steps=2, streams=streams, output_type="np")
     assert np.asarray(image).shape == (1, 16, 16, 3)
     assert pipeline.config.internal_encoders == ["texture"]
     assert pipeline.config.micro_batch == 3

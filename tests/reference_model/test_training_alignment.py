@@ -10,12 +10,12 @@ import numpy.typing as npt
 import pytest
 import torch
 from pydantic import ValidationError
-from training_setup import configuration, schedule, training
 
 from reference_model.training.alignment import Alignment, alignment_targets, open_patch_encoder
 from reference_model.training.assembly import build_transformer
 from reference_model.training.mixed_precision import SinglePrecisionAttention
 from reference_model.training.tiles import Tiles
+from tests.reference_model.training_setup import configuration, schedule, training
 from unipath_bench import Context, ImageEncoder, UsageError
 from unipath_bench.schema.cards import EncoderCard
 from unipath_bench.types import Features, RGBBatch
@@ -104,6 +104,7 @@ def test_an_encoder_without_places_or_of_another_grid_is_refused() -> None:
         alignment_targets(bank, tiles(), 2, lambda count: None)
 
 
+@pytest.mark.integration
 def test_the_head_learns_and_is_thrown_away(tmp_path: Path) -> None:
     align = {"encoder": f"{__name__}:Quarters", "block": 1, "until": 0.5}
     config = configuration(flow={"schedule": schedule(4, ema=0.9), "align": align, "precision": "bfloat16"})

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_setup import configuration
 
 from reference_model.training.captions import UNSTATED, bundle, hidden_attributes, phantom_caption, without_clause
 from reference_model.training.config import TinyLanguageConfig
@@ -18,14 +17,16 @@ from reference_model.training.questions import WORDINGS, drawn_question, held_ou
 from reference_model.training.reading import ReadingProblem
 from reference_model.training.sources import PhantomSource, SuiteSource
 from reference_model.understanding import QUESTION
+from tests.reference_model.training_setup import configuration
 from unipath_bench import DataError, Sample, UsageError
 from unipath_bench.suites.phantom import CLASSES, PHRASES, PhantomSuite, attribute_bundle, sample_attributes
+from unipath_bench.suites.phantom.phrases import Wording
 from unipath_bench.suites.phantom.streams import Stream
 
 
 def says(text: str, name: str, value: str) -> bool:
     """Whether a caption holds any phrase of the class."""
-    phrases = [p for wording in ("seen", "heldout") for p in PHRASES[name][value].of(wording)]  # type: ignore[arg-type]
+    phrases = [p for wording in ("seen", "heldout") for p in PHRASES[name][value].of(wording)]
     return any(p.removeprefix("a ").removeprefix("an ").lower() in text.lower() for p in phrases)
 
 
@@ -33,7 +34,7 @@ def says(text: str, name: str, value: str) -> bool:
 @given(seed=st.integers(0, 10**6), name=st.sampled_from(list(CLASSES)), heldout=st.booleans())
 def test_a_hidden_clause_is_gone_and_the_others_stay(seed: int, name: str, heldout: bool) -> None:
     attributes = sample_attributes(Stream(seed, "caption test"))
-    wordings = ("heldout",) if heldout else ("seen",)
+    wordings: tuple[Wording, ...] = ("heldout",) if heldout else ("seen",)
     whole = phantom_caption(attributes, seed, wordings)
     cut = phantom_caption(attributes, seed, wordings, (name,))
     assert whole.stated == attributes.labels()
@@ -165,6 +166,7 @@ def test_names_that_end_alike_are_refused(reading: ReadingProblem) -> None:
         key_tokens(["cytology_type", "type"], reading.language)
 
 
+@pytest.mark.integration
 def test_evaluation_counts_right_answers(reading: ReadingProblem) -> None:
     # A head that always gives one token: right exactly where the truth is that token.
     figures = reading.evaluate()
@@ -179,6 +181,7 @@ def test_evaluation_counts_right_answers(reading: ReadingProblem) -> None:
     assert figures["read_stroma"] == pytest.approx(min(shares))
 
 
+@pytest.mark.integration
 def test_bundles_are_judged_once_the_names_are_read(reading: ReadingProblem, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that reads every name and writes bundles with the necrosis of every fourth caption left out."""
     count = len(reading.source.attributes)

@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from made_up_models import PROMPTS, tiny_pipeline
 from pydantic import ValidationError
 from torch import Tensor, nn
-from training_setup import configuration, schedule
 
 from reference_model.train import CONFIGS, find, main, shipped
 from reference_model.training.checking import check
@@ -23,6 +21,8 @@ from reference_model.training.loop import Loop, plateau_end, rate_at
 from reference_model.training.prototypes_stage import near_prototypes
 from reference_model.training.tiles import oriented
 from reference_model.training.tracking import Tracker
+from tests.reference_model.made_up_models import PROMPTS, tiny_pipeline
+from tests.reference_model.training_setup import configuration, schedule
 from unipath_bench import DataError, UsageError
 from unipath_bench.images import middle_square
 from unipath_bench.pipeline.progress import Silent
@@ -112,8 +112,8 @@ def test_gradients_are_averaged_over_processes(tmp_path: Path) -> None:
             assert how == "mean"
             return flat / 2
 
-    problem.loss(0, 0, 1).backward()  # type: ignore[no-untyped-call]
-    loop.accelerator = Two()  # type: ignore[assignment]
+    problem.loss(0, 0, 1).backward()
+    loop.accelerator = Two()
     # d(w^2)/dw = 6 at 3; half of it is 3, clipped to norm 1.
     assert float(loop._gradients()) == pytest.approx(3.0)
     assert float(problem.module.weight.grad) == pytest.approx(1.0, abs=1e-5)  # type: ignore[arg-type]
@@ -128,7 +128,7 @@ def test_a_batch_is_dealt_out_evenly(tmp_path: Path) -> None:
             Bowl(),
             ScheduleConfig(steps=1, batch_size=4, rate=1.0),
             tmp_path,
-            Three(),  # type: ignore[arg-type]
+            Three(),
             Silent(),
             Tracker(tmp_path),
         )
@@ -198,7 +198,8 @@ def test_a_batch_of_contexts_is_what_the_pipeline_encodes() -> None:
 
 def test_near_prototypes_are_the_tile_itself_and_the_smallest_angles() -> None:
     angles = np.radians([0, 10, 50, 90, 200])
-    bank = np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32) * np.float32([[1], [9], [1], [3], [1]])
+    lengths = np.array([[1], [9], [1], [3], [1]], np.float32)
+    bank = np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32) * lengths
     turned = np.radians([12, 80])
     own = np.column_stack([np.cos(turned), np.sin(turned)]).astype(np.float32)
     # From 12 degrees: 10, 0, 50 are 2, 12, 38 away; from 80: 90, 50, 10 are 10, 30, 70 away. Lengths do not count.
@@ -224,6 +225,7 @@ def test_places_left_out_do_not_change_the_velocity() -> None:
     torch.testing.assert_close(outputs[0], outputs[1], atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.integration
 def test_the_published_shape_has_its_parameters() -> None:
     shapes = check(read_config(CONFIGS / "full-7b.yaml"))
     # 610.36 million in the image transformer; 64 queries of 3584; 1536 x 3584 + 3584 + 3584 x 3584 + 3584.
@@ -233,6 +235,7 @@ def test_the_published_shape_has_its_parameters() -> None:
     assert (shapes.latents, shapes.context, shapes.tokens) == ((16, 48, 48), (208, 3584), 576)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", shipped())
 def test_shipped_configurations_check(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--check"]) == 0

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_up_models import PROMPTS, randomised, tiny_pipeline
 from tokenizers import AddedToken
 from torch import nn
 from transformers import (
@@ -22,8 +21,9 @@ from transformers import (
 from reference_model.language import TURN_END
 from reference_model.pipeline import UniPathPipeline
 from reference_model.tiny_language import build_tokenizer
-from reference_model.understanding import CHOICE, QUESTION
+from reference_model.understanding import CHOICE, QUESTION, answer
 from reference_model.vision_tower import VisionTower
+from tests.reference_model.made_up_models import PROMPTS, randomised, tiny_pipeline
 from unipath_bench import MissingError, UsageError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)
@@ -41,7 +41,7 @@ def seeing() -> UniPathPipeline:
 def test_options_are_weighed_by_their_whole_wording(seeing: UniPathPipeline) -> None:
     """By hand: the chat with the image's tokens in the description's place, one option after the other, each token's
     log-probability summed with that of the end of the turn, and a softmax over the options."""
-    answer = seeing.answer(IMAGE, "Which pattern?", OPTIONS)
+    answered = answer(seeing, IMAGE, "Which pattern?", OPTIONS)
     language, system = seeing.language, seeing.semantic_tokens.config.system
     resized = seeing.image_processor.preprocess(seeing.image_processor.numpy_to_pil(IMAGE[None] / 255)[0], 32, 32)
     assert resized.shape == (1, 3, 32, 32)
@@ -54,6 +54,7 @@ def test_options_are_weighed_by_their_whole_wording(seeing: UniPathPipeline) -> 
     )
     scores = []
     with torch.no_grad():
+        assert seeing.vision_tower is not None
         tokens = seeing.vision_tower(resized)[0]
         for option in OPTIONS:
             told = [*language.text_ids(option), language.tokenizer.convert_tokens_to_ids(TURN_END)]
@@ -62,21 +63,21 @@ def test_options_are_weighed_by_their_whole_wording(seeing: UniPathPipeline) -> 
             start = len(rows) - len(told) - 1
             scores.append(sum(float(logits[start + i, token]) for i, token in enumerate(told)))
     expected = torch.softmax(torch.tensor(scores, dtype=torch.float64), dim=0)
-    assert answer.probabilities == pytest.approx(expected.tolist(), abs=1e-6)
-    assert answer.index == int(expected.argmax())
-    assert answer.option == OPTIONS[answer.index]
-    assert answer.options == OPTIONS
+    assert answered.probabilities == pytest.approx(expected.tolist(), abs=1e-6)
+    assert answered.index == int(expected.argmax())
+    assert answered.option == OPTIONS[answered.index]
+    assert answered.options == OPTIONS
 
 
 def test_the_order_of_the_options_does_not_matter(seeing: UniPathPipeline) -> None:
-    one = seeing.answer(IMAGE, "Which pattern?", OPTIONS)
-    other = seeing.answer(IMAGE, "Which pattern?", OPTIONS[::-1])
+    one = answer(seeing, IMAGE, "Which pattern?", OPTIONS)
+    other = answer(seeing, IMAGE, "Which pattern?", OPTIONS[::-1])
     assert other.probabilities[::-1] == pytest.approx(one.probabilities, abs=1e-6)
     assert other.option == one.option
 
 
 def test_the_answer_depends_on_the_image(seeing: UniPathPipeline) -> None:
-    one, other = (seeing.answer(image, "Which pattern?", OPTIONS) for image in (IMAGE, 255 - IMAGE))
+    one, other = (answer(seeing, image, "Which pattern?", OPTIONS) for image in (IMAGE, 255 - IMAGE))
     assert not np.allclose(one.probabilities, other.probabilities, atol=1e-6)
 
 
@@ -84,7 +85,7 @@ def test_the_tower_is_saved_and_loaded_with_the_pipeline(seeing: UniPathPipeline
     seeing.save_pretrained(tmp_path)
     loaded = UniPathPipeline.from_pretrained(tmp_path, bank=None)
     arguments = (IMAGE, "Which pattern?", OPTIONS)
-    assert loaded.answer(*arguments).probabilities == seeing.answer(*arguments).probabilities
+    assert answer(loaded, *arguments).probabilities == answer(seeing, *arguments).probabilities
 
 
 def test_an_offloaded_pipeline_answers_alike(seeing: UniPathPipeline, tmp_path: Path) -> None:
@@ -92,8 +93,8 @@ def test_an_offloaded_pipeline_answers_alike(seeing: UniPathPipeline, tmp_path: 
     offloaded = UniPathPipeline.from_pretrained(tmp_path, bank=None)
     offloaded.enable_model_cpu_offload(device="cpu")
     arguments = (IMAGE, "Which pattern?", OPTIONS)
-    assert offloaded.answer(*arguments).probabilities == pytest.approx(
-        seeing.answer(*arguments).probabilities, abs=1e-6
+    assert answer(offloaded, *arguments).probabilities == pytest.approx(
+        answer(seeing, *arguments).probabilities, abs=1e-6
     )
 
 
@@ -118,12 +119,12 @@ def test_tokens_of_the_tower_are_its_squares_row_by_row() -> None:
 
 def test_what_is_missing_or_no_choice_is_said(seeing: UniPathPipeline) -> None:
     with pytest.raises(MissingError, match="no vision tower"):
-        tiny_pipeline().answer(IMAGE, "Which?", OPTIONS)
+        answer(tiny_pipeline(), IMAGE, "Which?", OPTIONS)
     for options in (("necrosis",), ("necrosis", "necrosis"), ("necrosis", " ")):
         with pytest.raises(UsageError, match="no choice"):
-            seeing.answer(IMAGE, "Which?", options)
+            answer(seeing, IMAGE, "Which?", options)
     with pytest.raises(UsageError, match="does not know their words"):
-        seeing.answer(IMAGE, "Which?", ("zebra", "giraffe"))
+        answer(seeing, IMAGE, "Which?", ("zebra", "giraffe"))
     with pytest.raises(UsageError, match="the vision tower 16"):
         UniPathPipeline(**seeing.components | {"vision_tower": VisionTower(32, 8, 16)})
 
@@ -177,7 +178,7 @@ def qwen() -> UniPathPipeline:
 
 def test_qwen_is_asked_for_a_letter(qwen: UniPathPipeline) -> None:
     """By hand: the image's patches, its places in the token sequence, the logits of the letters at the last place."""
-    answer = qwen.answer(IMAGE, "Which pattern?", OPTIONS)
+    answered = answer(qwen, IMAGE, "Which pattern?", OPTIONS)
     tokenizer: Any = qwen.tokenizer
     patches = qwen.processor.image_processor(images=[IMAGE], return_tensors="pt")
     places = int(patches["image_grid_thw"].prod()) // 4
@@ -199,12 +200,12 @@ def test_qwen_is_asked_for_a_letter(qwen: UniPathPipeline) -> None:
     letters = [tokenizer.convert_tokens_to_ids(letter) for letter in ("a", "b", "c")]
     assert len({*letters, tokenizer.unk_token_id}) == 4
     expected = torch.softmax(logits[letters].double(), dim=0)
-    assert answer.probabilities == pytest.approx(expected.tolist(), abs=1e-5)
-    other = qwen.answer(255 - IMAGE, "Which pattern?", OPTIONS)
-    assert not np.allclose(answer.probabilities, other.probabilities, atol=1e-6)
+    assert answered.probabilities == pytest.approx(expected.tolist(), abs=1e-5)
+    other = answer(qwen, 255 - IMAGE, "Which pattern?", OPTIONS)
+    assert not np.allclose(answered.probabilities, other.probabilities, atol=1e-6)
 
 
 def test_qwen_without_a_processor_says_so(qwen: UniPathPipeline) -> None:
     blind = UniPathPipeline(**qwen.components | {"processor": None})
     with pytest.raises(MissingError, match="no processor"):
-        blind.answer(IMAGE, "Which?", OPTIONS)
+        answer(blind, IMAGE, "Which?", OPTIONS)

@@ -1,4 +1,4 @@
-"""What the pipeline asks of a prototype bank. :mod:`reference_model.bank` holds the real one.
+"""What the pipeline asks of a prototype bank. :class:`~reference_model.bank.PrototypeBank` is the real one.
 
 A bank keeps features of real tissue (the *payload*, of the width that the prototype projector reads) and finds those
 that fit a prompt. It must be a function of the prompt alone: seeded, and independent of the order of earlier calls.
@@ -7,15 +7,11 @@ that fit a prompt. It must be a function of the prompt alone: seeded, and indepe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-
-from unipath_bench import MissingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +56,8 @@ class Bank(Protocol):
     def embed_image(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """The payload features of one image, uint8 (H, W, 3), to (feature width,).
 
-        Raises :class:`~unipath_bench.MissingError` where the encoder is not at hand.
+        Raises :class:`~unipath_bench.MissingError` where the encoder is not available.
         """
 
     def save(self, folder: Path) -> None:
-        """Write the bank so that ``reference_model.bank.load_bank(folder)`` gives it back."""
-
-
-def load_bank(folder: Path) -> Bank:
-    """The bank that :meth:`Bank.save` wrote. Raises :class:`~unipath_bench.MissingError` without the bank package."""
-    return _bank_package().load_bank(folder)
-
-
-def import_rag(source: Path, destination: Path) -> None:
-    """Convert a bank in the layout of the released ``RAG_8K`` folder and save it to ``destination``."""
-    _bank_package().import_rag(source, destination)
-
-
-class _BankPackage(Protocol):
-    def load_bank(self, folder: Path) -> Bank: ...
-
-    def import_rag(self, source: Path, destination: Path) -> None: ...
-
-
-def _bank_package() -> _BankPackage:
-    if find_spec("reference_model.bank") is None:
-        raise MissingError("The package reference_model.bank is not installed.", "Reinstall unipath-bench.")
-    return cast(_BankPackage, import_module("reference_model.bank"))
+        """Write the bank so that ``reference_model.bank.load_bank(folder)`` reads it again."""

@@ -1,4 +1,4 @@
-"""Generators and encoders for the tests, named on the command line as ``adapters:NAME``."""
+"""Generators and encoders for the tests, named on the command line as ``tests.adapters:NAME``."""
 
 from __future__ import annotations
 
@@ -110,14 +110,14 @@ class Troubled(Painter):
         return True
 
 
-class BufferReusing(Painter):
+class BufferReusing(Generator):
     """Draws every batch into the same array."""
 
     card = GeneratorCard(name="buffer-reusing", revision="1", licence="MIT")
     buffer: np.ndarray | None = None
 
     def generate(self, requests: Sequence[Request]) -> np.ndarray:
-        images = np.stack(super().generate(requests))
+        images = np.stack(Painter().generate(requests))
         if self.buffer is None:
             self.buffer = np.empty((64, *images.shape[1:]), np.uint8)
         drawn = self.buffer[: len(images)]
@@ -134,7 +134,7 @@ class Unconditional(Painter):
 class NotANumber(ImageEncoder):
     """Gives NaN for every image whose first pixel is even."""
 
-    card = EncoderCard(name="adapters:NotANumber", revision="1", dimension=2, micro_batch=4)
+    card = EncoderCard(name="tests.adapters:NotANumber", revision="1", dimension=2, micro_batch=4)
 
     def embed_images(self, images: np.ndarray) -> np.ndarray:
         features = images.mean(axis=(1, 2))[:, :2].astype(np.float32)
@@ -145,7 +145,7 @@ class NotANumber(ImageEncoder):
 class OnceNotANumber(ImageEncoder):
     """Gives NaN in one batch of one process, once, as faulty memory does; the environment names who remembers it."""
 
-    card = EncoderCard(name="adapters:OnceNotANumber", revision="1", dimension=2, micro_batch=4)
+    card = EncoderCard(name="tests.adapters:OnceNotANumber", revision="1", dimension=2, micro_batch=4)
 
     def embed_images(self, images: np.ndarray) -> np.ndarray:
         features = images.mean(axis=(1, 2))[:, :2].astype(np.float32)
@@ -159,7 +159,7 @@ class OnceNotANumber(ImageEncoder):
 class BatchSensitive(ImageEncoder):
     """Its features depend on the batch's shape, as a GPU's do; the fixed micro-batch must hide that."""
 
-    card = EncoderCard(name="adapters:BatchSensitive", revision="1", dimension=6, micro_batch=4)
+    card = EncoderCard(name="tests.adapters:BatchSensitive", revision="1", dimension=6, micro_batch=4)
 
     def embed_images(self, images: np.ndarray) -> np.ndarray:
         means, spread = images.mean(axis=(1, 2)), images.std(axis=(1, 2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,7 +20,11 @@ from unipath_bench.schema.record import (
     Timing,
     Value,
 )
-from unipath_bench.schema.task import TaskSpec, ValueSpec
+from unipath_bench.schema.task import TaskSpec, Tier, ValueSpec
+from unipath_bench.scoring.anchors import percent_of_range
+
+Direction = Literal["lower", "higher"]
+SuiteKind = Literal["tissue", "phantom"]
 
 CLASSES = ("breast_lobular_carcinoma", "colon_normal", "lung_adenocarcinoma", "prostate_benign")
 REAL = "held-out real images in the generator's place"
@@ -31,19 +35,15 @@ SHUFFLED = "held-out real images under the wrong prompts"
 def value(
     number: float,
     title: str,
-    direction: str,
+    direction: Direction,
     ends: tuple[float, float] | None = None,
     *,
     headline: bool = True,
     unit: str = "",
     interval: Interval | None = None,
 ) -> Value:
-    """A value whose place between its ends (low, high) is worked out as the schema defines it."""
+    """A value in its place between its ends (low, high)."""
     low, high = ends if ends else (None, None)
-    percent = None
-    if low is not None and high is not None:
-        share = 100 * (number - low) / (high - low)
-        percent = share if direction == "higher" else 100 - share
     note = "" if interval else "Intervals are not computed for this task yet."
     return Value(
         value=number,
@@ -55,14 +55,14 @@ def value(
         ceiling=high,
         floor_source="" if low is None else REAL if direction == "lower" else SHUFFLED,
         ceiling_source="" if high is None else CONSTANT if direction == "lower" else REAL,
-        percent_of_range=percent,
+        percent_of_range=percent_of_range(number, low, high, direction),
         interval=interval,
         interval_note=note,
     )
 
 
 def score(
-    task: str, tier: int, title: str, values: dict[str, Value], encoder: str | None = "texture", **more: Any
+    task: str, tier: Tier, title: str, values: dict[str, Value], encoder: str | None = "texture", **more: Any
 ) -> TaskScore:
     """A computed task in one encoder."""
     return TaskScore(
@@ -284,7 +284,7 @@ def scores(*, flagged: bool = True, shift: float = 0.0) -> tuple[TaskScore, ...]
 def record(
     model: str = "memoriser",
     *,
-    kind: str = "tissue",
+    kind: SuiteKind = "tissue",
     flagged: bool = True,
     shift: float = 0.0,
     oracle: bool = True,
@@ -376,7 +376,7 @@ def record(
     )
 
 
-def task(name: str, tier: int, title: str, summary: str, **more: Any) -> TaskSpec:
+def task(name: str, tier: Tier, title: str, summary: str, **more: Any) -> TaskSpec:
     """A task as its YAML would give it."""
     return TaskSpec(
         name=name,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import json
 
-import made_up_records as made_up
 import numpy as np
 import pytest
 from rich.console import Console
 from scipy import stats
 
+from tests import made_up_records as made_up
 from unipath_bench.comparison import CAVEAT, Comparison, Row, compare
 from unipath_bench.contracts import FeatureSet
 from unipath_bench.errors import UsageError
@@ -166,7 +166,7 @@ def test_the_table_says_what_differs_and_claims_no_significance() -> None:
     assert "† coupled" in text
 
 
-def paired(name: str, numbers: np.ndarray, *, prefix: str = "p", direction: str = "higher") -> RunRecord:
+def paired(name: str, numbers: np.ndarray, *, prefix: str = "p", direction: made_up.Direction = "higher") -> RunRecord:
     """A run whose one value is a mean over 40 patients of one tile each."""
     cases = FeatureSet(ids=tuple(f"{prefix}{i}" for i in range(40)))
     found = mean_contributions(numbers, cases)
@@ -181,7 +181,7 @@ def draws(seed: int, mean: float = 0.0) -> np.ndarray:
 
 @pytest.mark.parametrize("direction", ["higher", "lower"])
 @pytest.mark.parametrize("shift", [-0.5, 0.0, 0.5])
-def test_the_paired_difference_is_that_of_students_test(direction: str, shift: float) -> None:
+def test_the_paired_difference_is_that_of_students_test(direction: made_up.Direction, shift: float) -> None:
     base = draws(0)
     a, b = base + shift + 0.2 * draws(1), base
     pair = compare([paired("a", a, direction=direction), paired("b", b, direction=direction)]).rows[0].pairs[0]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
-from docs_checks import DOCS, README, blocks, complaints, facts, shell_commands
 
+from tests.docs_checks import DOCS, README, blocks, complaints, facts, shell_commands
 from unipath_bench.audit.catalogue import DEFECTS
 from unipath_bench.cli.app import invoke
 from unipath_bench.contracts import Request
@@ -52,6 +53,7 @@ def test_every_page_of_a_task_has_a_task_and_is_linked() -> None:
         assert f"[`{name}`](tasks/{name}.md)" in overview
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_command_is_one_that_the_command_line_knows(page: Path) -> None:
     wrong = {" ".join(words): complaints(words) for words in shell_commands(text_of(page))}
@@ -74,6 +76,7 @@ def values_of(words: list[str], option: str) -> list[str]:
     return [name for name in names if re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name) and not name.endswith(".yaml")]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_name_in_a_command_is_a_registered_one(page: Path) -> None:
     for words in shell_commands(text_of(page)):
@@ -116,6 +119,7 @@ def written_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.integration
 def test_the_adapters_of_the_page_run(written_adapter: Path, small_tiles: Path, capsys: Output) -> None:
     suite = ["--suite", "folder", "--data", str(small_tiles), "--n", "8", "--tasks", "frechet-distance"]
     arguments = ["plan", *suite, "--out", str(written_adapter / "out"), "--probe"]
@@ -130,7 +134,7 @@ def test_the_adapters_of_the_page_run(written_adapter: Path, small_tiles: Path, 
 
 
 def test_the_adapters_of_the_page_keep_the_rule(written_adapter: Path) -> None:
-    import my_model
+    import my_model  # type: ignore[import-not-found]
 
     requests = [Request(f"s{i}", "three dark nuclei", 7 * i, 0, 16, 24) for i in range(3)]
     assert my_model.same_whatever_the_batch(my_model.Pink(), requests)
@@ -151,7 +155,7 @@ def test_the_adapters_of_the_page_keep_the_rule(written_adapter: Path) -> None:
 
 def test_the_metric_of_the_tasks_page_is_one() -> None:
     (code,) = (block for block in blocks(text_of(DOCS / "tasks.md"), "python") if "@metric" in block)
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     exec(compile(code, "docs/tasks.md", "exec"), found)
     from unipath_bench.contracts import FeatureSet, ScoreInputs
 

@@ -332,7 +332,8 @@ def test_rounded_float_resize_agrees_with_uint8_resize(image: np.ndarray, resamp
 
 
 def test_resize_refuses_other_arrays() -> None:
-    for bad in (np.zeros((1, 4, 4, 3)), np.zeros((4, 4, 3), np.uint8)):
+    others: tuple[Any, ...] = (np.zeros((1, 4, 4, 3)), np.zeros((4, 4, 3), np.uint8))
+    for bad in others:
         with pytest.raises(ValueError, match="not a uint8"):
             resize(bad, 2, "bilinear")
         with pytest.raises(ValueError, match="not a uint8"):

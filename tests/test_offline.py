@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[1]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LIMIT = 5.0
 """Seconds of processor time within which a missing model is named."""
@@ -78,7 +81,7 @@ def blocked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             capture_output=True,
             text=True,
             check=False,
-            cwd=Path(__file__).parent,
+            cwd=ROOT,
         )
         assert note.is_file(), done.stderr
         found = json.loads(note.read_text())
@@ -112,12 +115,10 @@ def test_the_default_runs_offline(blocked, tmp_path: Path) -> None:
 
 def test_a_local_diffusers_pipeline_runs_offline(blocked, small_tiles: Path, tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; sys.path.insert(0, 'generators'); "
-        "from tiny_pipelines import save_unet_pipeline; save_unet_pipeline(Path(sys.argv[1]))"
+        "import sys; from pathlib import Path; "
+        "from tests.generators.tiny_pipelines import save_unet_pipeline; save_unet_pipeline(Path(sys.argv[1]))"
     )
-    subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "tiny"], check=True, capture_output=True, cwd=Path(__file__).parent
-    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "tiny"], check=True, capture_output=True, cwd=ROOT)
     done = blocked(
         "run",
         "--model",

@@ -9,6 +9,7 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,9 +22,11 @@ from safetensors.torch import save_file
 from unipath_bench.digest import pixel_digest
 from unipath_bench.pipeline.store import FeatureFamily
 
+pytestmark = pytest.mark.integration
+
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 SIDE = 32
-OPTIONS = {"img_size": SIDE, "depth": 2}
+OPTIONS: dict[str, Any] = {"img_size": SIDE, "depth": 2}
 GENERATOR = '''
 """Somebody's generator: a ground whose colour the prompt decides, with dark discs that the seed places."""
 
@@ -72,7 +75,7 @@ def some_tiles(source: Path, target: Path, groups: int = 4, each: int = 3) -> Pa
     return target
 
 
-def network() -> torch.nn.Module:
+def network() -> Any:
     torch.manual_seed(0)
     return timm.create_model("vit_tiny_patch16_224", pretrained=False, num_classes=0, **OPTIONS).eval()
 

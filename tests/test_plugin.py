@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.integration
+
 PLUGIN = Path(__file__).parent / "plugin"
 
 
@@ -18,7 +20,7 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Environment in which the plugin is installed, in a folder of its own."""
     target = tmp_path_factory.mktemp("site")
     wheels = tmp_path_factory.mktemp("wheels")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", wheels, PLUGIN]
+    build: list[str | Path] = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", wheels, PLUGIN]
     subprocess.run(build, check=True, capture_output=True)
     subprocess.run([sys.executable, "-m", "zipfile", "-e", next(wheels.glob("*.whl")), target], check=True)
     return {"PYTHONPATH": os.pathsep.join([str(target)])}

@@ -90,6 +90,7 @@ def test_the_working_directory_is_importable(tmp_path: Path, monkeypatch: pytest
     assert load_attribute("adapter_of_mine:ANSWER") == 42
 
 
+@pytest.mark.integration
 def test_listing_imports_no_heavy_package() -> None:
     code = (
         "import sys; from unipath_bench.registries import ENCODERS, GENERATORS, METRICS, SUITES;"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 
-import made_up_records as made_up
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from tests import made_up_records as made_up
 from unipath_bench.reading import Scale
 from unipath_bench.schema.record import RunRecord
 from unipath_bench.terminal import NARROW, print_summary, scale_bar

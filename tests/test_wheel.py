@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -64,7 +66,7 @@ def test_it_runs_from_an_empty_folder_in_a_clean_environment(wheel: Path, tmp_pa
         check=True,
     )
     assert where.stdout.startswith(str(site))
-    command = [python, "-m", "unipath_bench", "run", "--model", "noise", "--n", "20", "--json"]
+    command: list[str | Path] = [python, "-m", "unipath_bench", "run", "--model", "noise", "--n", "20", "--json"]
     done = subprocess.run(command, cwd=empty, env=clean, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)

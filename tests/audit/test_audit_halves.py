@@ -67,6 +67,7 @@ def test_the_error_rate_for_a_mean_over_unequal_patients() -> None:
     assert 0.02 < _rejections(values.mean(1), halves, len(cuts)) < 0.08
 
 
+@pytest.mark.integration
 def test_the_error_rate_for_a_difference_of_frechet_distances() -> None:
     """Two sets that are exchangeable redraws of one truth: a biased distance, and the test still keeps its level."""
     rng = np.random.default_rng(2)

@@ -11,6 +11,8 @@ from unipath_bench.audit.result import AuditResult
 from unipath_bench.audit.run import run_audit
 from unipath_bench.pipeline.plan import Options, make_plan
 
+pytestmark = pytest.mark.integration
+
 LEVELS = {
     "blur": (1.0, 2.0, 4.0),
     "stain-shift": (0.1, 0.5, 1.0),

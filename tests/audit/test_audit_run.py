@@ -27,6 +27,8 @@ from unipath_bench.pipeline.plan import Options, Plan, make_plan
 from unipath_bench.pipeline.progress import Silent
 from unipath_bench.scoring.evaluate import evaluate
 
+pytestmark = pytest.mark.integration
+
 TASKS = (
     "phantom-patho-fid",
     "precision-recall",

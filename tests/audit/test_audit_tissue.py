@@ -54,6 +54,7 @@ def test_what_is_gone_stays_gone_and_the_rest_is_untouched() -> None:
     assert nearest[also].max() < 6 + 4
 
 
+@pytest.mark.integration
 def test_a_nucleus_is_filled_with_what_surrounds_it() -> None:
     filled = remove_nuclei(tissue([(80, 80)]), 1.0, 0, MICRONS)[80, 80].astype(int)
     low, high = np.minimum(GROUND, CYTOPLASM), np.maximum(GROUND, CYTOPLASM)

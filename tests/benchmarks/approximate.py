@@ -11,16 +11,20 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
 from unipath_bench.metrics.approximate import approximate_neighbours
 from unipath_bench.metrics.memorisation import nearest_neighbours
 
+T = TypeVar("T")
+
 PROBES = (8, 32, 128)
 
 
-def timed(call: Callable[[], object]) -> tuple[float, object]:
+def timed(call: Callable[[], T]) -> tuple[float, T]:
     """Processor seconds and what came out."""
     begun = time.process_time()
     found = call()
@@ -42,9 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seconds, _ = timed(lambda: nearest_neighbours(query, bank, chosen.k))
     print(f"exact          {seconds:8.1f} s  recall 1")
     for probes in PROBES:
-        seconds, found = timed(
-            lambda probes=probes: approximate_neighbours(query, bank, chosen.k, probes=probes, sample=chosen.sample)
-        )
+        search = partial(approximate_neighbours, query, bank, chosen.k, probes=probes, sample=chosen.sample)
+        seconds, found = timed(search)
         print(f"{probes:>4} cells     {seconds:8.1f} s  recall {found.recall:.3f}")
 
 

@@ -70,7 +70,7 @@ def register() -> None:
     import torch_fidelity
     from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
-    class Extractor(FeatureExtractorBase):  # type: ignore[misc]
+    class Extractor(FeatureExtractorBase):
         def __init__(self, name: str, features_list: list[str], **_: object) -> None:
             super().__init__(name, features_list)
             self.network = Network()

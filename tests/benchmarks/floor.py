@@ -18,11 +18,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from unipath_bench.contracts import ImageEncoder
+from unipath_bench.generated import validate_generated
 from unipath_bench.images import decode_png, encode_png
 from unipath_bench.pipeline.embed import embed_images
 from unipath_bench.pipeline.estimate import Estimate, estimate
@@ -78,7 +78,7 @@ def generation(plan: Plan, cost: Estimate) -> tuple[Floor, list[RGBImage]]:
     plan.generator.setup(plan.context())
     requests = [request for family in plan.generated.values() for request in family][:BATCH]
     drawn = call_generator(plan.generator, requests)
-    images = [np.asarray(image, np.uint8) for image in drawn]
+    images = validate_generated(drawn, requests)
     return measured(lambda: call_generator(plan.generator, requests), cost.to_generate / BATCH), images
 
 

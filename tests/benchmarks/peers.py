@@ -12,8 +12,8 @@ import faiss
 import numpy as np
 import scipy.linalg
 import torch
-from cleanfid.fid import frechet_distance as clean_frechet
-from prdc import compute_prdc
+from cleanfid.fid import frechet_distance as clean_frechet  # type: ignore[import-untyped]
+from prdc import compute_prdc  # type: ignore[import-untyped]
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.neighbors import NearestNeighbors
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
@@ -30,6 +30,7 @@ from unipath_bench.metrics.retrieval import recall_at_k
 
 Array = np.ndarray
 Implementation = Callable[[Array, Array], float]
+Implementations = dict[str, Implementation]
 BATCH = 1000
 SUBSETS = 100
 SUBSET_SIZE = 1000
@@ -203,21 +204,25 @@ def sklearn_neighbours(x: Array, y: Array) -> float:
 
 
 OURS = "unipath-bench"
-FRECHET = {
+FRECHET: Implementations = {
     OURS: frechet_distance,
     "torchmetrics": torchmetrics_frechet,
     "torch-fidelity": fidelity_frechet,
     "clean-fid": clean_fid_frechet,
     "scipy sqrtm (pytorch-fid)": sqrtm_frechet,
 }
-ACCUMULATION = {OURS: our_accumulation, "torchmetrics": torchmetrics_accumulation}
-KID = {
+ACCUMULATION: Implementations = {OURS: our_accumulation, "torchmetrics": torchmetrics_accumulation}
+KID: Implementations = {
     OURS: our_kid,
     "torch-fidelity": fidelity_kid,
     "torch-fidelity in float64": fidelity_kid_float64,
     "torchmetrics": torchmetrics_kid,
 }
-CMMD = {OURS: our_cmmd, "scikit-learn rbf": sklearn_rbf}
-PRDC = {OURS: our_prdc, "torch-fidelity (P, R alone)": fidelity_precision_recall, "prdc": reference_prdc}
-RECALL = {OURS: our_recall, "faiss": faiss_recall, "product alone": product_alone}
-NEAREST = {OURS: our_neighbours, "faiss": faiss_neighbours, "scikit-learn": sklearn_neighbours}
+CMMD: Implementations = {OURS: our_cmmd, "scikit-learn rbf": sklearn_rbf}
+PRDC: Implementations = {
+    OURS: our_prdc,
+    "torch-fidelity (P, R alone)": fidelity_precision_recall,
+    "prdc": reference_prdc,
+}
+RECALL: Implementations = {OURS: our_recall, "faiss": faiss_recall, "product alone": product_alone}
+NEAREST: Implementations = {OURS: our_neighbours, "faiss": faiss_neighbours, "scikit-learn": sklearn_neighbours}

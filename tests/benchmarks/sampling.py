@@ -7,6 +7,8 @@ batching, sharing and caching.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -33,11 +35,15 @@ def prompts_of(count: int) -> list[str]:
     return list(prompts)[:count]
 
 
+def _drawn(pipeline: UniPathPipeline, *arguments: Any, **named: Any) -> Images:
+    (images,) = pipeline(*arguments, **{**named, "output_type": "np", "return_dict": False})
+    return np.asarray(images)
+
+
 def ours(pipeline: UniPathPipeline, prompts: list[str], seeds: int, steps: int) -> Images:
     """One call for all."""
     generators = [torch.Generator().manual_seed(seed) for _ in prompts for seed in range(seeds)]
-    images: Images = pipeline(prompts, seeds, steps, generator=generators, output_type="np").images
-    return images
+    return _drawn(pipeline, prompts, seeds, steps, generator=generators)
 
 
 def released(pipeline: UniPathPipeline, prompts: list[str], seeds: int, steps: int) -> Images:
@@ -46,5 +52,5 @@ def released(pipeline: UniPathPipeline, prompts: list[str], seeds: int, steps: i
     for prompt in prompts:
         for seed in range(seeds):
             generator = [torch.Generator().manual_seed(seed)]
-            images.append(pipeline(prompt, 1, steps, generator=generator, output_type="np", cache_context=False).images)
+            images.append(_drawn(pipeline, prompt, 1, steps, generator=generator, cache_context=False))
     return np.concatenate(images)

@@ -25,6 +25,7 @@ from pathlib import Path
 from unipath_bench import Generator, GeneratorCard, Request
 from unipath_bench.digest import seed_from
 from unipath_bench.suites.phantom import Attributes, render, slide_appearance
+from unipath_bench.types import RGBImage
 
 TASKS = "kernel-distance,phantom-patho-fid,precision-recall"
 HERE = Path(__file__).parent
@@ -35,7 +36,7 @@ class Renderer(Generator):
 
     card = GeneratorCard(name="renderer", revision="1", licence="Apache-2.0", conditions_on=("attributes",))
 
-    def generate(self, requests: Sequence[Request]) -> list[object]:
+    def generate(self, requests: Sequence[Request]) -> list[RGBImage]:
         return [
             render(r.seed, Attributes.from_labels(r.labels), r.height, 1.0, slide_appearance(seed_from("soak", r.seed)))
             for r in requests

@@ -20,10 +20,12 @@ OURS = "unipath-bench"
 NOT_A_PEER = "product alone"
 
 
-def run(output: Path, selection: str | None) -> int:
+def run(output: Path, selection: str | None, tiny: bool = False) -> int:
     """Run the benchmarks into ``output``; pytest's exit status."""
     options = ["-q", "-o", "addopts=", "--benchmark-only", "--benchmark-disable-gc", "--benchmark-columns=min,rounds"]
     options += [f"--benchmark-json={output}", "--import-mode=prepend", "-p", "no:cacheprovider", "--timeout=0"]
+    if tiny:
+        options += ["--tiny"]
     if selection:
         options += ["-k", selection]
     return int(pytest.main([*options, *map(str, sorted(HERE.glob("test_*.py")))]))
@@ -71,9 +73,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("json", nargs="?", type=Path, default=Path("bench.json"))
     parser.add_argument("-k", dest="selection", help="run only the rows that match, as pytest -k")
+    parser.add_argument("--tiny", action="store_true", help="tiny sizes, to see that every row runs")
     parser.add_argument("--print-only", action="store_true", help="print the table of an earlier run")
     options = parser.parse_args(arguments)
-    status = 0 if options.print_only else run(options.json, options.selection)
+    status = 0 if options.print_only else run(options.json, options.selection, options.tiny)
     if status:
         return status
     document = json.loads(options.json.read_text(encoding="utf-8"))

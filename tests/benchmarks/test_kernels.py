@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import faiss
 import numpy as np
-import peers
 import pytest
 import torch
-from measure import peak_megabytes
 from pytest_benchmark.fixture import BenchmarkFixture
 from threadpoolctl import threadpool_limits
+
+from tests.benchmarks import peers
+from tests.benchmarks.measure import peak_megabytes
 
 
 class Row(NamedTuple):
@@ -58,6 +59,8 @@ ROWS = [
 CASES = [(row, name) for row in ROWS for name in row.implementations]
 QUICK_SECONDS = 1.0
 QUICK_ROUNDS = 4
+TINY = 256
+"""The most rows of a set with ``--tiny``."""
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +86,9 @@ def features(n: int, m: int, dimension: int, retrieval: bool) -> tuple[np.ndarra
 
 @pytest.mark.parametrize(("row", "name"), CASES, ids=[row.short(name) for row, name in CASES])
 @pytest.mark.benchmark(timer=time.process_time)
-def test_kernel(benchmark: BenchmarkFixture, row: Row, name: str) -> None:
+def test_kernel(benchmark: BenchmarkFixture, row: Row, name: str, tiny: bool) -> None:
+    if tiny:
+        row = row._replace(n=min(row.n, TINY), m=min(row.m, TINY), dimension=min(row.dimension, TINY // 4))
     real, other = features(row.n, row.m, row.dimension, row.kernel.startswith("Recall"))
     implementation = row.implementations[name]
     benchmark.group = row.name()

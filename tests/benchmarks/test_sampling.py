@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import sampling
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from tests.benchmarks import sampling
+
 PROMPTS, SEEDS, STEPS, THREADS = 8, 5, 30, 2
 WAYS = {
-    "unipath-bench as shipped": (sampling.ours, None),
-    "unipath-bench, four a call": (sampling.ours, 4),
+    "unipath-bench": (sampling.ours, None),
+    "unipath-bench, four per call": (sampling.ours, 4),
     "released way": (sampling.released, 1),
 }
-"""How to draw, and how many latents go into a call; None: as many as the pipeline was shipped with."""
+"""How to draw, and how many latents go into a call; None, as shipped: as many as the pipeline's card says."""
 
 
 @pytest.fixture(autouse=True)
@@ -26,13 +27,14 @@ def threads():
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_sampling(benchmark: BenchmarkFixture, name: str) -> None:
+def test_sampling(benchmark: BenchmarkFixture, name: str, tiny: bool) -> None:
     """Wall seconds for all images, on two threads."""
+    count, seeds, steps = (1, 1, 2) if tiny else (PROMPTS, SEEDS, STEPS)
     draw, micro_batch = WAYS[name]
     pipeline = sampling.build(micro_batch)
-    prompts = sampling.prompts_of(PROMPTS)
-    benchmark.group = f"UniPath, {PROMPTS} prompts x {SEEDS} seeds, {STEPS} steps (wall s, {THREADS} threads)"
+    prompts = sampling.prompts_of(count)
+    benchmark.group = f"UniPath, {count} prompts x {seeds} seeds, {steps} steps (wall s, {THREADS} threads)"
     draw(pipeline, prompts[:1], 1, 1)
-    images = benchmark.pedantic(draw, (pipeline, prompts, SEEDS, STEPS), rounds=2, iterations=1)
+    images = benchmark.pedantic(draw, (pipeline, prompts, seeds, steps), rounds=2, iterations=1)
     benchmark.extra_info.update({"implementation": name, "peak_mb": None, "value": float(np.mean(images))})
-    assert images.shape == (PROMPTS * SEEDS, pipeline.native_size, pipeline.native_size, 3)
+    assert images.shape == (count * seeds, pipeline.native_size, pipeline.native_size, 3)

@@ -6,7 +6,7 @@ import csv
 import json
 from pathlib import Path
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from unipath_bench.cli.app import invoke
@@ -101,10 +101,11 @@ def test_doctor_reports_each_encoder(capsys: Output, tmp_path: Path) -> None:
     assert all(f["remedy"] for f in findings.values() if f["verdict"] == "missing")
 
 
+@pytest.mark.integration
 def test_plan_counts_before_anything_runs(capsys: Output, small_tiles: Path, tmp_path: Path) -> None:
-    arguments = [
+    arguments: list[str | Path] = [
         "--model",
-        "adapters:Painter",
+        "tests.adapters:Painter",
         "--suite",
         "folder",
         "--data",
@@ -128,10 +129,11 @@ def test_plan_counts_before_anything_runs(capsys: Output, small_tiles: Path, tmp
     assert json.loads(printed(capsys, "plan", *arguments, "--json"))["cost"]["to_generate"] == counts["variants"]
 
 
+@pytest.mark.integration
 def test_the_images_of_ones_own_code_by_way_of_prompts(capsys: Output, small_tiles: Path, tmp_path: Path) -> None:
-    from adapters import Painter
     from PIL import Image
 
+    from tests.adapters import Painter
     from unipath_bench.contracts import Request
 
     table = tmp_path / "requests.csv"
@@ -168,7 +170,7 @@ def test_the_images_of_ones_own_code_by_way_of_prompts(capsys: Output, small_til
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(Painter().generate([request])[0]).save(path)
     capsys.readouterr()
-    common = [
+    common: list[str | Path] = [
         "--suite",
         "folder",
         "--data",
@@ -182,18 +184,19 @@ def test_the_images_of_ones_own_code_by_way_of_prompts(capsys: Output, small_til
         "--json",
     ]
     mine = json.loads(printed(capsys, "run", "--images", tmp_path / "images", *common, "--out", tmp_path / "a"))
-    direct = json.loads(printed(capsys, "run", "--model", "adapters:Painter", *common, "--out", tmp_path / "b"))
+    direct = json.loads(printed(capsys, "run", "--model", "tests.adapters:Painter", *common, "--out", tmp_path / "b"))
     assert mine["scores"] == direct["scores"]
     (next((tmp_path / "images").rglob("*.png"))).unlink()
     assert invoke(["run", "--images", str(tmp_path / "images"), *map(str, common), "--out", str(tmp_path / "c")]) == 4
     assert "issing" in capsys.readouterr().err
 
 
+@pytest.mark.integration
 def test_run_writes_every_view(capsys: Output, small_tiles: Path, tmp_path: Path) -> None:
-    arguments = [
+    arguments: list[str | Path] = [
         "run",
         "--model",
-        "adapters:Painter",
+        "tests.adapters:Painter",
         "--suite",
         "folder",
         "--data",
@@ -216,6 +219,7 @@ def test_run_writes_every_view(capsys: Output, small_tiles: Path, tmp_path: Path
 
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("unipath-bench")
+    assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
     assert len(runs) == 1
     assert runs[0].data.metrics
@@ -227,8 +231,10 @@ def test_run_writes_every_view(capsys: Output, small_tiles: Path, tmp_path: Path
     assert (folder / "report.html").read_bytes() == before
 
 
+@pytest.mark.integration
 def test_a_run_that_is_not_tracked_can_be_logged_later(capsys: Output, small_tiles: Path, tmp_path: Path) -> None:
-    arguments = ["run", "--model", "adapters:Painter", "--suite", "folder", "--data", small_tiles, "--n", "24"]
+    arguments: list[str | Path] = ["run", "--model", "tests.adapters:Painter", "--suite", "folder"]
+    arguments += ["--data", small_tiles, "--n", "24"]
     text = printed(capsys, *arguments, "--tasks", "frechet-distance", "--out", tmp_path, "--no-track")
     folder = next((tmp_path / "runs").iterdir())
     assert (folder / "report.html").exists()

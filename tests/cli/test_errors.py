@@ -31,9 +31,10 @@ def tiles(small_tiles: Path, tmp_path: Path) -> Path:
 
 
 def run(data: Path, out: Path, *more: str | Path) -> list[str | Path]:
-    return ["run", "--model", "adapters:Painter", "--suite", "folder", "--data", data, "--out", out, *more]
+    return ["run", "--model", "tests.adapters:Painter", "--suite", "folder", "--data", data, "--out", out, *more]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -47,9 +48,9 @@ def run(data: Path, out: Path, *more: str | Path) -> list[str | Path]:
         (["run", "--model", "real", "--encoder", "jury=texture"], 2, "Roles are"),
         (["run", "--model", "real", "--model-arg", "steps"], 2, "KEY=VALUE"),
         (["run", "--model", "no_module_like_this:Thing"], 2, "no module 'no_module_like_this'"),
-        (["run", "--model", "adapters:Thing"], 2, "no attribute 'Thing'"),
-        (["run", "--model", "adapters:NO_GENERATOR"], 2, "Generator"),
-        (["run", "--model", "adapters:Painter", "--model-arg", "colour=red"], 2, "colour"),
+        (["run", "--model", "tests.adapters:Thing"], 2, "no attribute 'Thing'"),
+        (["run", "--model", "tests.adapters:NO_GENERATOR"], 2, "Generator"),
+        (["run", "--model", "tests.adapters:Painter", "--model-arg", "colour=red"], 2, "colour"),
         (["run", "--model", "absent.yaml"], 2, "absent.yaml"),
         (["run", "--model", "real", "--images", "."], 2, "--images goes with --model folder"),
         (["run", "--model", "real", "--suite", "folder"], 2, "--data"),
@@ -69,9 +70,10 @@ def test_usage(capsys: Output, arguments: list[str], code: int, message: str) ->
     assert message in refuse(capsys, code, *arguments)
 
 
+@pytest.mark.integration
 def test_a_card_with_a_wrong_key(capsys: Output, tmp_path: Path) -> None:
     card = tmp_path / "card.yaml"
-    card.write_text("name: x\nadapter: adapters:Painter\nrevison: '1'\nlicence: MIT\n")
+    card.write_text("name: x\nadapter: tests.adapters:Painter\nrevison: '1'\nlicence: MIT\n")
     printed = refuse(capsys, 2, "run", "--model", card)
     assert "revison: unknown key; did you mean 'revision'?" in printed
     assert "card.yaml" in printed
@@ -88,6 +90,7 @@ def test_an_empty_folder(capsys: Output, tmp_path: Path) -> None:
     assert "empty" in refuse(capsys, 4, *run(tmp_path / "empty", tmp_path / "out"))
 
 
+@pytest.mark.integration
 def test_one_truncated_image_among_many_and_all_bad_ones_at_once(capsys: Output, tiles: Path, tmp_path: Path) -> None:
     names = [
         "sparse/train004.png",
@@ -108,6 +111,7 @@ def test_one_truncated_image_among_many_and_all_bad_ones_at_once(capsys: Output,
     assert not list(out.rglob("*.parquet"))
 
 
+@pytest.mark.integration
 def test_a_cmyk_jpeg(capsys: Output, tiles: Path, tmp_path: Path) -> None:
     path = tiles / "train" / "sparse" / "train004.png"
     Image.new("CMYK", (48, 48)).save(path, format="JPEG")
@@ -155,6 +159,7 @@ def test_no_write_permission(capsys: Output, small_tiles: Path, tmp_path: Path) 
     assert "No permission" in refuse(capsys, 3, *run(small_tiles, locked / "out"))
 
 
+@pytest.mark.integration
 def test_a_full_disk(capsys: Output, small_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import errno
 
@@ -171,14 +176,16 @@ def test_a_full_disk(capsys: Output, small_tiles: Path, tmp_path: Path, monkeypa
     assert not [p for p in out.rglob("*") if p.suffix in (".parquet", ".tmp")]
 
 
+@pytest.mark.integration
 def test_an_adapter_that_fails(capsys: Output, small_tiles: Path, tmp_path: Path) -> None:
     arguments = run(small_tiles, tmp_path / "out")
-    arguments[2] = "adapters:Faulty"
+    arguments[2] = "tests.adapters:Faulty"
     printed = refuse(capsys, 4, *arguments, "--model-arg", "fault=raises", "--model-arg", "at=20")
     assert "the cat stepped on the cable" in printed
     assert "finished images are kept" in printed
 
 
+@pytest.mark.integration
 def test_debug_shows_the_traceback(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNIPATH_BENCH_DEBUG", "")
     assert invoke(["--debug", "run", "--model", "memorizer"]) == 2

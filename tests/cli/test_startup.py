@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.integration
+
 HEAVY = "torch transformers diffusers mlflow sklearn scipy ray matplotlib"
 
 

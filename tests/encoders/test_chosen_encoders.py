@@ -31,6 +31,7 @@ def _plan(tiles: Path, *encoders: str, trust: bool = False) -> Plan:
     )
 
 
+@pytest.mark.integration
 def test_a_chosen_encoder_that_is_absent_is_missing(small_tiles: Path) -> None:
     plan = _plan(small_tiles, "texture", "image=uni2-h")
     assert [task.obstacle is None for task in plan.tasks] == [True, False]  # the plan can be shown

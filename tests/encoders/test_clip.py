@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_saves import save, small_clip, small_vision
 
+from tests.encoders.small_saves import save, small_clip, small_vision
 from unipath_bench.contracts import Context
 from unipath_bench.encoders.panel import open_encoder, panel
 from unipath_bench.encoders.transformers import ClipEncoder, VisionEncoder
@@ -64,6 +64,7 @@ def test_texts_are_the_projection_of_the_text_tower(encoder: ClipEncoder) -> Non
     np.testing.assert_allclose(unit, output.text_embeds[0].numpy(), atol=1e-5)
 
 
+@pytest.mark.integration
 def test_order_and_padding_within_a_micro_batch_do_not_matter(encoder: ClipEncoder) -> None:
     images = _images(4, 40, 40)
     features = encoder.embed_images(images)
@@ -110,6 +111,7 @@ def test_the_hub_cache_is_searched_at_the_pinned_revision(tmp_path: Path, monkey
     assert open_encoder(PLIP).missing(Context(cache_dir=tmp_path)) is None
 
 
+@pytest.mark.integration
 def test_other_weights_are_refused(encoder: ClipEncoder) -> None:
     with pytest.raises(DataError, match="not the pinned weights file"):
         open_encoder(SPEC.model_copy(update={"sha256": "0" * 64})).setup(Context())

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from small_saves import save, small_timm
 
+from tests.encoders.small_saves import save, small_timm
 from unipath_bench.contracts import Context
 from unipath_bench.encoders.custom import from_file, read_spec
 from unipath_bench.encoders.panel import panel

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from small_saves import save, small_clip, small_keep, small_open_clip, small_timm, small_vision
 
+from tests.encoders.small_saves import save, small_clip, small_keep, small_open_clip, small_timm, small_vision
 from unipath_bench.cli.app import invoke
 from unipath_bench.encoders.pattern import pattern_digest, pattern_images
 from unipath_bench.encoders.spec import EncoderSpec
@@ -78,6 +78,7 @@ def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return places
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_local_save_is_verified_offline(
     kind: str,
@@ -98,6 +99,7 @@ def test_a_local_save_is_verified_offline(
     assert "Agrees with" in capsys.readouterr().out
 
 
+@pytest.mark.integration
 def test_features_that_differ_are_refused(
     files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,6 +119,7 @@ def test_features_that_differ_are_refused(
     assert "of another encoder" in capsys.readouterr().err
 
 
+@pytest.mark.integration
 def test_a_run_in_a_users_own_encoder_with_sockets_blocked(
     files: dict[str, Path], small_tiles: Path, tmp_path: Path
 ) -> None:
@@ -145,6 +148,7 @@ def test_a_run_in_a_users_own_encoder_with_sockets_blocked(
     assert record["plan"]["encoders"][KINDS["vision"].name]["revision"].startswith("sha256:")
 
 
+@pytest.mark.integration
 def test_a_run_in_a_users_own_encoder_on_real_tiles(files: dict[str, Path], real_tiles: Path, tmp_path: Path) -> None:
     done = _blocked(
         "run",
@@ -170,6 +174,7 @@ def test_a_run_in_a_users_own_encoder_on_real_tiles(files: dict[str, Path], real
     assert (score["key"], score["n"]) == (f"kernel-distance[{KINDS['timm'].name}]", 64)
 
 
+@pytest.mark.integration
 def test_an_absent_hub_encoder_ends_the_run_with_code_3_and_the_remedy_in_five_seconds(
     small_tiles: Path, tmp_path: Path, nothing: dict[str, str]
 ) -> None:

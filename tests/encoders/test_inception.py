@@ -56,6 +56,7 @@ def _images(count: int, size: int) -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
 
 
+@pytest.mark.integration
 def test_agrees_with_torch_fidelity_at_native_input_size(
     encoder: InceptionEncoder, random_weights: tuple[Path, EncoderSpec]
 ) -> None:
@@ -71,13 +72,14 @@ def test_agrees_with_torch_fidelity_at_native_input_size(
 
 @pytest.mark.parametrize("shape", [(64, 64), (400, 350)])
 def test_resize_is_clean_fid(shape: tuple[int, int]) -> None:
-    from cleanfid.resize import build_resizer
+    from cleanfid.resize import build_resizer  # type: ignore[import-untyped]
 
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     expected = build_resizer("clean")(image)
     np.testing.assert_allclose(resize_float(image[None], 299, "bicubic")[0].clip(0, 255), expected, atol=1e-4)
 
 
+@pytest.mark.integration
 def test_the_order_within_a_micro_batch_does_not_matter(encoder: InceptionEncoder) -> None:
     images = _images(4, 80)
     order = [2, 0, 3, 1]

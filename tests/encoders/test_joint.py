@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_saves import save, small_biomedclip, small_keep, small_open_clip
 
+from tests.encoders.small_saves import save, small_biomedclip, small_keep, small_open_clip
 from unipath_bench.contracts import Context
 from unipath_bench.encoders.keep import KeepEncoder
 from unipath_bench.encoders.open_clip import OpenClipEncoder
@@ -46,6 +46,7 @@ def _pixels(spec: EncoderSpec) -> tuple[np.ndarray, torch.Tensor]:
     return images, torch.tensor(pixels.transpose(0, 3, 1, 2), dtype=torch.float32)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["open_clip", "biomedclip"])
 def test_open_clips_features_are_those_of_its_own_forward_pass(name: str, folder: Path) -> None:
     encoder = _open(name, folder)
@@ -87,6 +88,7 @@ def test_keeps_features_are_its_parts_by_hand(folder: Path) -> None:
     np.testing.assert_allclose(encoder.embed_texts(["gland"]), text, atol=1e-5)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", SPECS)
 def test_order_padding_and_neighbours_do_not_matter(name: str, folder: Path) -> None:
     encoder = _open(name, folder)
@@ -109,6 +111,7 @@ def test_weights_of_another_network_are_refused(folder: Path) -> None:
         _open("open_clip", folder, options=deeper)
 
 
+@pytest.mark.integration
 def test_a_training_checkpoint_is_read_too(folder: Path, tmp_path: Path) -> None:
     spec = SPECS["open_clip"]
     state = torch.load(folder / spec.name / spec.weights, weights_only=True)

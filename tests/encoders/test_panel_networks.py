@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_saves import save, smaller
 
+from tests.encoders.small_saves import save, smaller
 from unipath_bench.contracts import Context
 from unipath_bench.encoders import keep, open_clip, timm, transformers
 from unipath_bench.encoders.panel import open_encoder, panel
@@ -56,6 +56,7 @@ def test_what_can_be_built_is_everything_but_the_authors_own_code() -> None:
     assert set(SHALLOW) == set(BUILDABLE)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", BUILDABLE)
 def test_the_number_of_parameters_is_the_published_one(name: str) -> None:
     spec = panel()[name]
@@ -72,6 +73,7 @@ def test_the_number_of_parameters_is_the_published_one(name: str) -> None:
     assert abs(count - published) <= max(last_digit / 2, 0.005 * published), f"{count:,}"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", BUILDABLE)
 def test_dimension_and_invariance_to_the_batch(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = smaller(name, options=_merged(panel()[name].options, SHALLOW[name]), sha256=None, micro_batch=3)

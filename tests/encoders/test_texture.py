@@ -33,7 +33,7 @@ def discs(
     mask = np.zeros((size, size), dtype=bool)
     for row, column in centres:
         mask |= (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
-    return np.where(mask[..., None], np.uint8(PURPLE), np.uint8(PINK)), mask
+    return np.where(mask[..., None], np.array(PURPLE, np.uint8), np.array(PINK, np.uint8)), mask
 
 
 GRID = [(20 + 40 * i, 20 + 40 * j) for i in range(5) for j in range(5)]
@@ -196,7 +196,7 @@ class TestDiscGrid:
             for k, (row, column) in enumerate([(40, 40), (40, 120), (120, 40), (120, 120)]):
                 a, b = (4, 12) if turned and k % 2 else (12, 4)
                 mask |= ((rows - row) / a) ** 2 + ((columns - column) / b) ** 2 <= 1
-            return np.where(mask[..., None], np.uint8(PURPLE), np.uint8(PINK))
+            return np.where(mask[..., None], np.array(PURPLE, np.uint8), np.array(PINK, np.uint8))
 
         assert texture_statistics_of(tile(turned=False))["nuclear_alignment"] > 0.7
         assert texture_statistics_of(tile(turned=True))["nuclear_alignment"] == pytest.approx(0.0, abs=1e-6)

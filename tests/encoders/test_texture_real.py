@@ -21,6 +21,8 @@ from sklearn.preprocessing import StandardScaler
 
 from unipath_bench.encoders.texture import DIMENSIONS, texture_features
 
+pytestmark = pytest.mark.integration
+
 Tile = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.float64]
 

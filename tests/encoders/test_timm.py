@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_saves import save, small_timm, smaller
 
+from tests.encoders.small_saves import save, small_timm, smaller
 from unipath_bench.contracts import Context
 from unipath_bench.encoders.panel import open_encoder, panel
-from unipath_bench.encoders.pretrained import Pretrained, pool_tokens
-from unipath_bench.encoders.timm import build_network
+from unipath_bench.encoders.pretrained import pool_tokens
+from unipath_bench.encoders.timm import TimmEncoder, build_network
 from unipath_bench.errors import DataError, MissingError, UsageError
 
 SPEC = small_timm("virchow2")
@@ -21,11 +21,12 @@ MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
 @pytest.fixture
-def encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pretrained:
+def encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TimmEncoder:
     sha256 = save(SPEC, tmp_path / SPEC.name)
     monkeypatch.setenv("UNIPATH_BENCH_WEIGHTS", str(tmp_path))
     encoder = open_encoder(SPEC.model_copy(update={"sha256": sha256}))
     assert encoder.missing(Context()) is None
+    assert isinstance(encoder, TimmEncoder)
     encoder.setup(Context())
     return encoder
 
@@ -34,7 +35,7 @@ def _images(count: int, side: int) -> np.ndarray:
     return np.random.default_rng(2).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
 
 
-def test_features_are_class_token_then_mean_of_patch_tokens_from_five_on(encoder: Pretrained) -> None:
+def test_features_are_class_token_then_mean_of_patch_tokens_from_five_on(encoder: TimmEncoder) -> None:
     images = _images(4, 28)
     pixels = (images / 255 - MEAN) / STD
     with torch.no_grad():
@@ -62,6 +63,7 @@ def test_the_class_token_is_what_timm_itself_returns(
     save(spec, tmp_path / spec.name)
     monkeypatch.setenv("UNIPATH_BENCH_WEIGHTS", str(tmp_path))
     encoder = open_encoder(spec)
+    assert isinstance(encoder, TimmEncoder)
     encoder.setup(Context())
     side = spec.resize_to or spec.input_size
     images = _images(4, side)
@@ -73,7 +75,7 @@ def test_the_class_token_is_what_timm_itself_returns(
     np.testing.assert_allclose(encoder.embed_images(images), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_order_and_padding_within_a_micro_batch_do_not_matter(encoder: Pretrained) -> None:
+def test_order_and_padding_within_a_micro_batch_do_not_matter(encoder: TimmEncoder) -> None:
     images = _images(4, 40)
     features = encoder.embed_images(images)
     np.testing.assert_array_equal(encoder.embed_images(images[[3, 1, 0, 2]]), features[[3, 1, 0, 2]])
@@ -96,12 +98,12 @@ def test_a_gated_model_names_licence_page_token_and_command(tmp_path: Path, monk
         virchow2.setup(context)
 
 
-def test_other_weights_are_refused(encoder: Pretrained) -> None:
+def test_other_weights_are_refused(encoder: TimmEncoder) -> None:
     with pytest.raises(DataError, match="not the pinned weights file"):
         open_encoder(SPEC.model_copy(update={"sha256": "0" * 64})).setup(Context())
 
 
-def test_a_single_file_is_enough_where_no_other_is_needed(encoder: Pretrained, tmp_path: Path) -> None:
+def test_a_single_file_is_enough_where_no_other_is_needed(encoder: TimmEncoder, tmp_path: Path) -> None:
     shutil.move(tmp_path / SPEC.name / SPEC.weights, tmp_path / f"{SPEC.name}.safetensors")
     again = open_encoder(SPEC)
     again.setup(Context())
@@ -113,7 +115,7 @@ def test_a_single_file_is_enough_where_no_other_is_needed(encoder: Pretrained, t
 
 
 def test_the_hubs_cache_is_read_at_the_pinned_commit(
-    encoder: Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    encoder: TimmEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("UNIPATH_BENCH_WEIGHTS")
     snapshots = tmp_path / "hub" / "models--paige-ai--Virchow2" / "snapshots"
@@ -128,7 +130,7 @@ def test_the_hubs_cache_is_read_at_the_pinned_commit(
     np.testing.assert_array_equal(again.embed_images(images), encoder.embed_images(images))
 
 
-def test_weights_of_another_network_are_refused(encoder: Pretrained, tmp_path: Path) -> None:
+def test_weights_of_another_network_are_refused(encoder: TimmEncoder, tmp_path: Path) -> None:
     deeper = SPEC.model_copy(update={"options": {**SPEC.options, "depth": 3}})
     with pytest.raises(DataError, match=r"do not fit its network.*blocks\.2"):
         open_encoder(deeper).setup(Context())
@@ -147,7 +149,7 @@ def test_unknown_networks_and_options_are_refused(changes: dict[str, object], pr
         build_network(smaller("virchow2", **changes))
 
 
-def test_a_device_that_is_not_there_is_missing(encoder: Pretrained) -> None:
+def test_a_device_that_is_not_there_is_missing(encoder: TimmEncoder) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     with pytest.raises(MissingError, match="finds no GPU"):

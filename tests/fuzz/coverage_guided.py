@@ -3,8 +3,8 @@
     pip install -e ".[fuzz]"
     python tests/fuzz/coverage_guided.py record -max_total_time=600
 
-The first argument is a name of :data:`fuzz_targets.TARGETS`, the others are libFuzzer's. The corpus and what crashes
-lie in ``fuzz-corpus/NAME`` below the working directory. Code of this project and of the readers in Python is
+The first argument is a name of :data:`tests.fuzz.fuzz_targets.TARGETS`, the others are libFuzzer's. The corpus and what
+crashes lie in ``fuzz-corpus/NAME`` below the working directory. Code of this project and of the readers in Python is
 instrumented; readers in C are run but not seen.
 """
 
@@ -15,12 +15,12 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import atheris
+import atheris  # type: ignore[import-untyped]
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 with atheris.instrument_imports(include=["unipath_bench", "yaml", "json", "csv", "zipfile", "numpy.lib"]):
-    from fuzz_targets import TARGETS
+    from tests.fuzz.fuzz_targets import TARGETS
 
 
 def main() -> None:

@@ -6,9 +6,10 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import made_up_records as made_up
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +17,7 @@ import yaml
 from PIL import Image
 from safetensors.numpy import save_file
 
+from tests import made_up_records as made_up
 from unipath_bench.digest import pixel_digest
 from unipath_bench.gate.baseline import baseline_of
 from unipath_bench.images import encode_png
@@ -187,14 +189,14 @@ def parquet_suites(folder: Path) -> list[bytes]:
         "label": ["x", "y", "x"],
         "paraphrases": [["p"], None, []],
     }
-    kinds: tuple[dict[str, object], ...] = ({}, {"compression": "zstd"}, {"compression": "gzip", "row_group_size": 1})
-    return [in_file(lambda path, k=k: pq.write_table(pa.table(columns), path, **k), folder) for k in kinds]
+    kinds: tuple[dict[str, Any], ...] = ({}, {"compression": "zstd"}, {"compression": "gzip", "row_group_size": 1})
+    return [in_file(partial(pq.write_table, pa.table(columns), **kind), folder) for kind in kinds]
 
 
 def arrays(folder: Path) -> list[bytes]:
     """NumPy files."""
     return [
-        in_file(lambda path, a=a: np.save(path, a), folder, "seed.npy")
+        in_file(partial(np.save, arr=a), folder, "seed.npy")
         for a in (np.zeros((2, 3, 3, 3), np.uint8), np.array(["a", "b"]))
     ]
 

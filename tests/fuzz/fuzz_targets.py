@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import fuzz_seeds as seeds
 import httpx
-import made_up_records as made_up
 import numpy as np
 from rich.text import Text
 
+from tests import made_up_records as made_up
+from tests.fuzz import fuzz_seeds as seeds
 from unipath_bench.console import Console
 from unipath_bench.endpoint import Reply, _retry_after
 from unipath_bench.errors import BenchError

@@ -17,9 +17,12 @@ from types import FrameType
 
 import hypothesis
 import pytest
-from fuzz_inputs import inputs
-from fuzz_targets import TARGETS, Target
 from hypothesis import HealthCheck, given, settings
+
+from tests.fuzz.fuzz_inputs import inputs
+from tests.fuzz.fuzz_targets import TARGETS, Target
+
+pytestmark = pytest.mark.integration
 
 LONGEST = 20
 """Seconds of this process's work for one input of some kilobytes."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-import made_up_records as made_up
 import numpy as np
 
+from tests import made_up_records as made_up
 from unipath_bench.contracts import FeatureSet
 from unipath_bench.schema.record import Contributions, RunRecord
 from unipath_bench.scoring.paired import mean_contributions
@@ -22,10 +23,10 @@ def cases(count: int = 120, prefix: str = "patient") -> FeatureSet:
 
 def run(
     name: str,
-    per_case: Mapping[str, Sequence[float]],
+    per_case: Mapping[str, Sequence[float] | np.ndarray],
     of: FeatureSet | None = None,
-    direction: str = "higher",
-    **plan: int,
+    direction: made_up.Direction = "higher",
+    **plan: Any,
 ) -> RunRecord:
     """A run with one task a key, whose headline is the mean of ``per_case[key]`` on a scale from 0 to 1."""
     scores = []

@@ -42,6 +42,7 @@ def test_better_is_no_regression() -> None:
     assert not find_regressions([judge_difference(-1.0, 0.01, 0.0, 19)], [0.0])[0].regressed
 
 
+@pytest.mark.integration
 def test_pure_noise_alarms_as_often_as_it_should() -> None:
     """11 independent values of 20 normal blocks each, 4,000 times: 5% within four standard errors (1.4%)."""
     rng = np.random.default_rng(0)

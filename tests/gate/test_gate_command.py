@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import jsonschema
-import made_up_records as made_up
+import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import pytest
-from made_up_runs import run
 
+from tests import made_up_records as made_up
+from tests.gate.made_up_runs import run
 from unipath_bench.cli.app import invoke
 from unipath_bench.gate.baseline import Baseline
 from unipath_bench.gate.speed import REFERENCE
@@ -36,6 +36,7 @@ def runs(tmp_path: Path) -> dict[str, str]:
     return found
 
 
+@pytest.mark.integration
 def test_exit_codes(runs: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     before = runs["before"]
     assert invoke(["gate", runs["better"], "--against", before]) == 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import made_up_records as made_up
 import numpy as np
 import pytest
-from made_up_runs import cases, run
 from scipy import stats
 
+from tests import made_up_records as made_up
+from tests.gate.made_up_runs import cases, run
 from unipath_bench.comparison.sides import Side, side_of
 from unipath_bench.errors import DataError, UsageError
 from unipath_bench.gate.baseline import load_side, write_baseline
@@ -22,8 +22,8 @@ def noise(seed: int, mean: float = 0.5, spread: float = 0.1, count: int = 120) -
     return mean + spread * np.random.default_rng(seed).normal(size=count)
 
 
-def sides(*records: RunRecord) -> list[Side]:
-    return [side_of(record) for record in records]
+def sides(now: RunRecord, before: RunRecord) -> tuple[Side, Side]:
+    return side_of(now), side_of(before)
 
 
 def changed(record: RunRecord, **update: object) -> RunRecord:
@@ -71,6 +71,8 @@ def test_the_numbers_are_those_of_the_paired_t_test_over_patients() -> None:
     assert mine.p_value == pytest.approx(min(1.0, max(3 * p_value, 2 * 0.5 if p_value > 0.5 else 0)), rel=1e-3)
     reach = stats.t.ppf(1 - 0.05 / 3, 29) * error
     assert mine.smallest_90 == pytest.approx(max(reach, 0.01) + stats.t.ppf(0.9, 29) * error, rel=1e-4)
+    assert mine.smallest_80 is not None
+    assert mine.smallest_90 is not None
     assert mine.smallest_80 < mine.smallest_90
     wanted = 572 * ((reach + stats.t.ppf(0.9, 29) * error) / 0.02) ** 2
     assert mine.prompts_needed == pytest.approx(wanted, rel=1e-3, abs=1)
@@ -156,6 +158,7 @@ def test_a_margin_for_what_is_not_gated_is_refused() -> None:
 def test_damaged_contributions_are_named() -> None:
     record = run("now", {"x": noise(0)})
     value = record.scores[0].values["mean"]
+    assert value.contributions is not None
     parts = value.contributions.model_copy(update={"parts": "AAA"})
     damaged = changed(record, values={"mean": value.model_copy(update={"contributions": parts})})
     with pytest.raises(DataError, match="damaged"):

@@ -120,6 +120,7 @@ def test_too_many_dimensions_for_a_frechet_difference_are_refused() -> None:
     assert "20 dimensions are more than 64 samples in 64 units allow (16)" in found
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("tiles", [(2048, 4096), (32, 50)])
 @pytest.mark.parametrize("shape", ["scattered", "with ties", "in clusters", "tight and far away"])
 def test_manifold_figures_without_blocks_are_those_of_what_is_left(
@@ -155,19 +156,20 @@ def test_a_block_that_leaves_too_few_neighbours_is_refused() -> None:
         manifold_without_blocks(np.eye(10), np.eye(10), np.arange(10) // 5, np.arange(10) // 5, k=5)
 
 
+@pytest.mark.integration
 def test_recall_without_blocks_is_that_of_what_is_left() -> None:
     rng = np.random.default_rng(7)
     gallery = rng.normal(size=(80, 4))
     gallery[5] = gallery[6]  # a tie
     queries = gallery + rng.normal(size=(80, 4))
-    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (queries, gallery)]
+    asked, held = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (queries, gallery))
     keys, blocks = rng.integers(0, 50, 80), rng.integers(0, 8, 80)
-    found = recall_without_blocks(*unit, keys, blocks, [1, 5, 20])
+    found = recall_without_blocks(asked, held, keys, blocks, [1, 5, 20])
     for k, figures in found.items():
-        assert figures.value == pytest.approx(recall_per_query(*unit, keys, keys, [k])[k].mean())
+        assert figures.value == pytest.approx(recall_per_query(asked, held, keys, keys, [k])[k].mean())
         for block in range(8):
             rows = blocks != block
-            left = recall_per_query(unit[0][rows], unit[1][rows], keys[rows], keys[rows], [k])[k]
+            left = recall_per_query(asked[rows], held[rows], keys[rows], keys[rows], [k])[k]
             assert figures.without[block] == pytest.approx(left.mean())
 
 

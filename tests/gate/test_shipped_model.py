@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -40,14 +41,19 @@ def test_the_workflows_gate_every_task_of_the_phantom() -> None:
     assert {score.task for score in side.scores} == phantom
     verdict = judge(side, side, {})
     assert (len(verdict.judged), verdict.not_judged, verdict.regressed) == (len(phantom), (), False)
+    baseline = WHOLE.relative_to(ROOT).as_posix()
+    tox = ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    commands = tox["testenv:gate"]["commands"]
+    assert f"--model unipath --suite phantom --tiers 1-4 --n {side.prompts} " in commands
+    assert f"{{posargs:{baseline}}}" in commands
     for name in ("gate", "gpu"):
         workflow = (ROOT / ".github" / "workflows" / f"{name}.yml").read_text(encoding="utf-8")
-        asked = workflow.replace("${{ inputs.n || '256' }}", "256")
-        assert f"--model unipath --suite phantom --tiers 1-4 --n {side.prompts} " in asked
-        assert f"BASELINE: {WHOLE.relative_to(ROOT).as_posix()}\n" in workflow
-        assert '--against "$BASELINE"' in workflow
+        assert f'git show "$BASE:{baseline}" > "$RUNNER_TEMP/baseline.json"' in workflow
+        assert '$TOX run -e gate -- "$RUNNER_TEMP/baseline.json"' in workflow
 
 
+@pytest.mark.integration
 @pytest.mark.timeout(3600)
 def test_the_shipped_weights_pass_and_a_damaged_model_is_stopped(cli, tmp_path: Path) -> None:
     """The model as it is, and drawn in two steps of its sampler instead of thirty."""

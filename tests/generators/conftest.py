@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from memory_suite import MemorySuite
+
+from tests.generators.memory_suite import MemorySuite
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from unipath_bench.generators.cards import load_generator
 from unipath_bench.suites.folder import FolderSuite
 from unipath_bench.suites.roles import Roles, assign_roles
 
+pytestmark = pytest.mark.integration
+
 
 class Tissue:
     """The suite with its roles, its requests and every image outside the test split by its pixels."""

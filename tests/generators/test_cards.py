@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from memory_suite import MemorySuite, make_requests
 
+from tests.generators.memory_suite import MemorySuite, make_requests
 from unipath_bench.contracts import Context, Generator, Request
 from unipath_bench.errors import GeneratorError, MissingError, UsageError
 from unipath_bench.generators.cards import find_card, list_models, load_generator, model_digest
@@ -21,7 +21,7 @@ from unipath_bench.registries import GENERATORS
 from unipath_bench.resources import data_folder
 from unipath_bench.schema.cards import GeneratorCard
 
-BASELINES = {
+BASELINES: dict[str, tuple[type[Generator], dict[str, object]]] = {
     "real": (ReplayGenerator, {"strategy": "heldout", "distinct": 8}),
     "memoriser": (ReplayGenerator, {"strategy": "train", "distinct": 8}),
     "shuffled": (ReplayGenerator, {"strategy": "mismatched", "distinct": 8}),
@@ -262,6 +262,7 @@ def test_a_card_of_the_registered_generator_s_own_name_is_no_collision() -> None
     assert "Must be seen" in load_generator("noise").card.notes
 
 
+@pytest.mark.integration
 def test_models_are_listed_once_and_one_that_cannot_be_imported_hides_no_other(registered) -> None:
     registered(absent="no_such_module_here:X")
     models = {model.name: model for model in list_models()}
@@ -337,6 +338,7 @@ def test_a_fingerprint_that_is_no_json_is_named() -> None:
         model_digest(load_generator(f"{HERE}:factory", {"level": 1, "odd": float("nan")}))
 
 
+@pytest.mark.integration
 def test_listing_and_loading_baselines_imports_no_heavy_module() -> None:
     import subprocess
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_suite import HEIGHT, WIDTH, MemorySuite, make_requests
 from PIL import Image
 from skimage.filters import gaussian
 from skimage.metrics import mean_squared_error
 
+from tests.generators.memory_suite import HEIGHT, WIDTH, MemorySuite, make_requests
 from unipath_bench.contracts import Context, Request
 from unipath_bench.errors import UsageError
 from unipath_bench.generators._defects import DEFECTS, add_noise, blur, degrade, scale_stains, stain_matrix
 from unipath_bench.generators.degraded import DegradedGenerator
 from unipath_bench.generators.noise import NoiseGenerator
 from unipath_bench.generators.replay import ReplayGenerator
+
+Name = Literal["blur", "stain-shift", "noise", "jpeg"]
 
 
 def ready(generator, suite: MemorySuite):
@@ -36,7 +39,7 @@ def tissue(seed: int = 0, size: int = 64) -> np.ndarray:
 
 
 @pytest.mark.parametrize("defect", sorted(DEFECTS))
-def test_strength_nought_is_the_real_baseline(suite: MemorySuite, defect: str) -> None:
+def test_strength_nought_is_the_real_baseline(suite: MemorySuite, defect: Name) -> None:
     requests = make_requests(suite)
     real = ready(ReplayGenerator(strategy="heldout"), suite).generate(requests)
     same = ready(DegradedGenerator(defect=defect, strength=0), suite).generate(requests)
@@ -54,7 +57,7 @@ def test_a_greater_strength_is_a_greater_defect(defect: str) -> None:
 
 
 @pytest.mark.parametrize("defect", sorted(DEFECTS))
-def test_an_image_depends_on_its_request_alone(suite: MemorySuite, defect: str) -> None:
+def test_an_image_depends_on_its_request_alone(suite: MemorySuite, defect: Name) -> None:
     requests = make_requests(suite)
     forward = ready(DegradedGenerator(defect=defect), suite).generate(requests)
     generator = ready(DegradedGenerator(defect=defect), suite)

@@ -31,7 +31,7 @@ REQUESTS = [
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders of the two pipelines, by kind."""
-    from tiny_pipelines import save_transformer_pipeline, save_unet_pipeline
+    from tests.generators.tiny_pipelines import save_transformer_pipeline, save_unet_pipeline
 
     root = tmp_path_factory.mktemp("pipelines")
     return {"unet": save_unet_pipeline(root / "unet"), "transformer": save_transformer_pipeline(root / "transformer")}
@@ -50,6 +50,7 @@ def copy(saved: dict[str, Path], tmp_path: Path) -> Path:
     return Path(shutil.copytree(saved["unet"], tmp_path / "copy"))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", ["unet", "transformer"])
 def test_an_image_depends_on_its_request_alone(saved: dict[str, Path], kind: str) -> None:
     generator = ready(saved, kind)
@@ -64,6 +65,7 @@ def test_an_image_depends_on_its_request_alone(saved: dict[str, Path], kind: str
         np.testing.assert_array_equal(image, together[i])
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", ["unet", "transformer"])
 def test_prompt_and_seed_both_decide_the_image(saved: dict[str, Path], kind: str) -> None:
     base = Request("a", "colon", 1, 0, 16, 16)
@@ -74,6 +76,7 @@ def test_prompt_and_seed_both_decide_the_image(saved: dict[str, Path], kind: str
     assert (first != seeded).any()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", ["unet", "transformer"])
 def test_it_is_what_the_pipeline_itself_makes(saved: dict[str, Path], kind: str) -> None:
     """The peer is diffusers' own call with one seeded generator and its own conversion to 8 bits."""
@@ -99,6 +102,7 @@ def test_it_is_what_the_pipeline_itself_makes(saved: dict[str, Path], kind: str)
     np.testing.assert_array_equal(ours.generate([asked])[0], np.asarray(expected))
 
 
+@pytest.mark.integration
 def test_the_last_micro_batch_is_padded_and_the_padding_dropped(saved: dict[str, Path]) -> None:
     generator = ready(saved, micro_batch=2)
     sizes = []
@@ -152,6 +156,7 @@ def test_nan_pixels_are_an_error_and_never_a_black_image(copy: Path) -> None:
     assert "float32" in caught.value.remedy
 
 
+@pytest.mark.integration
 def test_the_safety_checker_is_left_out(copy: Path) -> None:
     """The index names one, without weights beside it: loading works only where it is not asked for."""
     index = copy / "model_index.json"
@@ -196,6 +201,7 @@ class OwnPipeline(StableDiffusionPipeline):
 """
 
 
+@pytest.mark.integration
 def test_code_of_its_own_runs_only_where_the_user_trusts_it(copy: Path, tmp_path: Path) -> None:
     """The peer is the stock pipeline: the code of its own turns every image into its negative."""
     code = tmp_path / "code"
@@ -294,6 +300,7 @@ def in_cache(cache: Path, pipeline: Path) -> Path:
     return snapshot
 
 
+@pytest.mark.integration
 def test_offline_a_cached_commit_loads_and_an_absent_one_has_a_remedy(saved: dict[str, Path], tmp_path: Path) -> None:
     context = Context(offline=True, cache_dir=tmp_path)
     generator = DiffusersGenerator(model="owner/tiny", revision=COMMIT, steps=2)
@@ -315,6 +322,7 @@ def test_a_commit_is_its_own_fingerprint() -> None:
     assert generator.card.revision == COMMIT
 
 
+@pytest.mark.integration
 def test_what_is_missing_is_found_without_torch_or_diffusers(tmp_path: Path) -> None:
     code = f"""
 import sys
@@ -412,6 +420,7 @@ def test_lora_without_peft_has_a_remedy(
         generator.setup(Context())
 
 
+@pytest.mark.integration
 def test_lora_weights_are_added_by_their_definition_and_decide_the_digest(
     saved: dict[str, Path], tmp_path: Path
 ) -> None:

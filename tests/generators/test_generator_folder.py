@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,7 +41,9 @@ def reds(images: Sequence[np.ndarray]) -> list[int]:
     return [int(image[0, 0, 0]) for image in images]
 
 
-def manifest(folder: Path, rows: list[dict[str, object]], name: str = "manifest.csv", encoding: str = "utf-8") -> Path:
+def manifest(
+    folder: Path, rows: Sequence[Mapping[str, object]], name: str = "manifest.csv", encoding: str = "utf-8"
+) -> Path:
     with (folder / name).open("w", newline="", encoding=encoding) as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
@@ -64,6 +66,7 @@ def test_expected_names(sample_id: str, replicate: int, expected: str) -> None:
     assert expected_file_name(request(sample_id, replicate)) == expected
 
 
+@pytest.mark.integration
 @settings(max_examples=60, deadline=None)
 @given(st.text(min_size=1, max_size=30), st.integers(0, 9))
 def test_an_expected_name_stays_inside_the_folder(sample_id: str, replicate: int) -> None:
@@ -161,7 +164,7 @@ def test_a_manifest_by_seed_takes_the_run_s_seeds_or_plain_numbers(tmp_path: Pat
 
 
 def test_a_manifest_and_its_images_must_agree(tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, object]] = [
         {"file_name": "a.png", "sample_id": "s", "replicate": "zero"},
         {"file_name": "gone.png", "sample_id": "t", "replicate": 0},
     ]

@@ -172,6 +172,7 @@ def test_waits_double(endpoint: Endpoint) -> None:
     assert second >= 0.2
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("as_date", [False, True])
 def test_retry_after_is_heeded(endpoint: Endpoint, as_date: bool) -> None:
     def answer(handler: BaseHTTPRequestHandler, body: dict, count: int) -> None:
@@ -187,14 +188,19 @@ def test_retry_after_is_heeded(endpoint: Endpoint, as_date: bool) -> None:
     assert np.diff(endpoint.times)[0] >= 0.9
 
 
+@pytest.mark.integration
 def test_a_silent_endpoint_times_out(endpoint: Endpoint) -> None:
-    endpoint.answer = lambda h, body, count: endpoint.released.wait(5) and None
+    def answer(handler: BaseHTTPRequestHandler, body: dict, count: int) -> None:
+        endpoint.released.wait(5)
+
+    endpoint.answer = answer
     started = time.monotonic()
     with pytest.raises(GeneratorError, match="ReadTimeout"):
         ready(endpoint, timeout=0.2, retries=1).generate([ask()])
     assert time.monotonic() - started < 3
 
 
+@pytest.mark.integration
 def test_an_endpoint_that_drips_times_out_as_a_whole(endpoint: Endpoint) -> None:
     def answer(handler: BaseHTTPRequestHandler, body: dict, count: int) -> None:
         handler.send_response(200)

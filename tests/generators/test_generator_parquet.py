@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from memory_suite import HEIGHT, WIDTH, MemorySuite, make_requests
 from PIL import Image
 
+from tests.generators.memory_suite import HEIGHT, WIDTH, MemorySuite, make_requests
 from unipath_bench.cli.app import invoke
 from unipath_bench.contracts import Context, Request
 from unipath_bench.errors import DataError, UsageError
@@ -81,7 +81,7 @@ def test_several_images_of_one_id_by_their_replicate(tmp_path: Path, suite: Memo
 
 def test_rows_by_prompt_are_dealt_out_in_their_order(tmp_path: Path, requests: list[Request]) -> None:
     """All prompts of a class are the same text: its images are used once each, in the order of the sample ids."""
-    prompts: list[object] = ["H&E of colon"] * 10 + ["H&E of lung"] * 8 + ["H&E of skin"] * 6
+    prompts: list[object] = [*["H&E of colon"] * 10, *["H&E of lung"] * 8, *["H&E of skin"] * 6]
     path = write(tmp_path / "a.parquet", [pixels(i) for i in range(24)], text=prompts)
     generator = ParquetGenerator(data=path)
     assert (generator.by, generator.column) == ("prompt", "text")
@@ -150,6 +150,7 @@ def test_what_does_not_fit_is_named(tmp_path: Path, requests: list[Request]) -> 
         ParquetGenerator(data=text, replicate_column="replicate").check(both[:1])
 
 
+@pytest.mark.integration
 def test_a_set_is_scored_through_the_command_line(small_tiles: Path, tmp_path: Path) -> None:
     """The set holds the training tiles of the suite itself, as a set that answers no prompts."""
     files = sorted((small_tiles / "train").rglob("*.png"))

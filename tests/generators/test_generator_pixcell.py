@@ -60,7 +60,7 @@ class PixCellPipeline(DiffusionPipeline):
 class Colours(ImageEncoder):
     """Mean colour of each image."""
 
-    card = EncoderCard(name="test_generator_pixcell:Colours", revision="1", dimension=3, micro_batch=2)
+    card = EncoderCard(name="tests.generators.test_generator_pixcell:Colours", revision="1", dimension=3, micro_batch=2)
 
     def embed_images(self, images: np.ndarray) -> np.ndarray:
         assert len(images) == self.card.micro_batch
@@ -84,7 +84,8 @@ def parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """Arguments for the adapter: a model that reads one feature vector, and one that reads 2 x 2 of them."""
     import torch
     from diffusers import DPMSolverMultistepScheduler, PixArtTransformer2DModel
-    from tiny_pipelines import autoencoder
+
+    from tests.generators.tiny_pipelines import autoencoder
 
     root = tmp_path_factory.mktemp(f"pixcell-{request.param}")
     torch.manual_seed(5)
@@ -109,7 +110,7 @@ def parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     vae.save_pretrained(root / "sd3" / "vae")
     (root / "model" / "vae").mkdir()
     shutil.copy(root / "sd3" / "vae" / "config.json", root / "model" / "vae")
-    index = {"_class_name": "PixCellPipeline", "_diffusers_version": "0.42.0"}
+    index: dict[str, object] = {"_class_name": "PixCellPipeline", "_diffusers_version": "0.42.0"}
     index |= {
         name: ["diffusers", kind]
         for name, kind in (
@@ -178,6 +179,7 @@ def by_hand(generator: PixCellGenerator, image: np.ndarray, seed: int) -> np.nda
     return np.clip(np.rint(made * 255), 0, 255).astype(np.uint8)
 
 
+@pytest.mark.integration
 def test_the_reference_has_the_prompt_s_labels_and_its_features_decide_the_image(
     parts: dict[str, Any], references: Path
 ) -> None:

@@ -117,6 +117,7 @@ def test_what_no_source_states_is_asked_for(name: str) -> None:
     assert "COMMIT" in find_card(name).notes
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_show_prints_a_card(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["show", name]) == 0

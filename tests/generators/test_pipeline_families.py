@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny_pipelines import FAMILIES
 
+from tests.generators.tiny_pipelines import FAMILIES
 from unipath_bench.cli.app import invoke
 from unipath_bench.schema.record import RunRecord
+
+pytestmark = pytest.mark.integration
 
 PER_CLASS = {"train": 16, "test": 6}
 PROMPTS = 12

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_suite import MemorySuite, by_digest, make_requests
 
+from tests.generators.memory_suite import MemorySuite, by_digest, make_requests
 from unipath_bench.contracts import Context, Request, Sample
 from unipath_bench.digest import pixel_digest
 from unipath_bench.errors import DataError, UsageError

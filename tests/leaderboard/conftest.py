@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-import entrants
-import forging
 import pytest
 import yaml
-from entrants import SUITE
 
+from tests.leaderboard import entrants, forging
+from tests.leaderboard.entrants import SUITE
 from unipath_bench.leaderboard.submission.writing import build_archive
 from unipath_bench.pipeline.plan import Options, make_plan
 from unipath_bench.pipeline.run import RunFolder, run
@@ -18,7 +19,17 @@ TASKS = ("kernel-distance", "image-to-image-recall", "clip-score", "memorisation
 
 
 @pytest.fixture(scope="session")
-def arena(tmp_path_factory: pytest.TempPathFactory) -> forging.Arena:
+def entrants_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The entrants as a submitter's module lies: by itself, in no package. It is named ``entrants:NAME``."""
+    folder = tmp_path_factory.mktemp("entrants")
+    shutil.copy(entrants.__file__, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield
+
+
+@pytest.fixture(scope="session")
+def arena(tmp_path_factory: pytest.TempPathFactory, entrants_alone: None) -> forging.Arena:
     """Where the submissions of this session are made, checked and kept."""
     root = tmp_path_factory.mktemp("arena")
     made: dict[str, RunFolder] = {}

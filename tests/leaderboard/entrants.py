@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from adapters import Painter
 
+from tests.adapters import Painter
 from unipath_bench import Generator, GeneratorCard, Request
 from unipath_bench.suites.phantom import PhantomSuite
 
@@ -53,6 +53,6 @@ class Thief(Generator):
     card = GeneratorCard(name="thief", revision="1", licence="MIT")
 
     def generate(self, requests: Sequence[Request]) -> list[np.ndarray]:
-        suite = PhantomSuite(**SUITE)
+        suite = PhantomSuite(train=SUITE["train"], test=SUITE["test"])
         train = [sample for sample in suite.samples() if sample.split == "train"]
         return [suite.load(train[request.seed % len(train)]) for request in requests]

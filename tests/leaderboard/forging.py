@@ -125,6 +125,7 @@ def put_features(members: Members, features: Mapping[str, np.ndarray], pngs: Map
     for name, matrix in features.items():
         members[name] = save({"features": matrix})
         match = FEATURES_NAME.fullmatch(name)
+        assert match is not None
         rows = samples.families[match["family"]]
         content = [FeatureRow(*row) for row in zip(rows.keys, rows.pixels, matrix, strict=True)]
         folder = f"features/{match['encoder']}/{record['plan']['model_digest'][:16]}/{match['family']}"

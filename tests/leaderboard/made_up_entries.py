@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import made_up_records as made_up
 import numpy as np
 
+from tests import made_up_records as made_up
 from unipath_bench.contracts import FeatureSet
 from unipath_bench.leaderboard.boards import Submitted
 from unipath_bench.schema.board import Board, BoardMetric, Eligibility, Entry
@@ -29,11 +29,13 @@ def entry(name: str, **changes: Any) -> Entry:
     ).model_copy(update=changes)
 
 
-def submitted(name: str, per_case: Mapping[str, Sequence[float]], direction: str = "higher") -> Submitted:
+def submitted(
+    name: str, per_case: Mapping[str, Sequence[float] | np.ndarray], direction: made_up.Direction = "higher"
+) -> Submitted:
     """An entry of a model of that name, no oracle: one task a key, whose value is the mean over tiles."""
     scores = []
-    for key, numbers in per_case.items():
-        numbers = np.asarray(numbers, np.float64)
+    for key, given in per_case.items():
+        numbers = np.asarray(given, np.float64)
         cases = FeatureSet(
             ids=tuple(f"patient{i // 4}/{i}" for i in range(len(numbers))),
             groups=tuple(f"patient{i // 4}" for i in range(len(numbers))),

@@ -7,15 +7,15 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import forging
 import numpy as np
 import pytest
 import yaml
-from forging import Arena
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load
 
+from tests.leaderboard import forging
+from tests.leaderboard.forging import Arena
 from unipath_bench.digest import pixel_digest
 from unipath_bench.errors import BenchError, DataError, UsageError
 from unipath_bench.images import decode_png, read_image
@@ -40,6 +40,7 @@ from unipath_bench.leaderboard.validation.digests import check_manifest
 from unipath_bench.schema.cards import GeneratorCard
 
 
+@pytest.mark.integration
 def test_the_same_run_gives_the_same_bytes(arena: Arena, tmp_path: Path) -> None:
     again = build_archive(arena.compete("Honest").path, tmp_path / "again.zip", "MIT; images CC0")
     assert (tmp_path / "again.zip").read_bytes() == arena.submit("Honest").read_bytes()
@@ -54,6 +55,7 @@ def test_it_holds_what_the_run_computed(arena: Arena) -> None:
     assert json.loads(members["record.json"]) == record.model_dump(mode="json")
     assert len(samples.families["seed-0"]) == record.plan.n == 32
     for score in record.scores:
+        assert score.encoder_digest is not None
         matrix = load(members[features_name(score.encoder_digest, "seed-0")])["features"]
         assert matrix.shape == (32, score.dimension)
     for row in range(32):
@@ -118,6 +120,7 @@ def test_a_store_that_is_not_there_or_differs_is_named(arena: Arena, tmp_path: P
         build_archive(run, tmp_path / "x.zip", "", copy)
 
 
+@pytest.mark.integration
 def test_an_entry_is_held_to_its_archive(arena: Arena, tmp_path: Path) -> None:
     board = tmp_path / "tiny"
     shutil.copytree(arena.board, board)
@@ -133,6 +136,7 @@ def test_an_entry_is_held_to_its_archive(arena: Arena, tmp_path: Path) -> None:
         "samples.png",
     ]
     (entry,) = load_entries(board)
+    assert outcome.documents is not None
     assert (entry.entry.name, entry.record) == ("honest-1", outcome.documents.record)
     assert hold_entry(folder, outcome).report.checks[0].status == "passed"
     np.testing.assert_array_equal(read_image(folder / "samples.png"), draw_samples(outcome.images))
@@ -147,12 +151,14 @@ def test_an_entry_is_held_to_its_archive(arena: Arena, tmp_path: Path) -> None:
     assert detail == "record.json is not the archive's; card.yaml is not the archive's; run.sh is no file of an entry"
 
 
+@pytest.mark.integration
 def test_a_refused_archive_becomes_no_entry(arena: Arena) -> None:
     outcome = arena.check(arena.submit("Thief"))
     with pytest.raises(DataError, match="was refused"):
         add_entry(arena.board, outcome, name=None, title=None, submitter="A", archive="x")
 
 
+@pytest.mark.integration
 def test_an_archive_is_fetched_by_its_hash(arena: Arena, tmp_path: Path) -> None:
     archive = arena.submit("Honest")
     outcome = arena.check(archive)
@@ -182,13 +188,18 @@ def test_cards_survive_yaml_and_aliases_are_refused(tmp_path: Path) -> None:
         read_card(path)
 
 
+@pytest.mark.integration
 def test_fingerprints_tell_models_apart(arena: Arena) -> None:
     """Different images are not alike; the same are, in any order; the corners that were touched are nearly the same."""
-    found = {name: arena.check(arena.submit(name)).fingerprints for name in ("Honest", "Other", "Retoucher")}
-    apart = compare_fingerprints(found["Honest"], found["Other"])
+    honest, other, retouched = (
+        arena.check(arena.submit(name)).fingerprints for name in ("Honest", "Other", "Retoucher")
+    )
+    assert honest is not None
+    assert other is not None
+    assert retouched is not None
+    apart = compare_fingerprints(honest, other)
     assert (apart.equal, apart.near) == (0.0, 0.0)
     order = np.random.default_rng(0).permutation(32)
-    honest = found["Honest"]
     shuffled = honest.model_copy(
         update={
             "pixels": tuple(honest.pixels[i] for i in order),
@@ -196,7 +207,7 @@ def test_fingerprints_tell_models_apart(arena: Arena) -> None:
         }
     )
     assert compare_fingerprints(shuffled, honest).equal == 1.0
-    touched = compare_fingerprints(found["Retoucher"], honest)
+    touched = compare_fingerprints(retouched, honest)
     assert (touched.equal, touched.near) == (0.0, 1.0)
 
 
@@ -215,6 +226,7 @@ def test_without_a_board_nothing_fails_and_the_rest_is_said_to_be_unchecked(aren
     }
 
 
+@pytest.mark.integration
 def test_a_suite_that_is_not_at_hand_leaves_scores_unchecked(arena: Arena, tmp_path: Path) -> None:
     board = tmp_path / "tiny"
     shutil.copytree(arena.board, board)
@@ -226,6 +238,7 @@ def test_a_suite_that_is_not_at_hand_leaves_scores_unchecked(arena: Arena, tmp_p
     assert "the suite is not at hand" in unchecked["scores recomputed"]
 
 
+@pytest.mark.integration
 def test_a_baseline_that_is_shown_the_real_images_is_taken_and_not_ranked(arena: Arena, tmp_path: Path) -> None:
     """The memoriser hands out training images; it says so, and no board ranks it."""
     board = tmp_path / "tiny"

@@ -47,6 +47,7 @@ def test_the_phantom_board_is_of_the_default_phantom() -> None:
     assert {metric.key.partition("[")[2][:-1] for metric in board.metrics} == {*roles.values(), "texture"}
 
 
+@pytest.mark.integration
 def test_the_tissue_board_is_of_the_tiles(real_tiles: Path) -> None:
     board = load_board(next(folder for folder in list_boards() if folder.name == "tissue"))
     suite = load_suite(board.suite, str(real_tiles), board.suite_arguments)

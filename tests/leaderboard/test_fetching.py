@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
-import made_up_entries as made_up
 import pytest
 
+from tests.leaderboard import made_up_entries as made_up
 from unipath_bench.errors import DataError, MissingError
 from unipath_bench.leaderboard.fetching import fetch_archive
 from unipath_bench.schema.board import Entry
@@ -48,7 +48,7 @@ def test_another_file_of_the_same_size_is_refused(serve, tmp_path: Path) -> None
 def test_reading_stops_at_the_size_that_the_entry_says(serve, tmp_path: Path) -> None:
     sent = []
 
-    def endless() -> object:
+    def endless() -> Iterator[bytes]:
         for number in range(10_000):
             sent.append(number)
             yield bytes(500)

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import forging
 import numpy as np
 import pytest
 import yaml
-from forging import Arena, Members
 
+from tests.leaderboard import forging
+from tests.leaderboard.forging import Arena, Members
 from unipath_bench.cli.app import invoke
 from unipath_bench.digest import pixel_digest
 from unipath_bench.images import decode_png
@@ -26,6 +26,8 @@ from unipath_bench.leaderboard.submission.layout import MANIFEST, RECORD, SAMPLE
 from unipath_bench.leaderboard.submission.reading import read_members
 from unipath_bench.leaderboard.submission.writing import write_members
 from unipath_bench.leaderboard.validation import Outcome
+
+pytestmark = pytest.mark.integration
 
 
 def reasons(outcome: Outcome) -> dict[str, str]:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from forging import Arena, score_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
+from tests.leaderboard.forging import Arena, score_of
 from unipath_bench.digest import digest
 from unipath_bench.leaderboard.validation.identities import check_identities, weighted_f1_of
 from unipath_bench.schema.record import RunRecord
@@ -37,6 +37,7 @@ def test_weighted_f1_of_a_confusion_matrix_is_that_of_scikit_learn(pairs: list[t
     assert weighted_f1_of(counts) == pytest.approx(expected)
 
 
+@pytest.mark.integration
 def test_a_real_run_keeps_them_all(arena: Arena) -> None:
     assert check_identities(arena.compete("Honest").load_record()).status == "passed"
     assert check_identities(arena.compete("Thief").load_record()).status == "passed"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import made_up_entries as made_up
 import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.leaderboard import made_up_entries as made_up
 from unipath_bench.cli.app import invoke
 from unipath_bench.comparison.pairs import find_pairs
 from unipath_bench.errors import UsageError
@@ -82,6 +82,7 @@ def test_being_told_apart_is_not_transitive_and_the_rank_counts_only_who_is_bett
     assert ranks == {"a": (1, ("b",)), "b": (1, ("a", "c")), "c": (2, ("b",))}
 
 
+@pytest.mark.integration
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), count=st.integers(2, 7), direction=st.sampled_from(["lower", "higher"]))
 def test_all_pairs_at_once_find_what_pairs_one_by_one_find(seed: int, count: int, direction: str) -> None:
@@ -90,8 +91,8 @@ def test_all_pairs_at_once_find_what_pairs_one_by_one_find(seed: int, count: int
     names = [f"m{i}" for i in range(count)]
     values = []
     for i, name in enumerate(names):
-        value = next(iter(made_up.submitted(name, {"q": 0.02 * i + NOISE + rng.normal(0, 0.03, CASES)}).record.scores))
-        value = value.values["mean"]
+        numbers = 0.02 * i + NOISE + rng.normal(0, 0.03, CASES)
+        value = made_up.submitted(name, {"q": numbers}).record.scores[0].values["mean"]
         found = value.contributions
         assert isinstance(found, Contributions)
         left_over = float(rng.choice([0.0, 0.001, 0.004, 0.05]))
@@ -142,8 +143,8 @@ def test_an_entry_of_another_task_version_is_stale() -> None:
     [([1.0] * 30 + [0.0] * 90, "25.0% of its images"), ([0.0] * CASES, ""), (None, "was not computed")],
 )
 def test_the_memorisation_gate(values: list[float] | None, reason: str) -> None:
-    quality = {"quality": 0.5 + NOISE}
-    entry = made_up.submitted("model", quality if values is None else {**quality, "memorisation": values})
+    per_case: dict[str, list[float] | np.ndarray] = {"quality": 0.5 + NOISE}
+    entry = made_up.submitted("model", per_case if values is None else {**per_case, "memorisation": values})
     if values is not None:
         audit = entry.record.scores[1]
         audit = audit.model_copy(update={"values": {"copied_fraction": audit.values["mean"]}})

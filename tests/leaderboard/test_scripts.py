@@ -9,7 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from forging import Arena
+import pytest
+
+from tests.leaderboard.forging import Arena
+
+pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from forging import board_of
-from html_pages import Page
 
+from tests.html_pages import Page
+from tests.leaderboard.forging import board_of
 from unipath_bench.schema.base import load_yaml
 from unipath_bench.schema.board import Board
 from unipath_bench.schema.record import RunRecord
+
+pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTED = ROOT / "docs" / "leaderboard.md"
@@ -40,7 +42,7 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Environment in which the package of tests/plugin is installed, in a folder of its own."""
     target, wheels = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("wheels")
     source = ROOT / "tests" / "plugin"
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", wheels, source]
+    build: list[str | Path] = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", wheels, source]
     subprocess.run(build, check=True, capture_output=True)
     subprocess.run([sys.executable, "-m", "zipfile", "-e", next(wheels.glob("*.whl")), target], check=True)
     return {"PYTHONPATH": os.pathsep.join([str(target)])}

@@ -24,6 +24,8 @@ from unipath_bench.scoring.alignment import image_to_image_recall
 from unipath_bench.scoring.control import attribute_control
 from unipath_bench.scoring.fidelity import frechet, kid, prdc
 
+pytestmark = pytest.mark.integration
+
 PROMPTS = 180
 TRAINING = 400
 SIDE = 128

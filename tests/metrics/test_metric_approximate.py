@@ -19,7 +19,8 @@ Array = np.ndarray
 def sets(rows: int = 4000, queries: int = 300, dimension: int = 24) -> tuple[Array, Array]:
     rng = np.random.default_rng(3)
     spread = np.arange(1, dimension + 1) ** -0.5
-    return tuple((rng.standard_normal((n, dimension)) * spread + 5).astype(np.float32) for n in (queries, rows))
+    asked, bank = ((rng.standard_normal((n, dimension)) * spread + 5).astype(np.float32) for n in (queries, rows))
+    return asked, bank
 
 
 def test_with_every_cell_it_is_the_exact_search() -> None:
@@ -48,12 +49,14 @@ def test_the_recall_is_the_share_of_true_neighbours_that_were_found() -> None:
     assert abs(few.recall - found.recall) < 0.1
 
 
+@pytest.mark.integration
 def test_more_cells_find_more() -> None:
     query, bank = sets()
     recalls = [approximate_neighbours(query, bank, lists=60, probes=probes).recall for probes in (1, 8, 60)]
     assert recalls[0] < recalls[1] <= recalls[2] == 1.0
 
 
+@pytest.mark.integration
 def test_copies_are_at_distance_zero_and_count_however_many_there_are() -> None:
     _, bank = sets()
     bank[100:140] = bank[0]

@@ -20,6 +20,7 @@ from unipath_bench.metrics.classification import (
 LABELS = st.lists(st.tuples(st.integers(-2, 4), st.integers(-2, 4)), min_size=1, max_size=40)
 
 
+@pytest.mark.integration
 @settings(max_examples=100, deadline=None)
 @given(LABELS)
 def test_f1_and_accuracy_equal_scikit_learn(pairs: list[tuple[int, int]]) -> None:

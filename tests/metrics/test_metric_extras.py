@@ -39,6 +39,7 @@ def test_vendi_equals_the_definition(seed: int, n: int, dimension: int) -> None:
     assert vendi_score(features) == pytest.approx(float(np.exp(-(values * np.log(values)).sum())), rel=1e-9)
 
 
+@pytest.mark.integration
 def test_extrapolation_takes_out_most_of_the_bias() -> None:
     rng = np.random.default_rng(40)
     x, y = rng.standard_normal((1500, 32)), 1.2 * rng.standard_normal((1500, 32))

@@ -100,6 +100,7 @@ def test_agrees_with_torch_fidelity_and_scipy(n: int, m: int, dimension: int) ->
         assert frechet_distance(x, y) == pytest.approx(((x.mean(0) - y.mean(0)) ** 2).sum() + traces, rel=1e-10)
 
 
+@pytest.mark.integration
 @settings(max_examples=150, deadline=None)
 @given(feature_pairs())
 def test_agrees_with_the_reference(pair: tuple[Array, Array]) -> None:
@@ -114,6 +115,7 @@ def test_agrees_with_the_reference(pair: tuple[Array, Array]) -> None:
     assert abs(from_statistics - expected) <= 1e-8 * expected + 1e-6 * variance + floor
 
 
+@pytest.mark.integration
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 4), st.booleans())
 def test_ill_conditioned_spectra_keep_eight_digits(seed: int, decay: float, opposed: bool) -> None:
@@ -129,6 +131,7 @@ def test_ill_conditioned_spectra_keep_eight_digits(seed: int, decay: float, oppo
     assert frechet_distance_from_statistics(a, b) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.integration
 @settings(max_examples=40, deadline=None)
 @given(feature_pairs(), st.integers(0, 2**32 - 1))
 def test_invariances(pair: tuple[Array, Array], seed: int) -> None:

@@ -43,6 +43,7 @@ def fidelity(x: Array, y: Array, subset_size: int, subsets: int, seed: int) -> t
     return result["kernel_inception_distance_mean"], result["kernel_inception_distance_std"]
 
 
+@pytest.mark.integration
 @settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 2**31 - 1),
@@ -127,8 +128,10 @@ def test_unbiased_mmd_by_hand() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_cmmd_equals_brute_force(dtype: type) -> None:
     rng = np.random.default_rng(10)
+    x: Array
+    y: Array
     x, y = (rng.standard_normal((n, 16)).astype(dtype) + 1 for n in (1100, 90))
-    a, b = (z.astype(np.float64) / np.linalg.norm(z.astype(np.float64), axis=1, keepdims=True) for z in (x, y))
+    a, b = (z / np.linalg.norm(z, axis=1, keepdims=True) for z in (x.astype(np.float64), y.astype(np.float64)))
 
     def kernel(p: Array, q: Array) -> Array:
         return np.exp(-((p[:, None] - q[None]) ** 2).sum(-1) / 200)
@@ -143,7 +146,8 @@ def test_cmmd_is_unbiased_where_the_v_statistic_is_not() -> None:
     # Halves of one sample: the mean of the U-statistic over splits is 0; the V-statistic is positive every
     # time.
     rng = np.random.default_rng(11)
-    values = [cmmd(*np.split(rng.standard_normal((60, 8)), 2), sigma=1.0) for _ in range(200)]
+    halves = (np.split(rng.standard_normal((60, 8)), 2) for _ in range(200))
+    values = [cmmd(first, second, sigma=1.0) for first, second in halves]
     assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(200)
 
 

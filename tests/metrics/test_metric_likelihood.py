@@ -25,6 +25,7 @@ def test_one_place_in_closed_form() -> None:
     assert result.gap == 0
 
 
+@pytest.mark.integration
 def test_equals_a_fit_by_scipy_densities() -> None:
     # The same fixed point, from other starting variances, with scipy's density of a normal distribution.
     rng = np.random.default_rng(51)
@@ -52,6 +53,7 @@ def test_equals_a_fit_by_scipy_densities() -> None:
     assert result.held_out == pytest.approx(-50 * logsumexp(terms(y, variances), 1).mean(), rel=1e-2)
 
 
+@pytest.mark.integration
 def test_copying_and_blur_and_lost_modes_cost() -> None:
     rng = np.random.default_rng(52)
     modes = np.array([[4.0] * 8, [-4.0] * 8])

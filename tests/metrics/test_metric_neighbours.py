@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prdc import compute_prdc
+from prdc import compute_prdc  # type: ignore[import-untyped]
 from scipy.spatial.distance import cdist
 
 from unipath_bench.metrics import _neighbours, manifold
@@ -58,6 +58,7 @@ def sets(draw: st.DrawFn) -> tuple[Array, Array]:
     return x.astype(dtype), y.astype(dtype)
 
 
+@pytest.mark.integration
 @settings(max_examples=150, deadline=None)
 @given(sets(), st.integers(1, 5))
 def test_neighbours_equal_brute_force(pair: tuple[Array, Array], k: int) -> None:
@@ -83,6 +84,7 @@ def test_self_is_left_out_by_row_not_by_distance(pair: tuple[Array, Array]) -> N
     assert (rows[:, 0] != np.arange(len(x))).all()
 
 
+@pytest.mark.integration
 @settings(max_examples=100, deadline=None)
 @given(sets(), st.integers(1, 5), st.sampled_from([1, 3, 64]), st.sampled_from(["as drawn", "nearest last"]))
 def test_tiles_do_not_matter(pair: tuple[Array, Array], k: int, many: int, order: str) -> None:
@@ -112,6 +114,8 @@ def test_tiles_do_not_matter(pair: tuple[Array, Array], k: int, many: int, order
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_scales_near_the_ends_of_single_precision(scale: float, dtype: type) -> None:
     rng = np.random.default_rng(19)
+    bank: np.ndarray
+    queries: np.ndarray
     bank, queries = ((rng.standard_normal((n, 9)) * scale).astype(dtype) for n in (300, 40))
     bank[:, 0] = scale  # a constant column far from 0
     squares = brute_squares(queries, bank)
@@ -140,6 +144,7 @@ def test_crowds_that_single_precision_cannot_tell_apart() -> None:
     assert np.array_equal(rows[:, 0], np.arange(50))
 
 
+@pytest.mark.integration
 @settings(max_examples=100, deadline=None)
 @given(sets(), st.integers(1, 5))
 def test_prdc_equals_brute_force(pair: tuple[Array, Array], k: int) -> None:
@@ -157,6 +162,7 @@ def test_prdc_agrees_with_its_reference_code(scale: float) -> None:
     assert result == pytest.approx(peer, abs=1e-10)
 
 
+@pytest.mark.integration
 def test_prdc_of_a_collapsed_generator() -> None:
     # All generated points at one real point's place: every one is inside that point's ball, and ties at
     # radius 0 are outside.

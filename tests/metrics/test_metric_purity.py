@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from unipath_bench.metrics.memorisation import authenticity, nearest_neighbours
 from unipath_bench.metrics.retrieval import recall_at_k
 
 KEYS = np.arange(80)
-FUNCTIONS: dict[str, Callable[..., object]] = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cosine_per_pair": cosine_per_pair,
     "pca": lambda x, y: PcaBasis.fit(x, 4).project(y).sum().item(),
     "vendi_score": lambda x, y: vendi_score(x) + vendi_score(y),

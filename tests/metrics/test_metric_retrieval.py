@@ -28,6 +28,7 @@ def brute_recall(scores: Array, query_keys: Array, gallery_keys: Array, k: int, 
     return float(np.mean(values))
 
 
+@pytest.mark.integration
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
@@ -124,7 +125,7 @@ def test_refusals_name_the_trouble() -> None:
     with pytest.raises(ValueError, match="query_keys: 3 entries, but 10"):
         recall_at_k(x, x, keys[:3], keys, [1])
     with pytest.raises(ValueError, match="integer"):
-        recall_at_k(x, x, keys + 0.5, keys, [1])
+        recall_at_k(x, x, keys + 0.5, keys, [1])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="gallery: row 4 is zero"):
         recall_at_k(x, np.where(keys[:, None] == 4, 0.0, x), keys, keys, [1])
 

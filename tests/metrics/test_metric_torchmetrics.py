@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing
+from torch.multiprocessing.spawn import spawn
 from torchmetrics import Metric
 from torchmetrics.functional.classification import multiclass_calibration_error
 
@@ -137,7 +137,7 @@ def _whole(state: torch.Tensor | list[torch.Tensor]) -> torch.Tensor:
 
 @pytest.mark.slow
 def test_two_processes_agree_with_one(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(worker, (2, str(tmp_path)), nprocs=2)
+    spawn(worker, (2, str(tmp_path)), nprocs=2)
     assert {path.name for path in tmp_path.glob("done*")} == {"done0", "done1"}
 
 

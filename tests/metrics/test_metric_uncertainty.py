@@ -5,6 +5,7 @@ tests/statistics.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,6 +61,7 @@ def test_unequal_blocks_weigh_by_their_share() -> None:
     assert result.standard_error == pytest.approx(math.sqrt(np.mean((means - total / n) ** 2 / (h - 1))))
 
 
+@pytest.mark.integration
 def test_frechet_estimate_equals_the_jackknife_by_hand() -> None:
     rng = np.random.default_rng(32)
     x, y = rng.standard_normal((200, 5)), 1.4 * rng.standard_normal((240, 5)) + 0.3
@@ -79,6 +81,7 @@ def test_frechet_estimate_equals_the_jackknife_by_hand() -> None:
     assert (estimate.samples, estimate.units, estimate.dimension) == (200, 40, 5)
 
 
+@pytest.mark.integration
 @settings(max_examples=60, deadline=None)
 @given(st.floats(-1, 30), st.floats(0.01, 5), st.floats(-20, 20), st.integers(1, 400), st.integers(8, 400))
 def test_what_may_be_printed(value: float, error: float, left_over: float, dimension: int, units: int) -> None:
@@ -93,12 +96,14 @@ def test_what_may_be_printed(value: float, error: float, left_over: float, dimen
     else:
         assert estimate.outcome is (Outcome.WIDENED if left_over > 0.5 * error else Outcome.TWO_SIDED)
         assert estimate.lower is not None
+        assert estimate.upper is not None
         assert 0 < estimate.lower < value < estimate.upper
     if not estimate.two_sided:
         assert estimate.lower is None
         assert estimate.upper == pytest.approx(max(0.0, value + stats.t.ppf(0.95, 19) * error))
 
 
+@pytest.mark.integration
 def test_refusals_say_what_would_do() -> None:
     rng = np.random.default_rng(33)
     beyond = frechet_estimate(rng.standard_normal((100, 90)), rng.standard_normal((100, 90)))
@@ -116,6 +121,7 @@ def test_refusals_say_what_would_do() -> None:
     assert (clustered.needed_samples, clustered.needed_units) == (480, 60)
 
 
+@pytest.mark.integration
 def test_percentile_bootstrap_of_fid_fails_badly() -> None:
     # Two samples of one population at D = 64, n = 256: the truth is 0 and the bootstrap interval is far above
     # it, and even above its own plug-in; the jackknife says that nothing is told apart.
@@ -141,6 +147,7 @@ def brute_kid(x: Array, y: Array, keep_x: Array, keep_y: Array, ux: Array, uy: A
     return kernel(x, x)[xx].mean() + kernel(y, y)[yy].mean() - 2 * kernel(x, y)[xy].mean()
 
 
+@pytest.mark.integration
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.booleans(), st.booleans())
 def test_kernel_jackknife_equals_leaving_out_by_hand(seed: int, matched: bool, grouped: bool) -> None:
@@ -148,7 +155,7 @@ def test_kernel_jackknife_equals_leaving_out_by_hand(seed: int, matched: bool, g
     n, m = (30, 45) if grouped else (30, 30)
     x, y = rng.standard_normal((n, 4)), rng.standard_normal((m, 4)) + 1
     ux, uy = (np.arange(n) % 10, np.arange(m) % 10) if grouped else (np.arange(n), np.arange(m))
-    codes = {"units_real": ux, "units_generated": uy} if grouped else {}
+    codes: dict[str, Any] = {"units_real": ux, "units_generated": uy} if grouped else {}
     estimate = kernel_distance_estimate(x, y, matched=matched, **codes)
     every_x, every_y = np.ones(n, bool), np.ones(m, bool)
     units = 10 if grouped else n
@@ -159,7 +166,7 @@ def test_kernel_jackknife_equals_leaving_out_by_hand(seed: int, matched: bool, g
             [brute_kid(x, y, ux != u, every_y, ux, uy, False) for u in range(units)],
             [brute_kid(x, y, every_x, uy != u, ux, uy, False) for u in range(units if grouped else m)],
         ]
-    variance = sum((len(side) - 1) / len(side) * np.sum((side - np.mean(side)) ** 2) for side in sides)
+    variance = sum((len(side) - 1) / len(side) * np.sum((np.array(side) - np.mean(side)) ** 2) for side in sides)
     assert estimate.plug_in == pytest.approx(brute_kid(x, y, every_x, every_y, ux, uy, matched), rel=1e-9)
     assert estimate.standard_error == pytest.approx(math.sqrt(variance), rel=1e-8)
 
@@ -183,6 +190,7 @@ def test_mean_of_single_samples_is_the_t_interval() -> None:
     assert mean_estimate(values, bounds=(2.0, 2.1)).lower == max(2.0, peer[0])
 
 
+@pytest.mark.integration
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_unit_jackknife_equals_leaving_out_by_hand(seed: int) -> None:
@@ -199,6 +207,7 @@ def test_unit_jackknife_equals_leaving_out_by_hand(seed: int) -> None:
     assert mean_estimate(values, units=units).standard_error == pytest.approx(error)
 
 
+@pytest.mark.integration
 def test_generators_are_told_apart_where_the_plug_in_ranks_them_wrongly() -> None:
     # Truth for the unit population scaled by s: F = 64 (s - 1)^2, so 2.56 at 1.2 and 5.02 at 0.72. The bias
     # of the plug-in grows with the generator's spread, and at n = 260 it turns the order round.
@@ -210,9 +219,12 @@ def test_generators_are_told_apart_where_the_plug_in_ranks_them_wrongly() -> Non
         result = compare_generators(real, generated, seed=replication)
         assert result.ranks == {"sharp": 1, "blurred": 2}
         (difference,) = result.differences
+        assert difference.value is not None
+        assert difference.standard_error is not None
         assert abs(difference.value - (2.56 - 5.0176)) < 4 * difference.standard_error
 
 
+@pytest.mark.integration
 def test_generators_alike_share_a_rank_and_pairs_are_corrected() -> None:
     rng = np.random.default_rng(38)
     real = rng.standard_normal((400, 8))
@@ -228,6 +240,7 @@ def test_generators_alike_share_a_rank_and_pairs_are_corrected() -> None:
         compare_generators(real, {"a": real})
 
 
+@pytest.mark.integration
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_rejects_what_stepping_down_rejects(p_values: list[float]) -> None:
     # Holm: go through p ascending, reject while p_(i) <= alpha / (m - i + 1), stop at the first that is not.
@@ -245,6 +258,7 @@ def test_p_value_equals_scipy() -> None:
     assert two_sided_p(2.0, 0.8, 19) == pytest.approx(2 * stats.t.sf(2.5, 19), rel=1e-12)
 
 
+@pytest.mark.integration
 @given(st.lists(st.integers(1, 30), min_size=8, max_size=60), st.integers(2, 8), st.integers(0, 1000))
 def test_blocks_are_balanced_and_whole(sizes: list[int], blocks: int, seed: int) -> None:
     block = assign_blocks(np.array(sizes), blocks, seed)

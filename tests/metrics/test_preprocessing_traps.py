@@ -124,6 +124,7 @@ def rounded(images: Batch) -> tuple[Floats, Batch]:
     return exact, np.rint(exact).astype(np.uint8)
 
 
+@pytest.mark.integration
 def test_the_pinned_path_is_pillows_to_the_byte_and_moves_nothing(tiles: Tiles) -> None:
     pillow = np.stack(
         [np.asarray(Image.fromarray(i).resize((SIZE, SIZE), Image.Resampling.BICUBIC)) for i in tiles.images]
@@ -141,15 +142,18 @@ def test_lossless_storage_moves_nothing(tiles: Tiles) -> None:
         np.testing.assert_array_equal(np.asarray(Image.open(buffer)), image)
 
 
+@pytest.mark.integration
 def test_leaving_out_the_antialias_moves_the_distance_beyond_sampling_noise(tiles: Tiles) -> None:
     assert tiles.aliasing > tiles.noise
 
 
+@pytest.mark.integration
 def test_jpeg_of_quality_95_is_visible(tiles: Tiles) -> None:
     assert tiles.jpeg[95] > 1e-3 * tiles.noise
     assert tiles.jpeg[75] > tiles.jpeg[95]
 
 
+@pytest.mark.integration
 def test_rounding_to_8_bits_after_the_resize_is_visible(tiles: Tiles) -> None:
     exact, whole = rounded(tiles.images)
     # An error that is uniform in -1/2 to 1/2 has the variance 1/12; pixels of flat glass, whose value is whole before,

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from adapters import Painter
 
+from tests.adapters import Painter
 from unipath_bench import EncoderCard, GeneratorCard, ImageEncoder, Request
 from unipath_bench.contracts import Context
 
@@ -45,7 +45,7 @@ class Sleeping(Painter):
 class TickingEncoder(ImageEncoder):
     """Five seconds to set up, half a second a micro-batch of four images."""
 
-    card = EncoderCard(name="probe_adapters:TickingEncoder", revision="1", dimension=3, micro_batch=4)
+    card = EncoderCard(name="tests.pipeline.probe_adapters:TickingEncoder", revision="1", dimension=3, micro_batch=4)
 
     def setup(self, context: Context) -> None:
         NOW[0] += 5.0

@@ -20,7 +20,7 @@ from unipath_bench.schema.record import RunRecord
 
 @pytest.fixture
 def options(small_tiles: Path) -> Options:
-    return Options(model="adapters:Painter", suite="folder", data=str(small_tiles), tasks=("frechet-distance",))
+    return Options(model="tests.adapters:Painter", suite="folder", data=str(small_tiles), tasks=("frechet-distance",))
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -45,6 +45,7 @@ def timeless(record: RunRecord) -> str:
     return json.dumps(record.model_dump(mode="json", exclude={"timing"}), sort_keys=True)
 
 
+@pytest.mark.integration
 def test_another_machine_goes_on_where_one_left_off(options: Options, tmp_path: Path, url: str) -> None:
     first = evaluate(options, tmp_path / "a", url)
     assert timeless(first) == timeless(evaluate(options, tmp_path / "none", None))
@@ -56,6 +57,7 @@ def test_another_machine_goes_on_where_one_left_off(options: Options, tmp_path: 
     assert json.loads(system.cat_file(record))["run_id"] == first.run_id
 
 
+@pytest.mark.integration
 def test_machines_share_a_run_by_the_bucket_alone(options: Options, tmp_path: Path, url: str) -> None:
     for number in (1, 2):
         run_share(make_plan(options), Place(tmp_path / f"part{number}", url), Share(number, 2))
@@ -64,12 +66,14 @@ def test_machines_share_a_run_by_the_bucket_alone(options: Options, tmp_path: Pa
     assert timeless(whole) == timeless(evaluate(options, tmp_path / "none", None))
 
 
+@pytest.mark.integration
 def test_rows_of_a_smaller_run_are_found_in_the_bucket(options: Options, tmp_path: Path, url: str) -> None:
     few = Options(**{**{k: getattr(options, k) for k in options.__dataclass_fields__}, "n": 10})
     evaluate(few, tmp_path / "a", url)
     assert evaluate(options, tmp_path / "b", url).timing.images_generated == 30
 
 
+@pytest.mark.integration
 def test_a_damaged_object_is_replaced_for_everybody(options: Options, tmp_path: Path, url: str) -> None:
     before = evaluate(options, tmp_path / "a", url)
     system, base = fsspec.core.url_to_fs(url)
@@ -82,10 +86,11 @@ def test_a_damaged_object_is_replaced_for_everybody(options: Options, tmp_path: 
     assert system.cat_file(name) == sound
 
 
+@pytest.mark.integration
 def test_worker_processes_write_to_the_bucket(
     options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     url = f"file://{tmp_path}/bucket/run"
     first = run(make_plan(options), Place(tmp_path / "a", url), execution=Execution("processes", workers=2))
     shutil.rmtree(tmp_path / "a" / "store")

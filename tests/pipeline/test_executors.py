@@ -14,10 +14,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from adapters import Troubled
-from test_outside_the_house import some_tiles
 from typer.testing import CliRunner
 
+from tests.adapters import Troubled
+from tests.test_outside_the_house import some_tiles
 from unipath_bench.cli.app import app
 from unipath_bench.cli.commands import attach
 from unipath_bench.errors import BenchError, DataError, GeneratorError, MissingError, UsageError
@@ -38,13 +38,13 @@ TIERS = (1, 3)
 @pytest.fixture(autouse=True)
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers are other processes: the tests' adapters reach them by the environment."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]), prepend=os.pathsep)
     attach(app)
 
 
 @pytest.fixture(scope="module")
 def options(small_tiles: Path) -> Options:
-    return Options(model="adapters:Troubled", suite="folder", data=str(small_tiles), tiers=TIERS)
+    return Options(model="tests.adapters:Troubled", suite="folder", data=str(small_tiles), tiers=TIERS)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,7 @@ def carried_out(options: Options, out: Path, execution: Execution, **trouble: An
     return record(run(planned, out, execution=execution).load_record())
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", ["processes", "ray"])
 def test_two_workers_give_the_same_record(
     alone: tuple[Path, dict[str, Any]], options: Options, tmp_path: Path, kind: Any
@@ -77,6 +78,7 @@ def test_two_workers_give_the_same_record(
     assert carried_out(options, tmp_path, Execution(kind, workers=2)) == alone[1]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("suite", ["phantom", "real tiles"])
 def test_ray_gives_the_record_of_one_process_on_every_tier(
     suite: str, tmp_path: Path, request: pytest.FixtureRequest
@@ -93,6 +95,7 @@ def test_ray_gives_the_record_of_one_process_on_every_tier(
     assert {score.tier for score in alone.load_record().scores} == {1, 2, 3, 4}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("kind", "times"), [("processes", 2), ("ray", 5)])
 def test_killed_workers_change_nothing(
     alone: tuple[Path, dict[str, Any]], options: Options, tmp_path: Path, kind: Any, times: int
@@ -105,6 +108,7 @@ def test_killed_workers_change_nothing(
     assert len(list(memo.iterdir())) == times
 
 
+@pytest.mark.integration
 def test_what_kills_every_worker_is_named(options: Options, tmp_path: Path) -> None:
     memo = tmp_path / "memo"
     memo.mkdir()
@@ -118,6 +122,7 @@ def test_what_kills_every_worker_is_named(options: Options, tmp_path: Path) -> N
     assert len(list(memo.iterdir())) == 3
 
 
+@pytest.mark.integration
 def test_what_kills_every_actor_ends_the_run(options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     memo = tmp_path / "memo"
     memo.mkdir()
@@ -142,6 +147,7 @@ def test_a_process_is_asked_once_for_what_it_holds(options: Options, tmp_path: P
     assert sent == [unit, None, unit, None]
 
 
+@pytest.mark.integration
 def test_a_hung_generator_is_named_in_time(options: Options, tmp_path: Path) -> None:
     sample = make_plan(options).prompts[0].id
     execution = Execution("processes", workers=1, timeout=20)
@@ -149,6 +155,7 @@ def test_a_hung_generator_is_named_in_time(options: Options, tmp_path: Path) -> 
         carried_out(options, tmp_path, execution, trouble="hangs", sample=sample)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", ["local", "processes", "ray"])
 def test_a_poisoned_prompt_is_named_and_the_others_are_kept(
     alone: tuple[Path, dict[str, Any]], options: Options, tmp_path: Path, kind: Any
@@ -163,13 +170,14 @@ def test_a_poisoned_prompt_is_named_and_the_others_are_kept(
     assert folder.load_record().timing.images_generated < 40
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", ["processes", "ray"])
 def test_nan_from_one_worker_is_named_and_nothing_of_it_is_kept(
     options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any
 ) -> None:
-    chosen = replace(options, encoders=("adapters:OnceNotANumber",), tasks=("frechet-distance",))
+    chosen = replace(options, encoders=("tests.adapters:OnceNotANumber",), tasks=("frechet-distance",))
     monkeypatch.setenv("UNIPATH_BENCH_TEST_MEMO", str(tmp_path))
-    with pytest.raises(DataError, match=r"'adapters:OnceNotANumber' gave NaN or infinite features for 1 of"):
+    with pytest.raises(DataError, match=r"'tests.adapters:OnceNotANumber' gave NaN or infinite features for 1 of"):
         run(make_plan(chosen), tmp_path / "out", execution=Execution(kind, workers=2))
     assert (tmp_path / "happened").exists()
     resumed = run(make_plan(chosen), tmp_path / "out", execution=Execution(kind, workers=2)).load_record()
@@ -201,6 +209,7 @@ def test_a_machine_that_is_lost_is_replaced_by_another(
         cluster.shutdown()
 
 
+@pytest.mark.integration
 def test_memory_that_runs_out_halves_the_batch_and_is_remembered(
     alone: tuple[Path, dict[str, Any]], options: Options, tmp_path: Path
 ) -> None:
@@ -211,6 +220,7 @@ def test_memory_that_runs_out_halves_the_batch_and_is_remembered(
         carried_out(options, tmp_path / "none", Execution(), trouble="out of memory", times=0)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("folders", [1, 3])
 def test_parts_that_are_merged_are_the_whole(
     alone: tuple[Path, dict[str, Any]], options: Options, tmp_path: Path, folders: int
@@ -234,6 +244,7 @@ def test_parts_that_are_merged_are_the_whole(
     assert record(RunRecord.model_validate_json(path.read_text())) == alone[1]
 
 
+@pytest.mark.integration
 def test_a_merge_misses_and_mistrusts(options: Options, tmp_path: Path) -> None:
     def invoke(*arguments: str) -> BaseException | None:
         return CliRunner().invoke(app, list(arguments)).exception

@@ -39,7 +39,10 @@ class Notes(Silent):
 @pytest.fixture
 def options(small_tiles: Path) -> Options:
     return Options(
-        model="adapters:Painter", suite="folder", data=str(small_tiles), tasks=("frechet-distance", "attribute-control")
+        model="tests.adapters:Painter",
+        suite="folder",
+        data=str(small_tiles),
+        tasks=("frechet-distance", "attribute-control"),
     )
 
 
@@ -74,6 +77,7 @@ def replace_by_neighbour(path: Path) -> None:
     path.write_bytes(next(other for other in sorted(path.parent.iterdir()) if other != path).read_bytes())
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("pattern", "damage"),
     [
@@ -107,6 +111,7 @@ def test_a_damaged_shard_is_set_aside_reported_and_computed_anew(
     assert evaluate(options, tmp_path).timing.repaired == ()
 
 
+@pytest.mark.integration
 def test_a_disk_that_spoils_what_is_written_is_an_error_not_a_loop(
     options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,11 +126,13 @@ def test_a_disk_that_spoils_what_is_written_is_an_error_not_a_loop(
         evaluate(options, tmp_path)
 
 
+@pytest.mark.integration
 def test_a_full_disk_is_named_and_the_run_goes_on_afterwards(
     options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = evaluate(options, tmp_path / "undisturbed")
-    write, written = SampleFamily.write, []
+    write = SampleFamily.write
+    written: list[Path] = []
 
     def full(self: SampleFamily, path: Path, rows: Any) -> None:
         if written:
@@ -142,6 +149,7 @@ def test_a_full_disk_is_named_and_the_run_goes_on_afterwards(
     assert resumed.timing.images_generated == undisturbed.timing.images_generated - 32
 
 
+@pytest.mark.integration
 def test_a_second_run_in_the_same_folder_is_told(options: Options, tmp_path: Path) -> None:
     script = (
         "import sys, time; from pathlib import Path; from unipath_bench.pipeline.lock import locked\n"
@@ -165,6 +173,7 @@ def test_shares_do_not_lock_each_other_out(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.integration
 def test_a_clock_that_jumps_back_changes_no_number(
     options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +193,7 @@ def test_a_clock_that_jumps_back_changes_no_number(
     assert list(jumped.timing.seconds) == ["verify", "generate", "embed", "read", "score"]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("mark", [None, '{"store": 1}', '{"store": 99}'])
 def test_a_store_of_another_version_is_refused_untouched(options: Options, tmp_path: Path, mark: str | None) -> None:
     evaluate(options, tmp_path)
@@ -203,7 +213,7 @@ def test_a_torn_version_mark_is_named(tmp_path: Path) -> None:
 
 
 def test_an_encoder_that_gives_nan_stores_nothing_of_the_shard(options: Options, tmp_path: Path) -> None:
-    chosen = replace(options, encoders=("adapters:NotANumber",), tasks=("frechet-distance",))
+    chosen = replace(options, encoders=("tests.adapters:NotANumber",), tasks=("frechet-distance",))
     with pytest.raises(DataError, match="NaN or infinite"):
         evaluate(chosen, tmp_path)
     assert not list(tmp_path.rglob("*.safetensors"))

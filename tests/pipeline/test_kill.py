@@ -17,6 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.integration
+
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -24,7 +26,7 @@ from unipath_bench.pipeline.executors import Execution
 from unipath_bench.pipeline.plan import Options, make_plan
 from unipath_bench.pipeline.run import run
 data, out, kind, delay = sys.argv[1:]
-painter = {"model": "adapters:Painter", "model_arguments": {"delay": float(delay)}}
+painter = {"model": "tests.adapters:Painter", "model_arguments": {"delay": float(delay)}}
 options = Options(**painter, suite="folder", data=data, tiers=(1, 3))
 execution = Execution(kind, workers=1 if kind == "local" else 2)
 print("started", flush=True)
@@ -33,7 +35,7 @@ print(run(make_plan(options), Path(out), batch_size=4, execution=execution).reco
 
 
 def start(data: Path, out: Path, kind: str = "local", delay: float = 0.02) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(data), str(out), kind, str(delay)],
         stdout=subprocess.PIPE,

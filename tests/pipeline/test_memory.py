@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.integration
+
 PROMPTS = 500
 
 SCRIPT = """
@@ -17,14 +21,14 @@ from unipath_bench.pipeline.plan import Options, make_plan
 from unipath_bench.pipeline.run import run
 data, out, seeds = sys.argv[1:]
 tasks = ("frechet-distance",)
-options = Options(model="adapters:Painter", suite="folder", data=data, n=500, seeds=int(seeds), tasks=tasks)
+options = Options(model="tests.adapters:Painter", suite="folder", data=data, n=500, seeds=int(seeds), tasks=tasks)
 print(run(make_plan(options), Path(out)).record)
 """
 
 
 def peak(real_tiles: Path, out: Path, seeds: int) -> tuple[float, int]:
     """(peak memory in MiB, features in it in bytes) of a run in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-c", SCRIPT, str(real_tiles), str(out), str(seeds)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     record = json.loads(Path(done.stdout.strip()).read_text())

@@ -6,12 +6,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import probe_adapters
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.pipeline import probe_adapters
 from unipath_bench.cli.app import invoke
 from unipath_bench.cli.planning import HOW_TO_PROBE
 from unipath_bench.contracts import ScoreInputs
@@ -30,13 +30,13 @@ Output = pytest.CaptureFixture[str]
 @pytest.fixture
 def options(small_tiles: Path) -> Options:
     return Options(
-        model="probe_adapters:Ticking",
+        model="tests.pipeline.probe_adapters:Ticking",
         suite="folder",
         data=str(small_tiles),
         tasks=("frechet-distance",),
         n=20,
         seeds=2,
-        encoders=("probe_adapters:TickingEncoder",),
+        encoders=("tests.pipeline.probe_adapters:TickingEncoder",),
     )
 
 
@@ -55,6 +55,7 @@ def micro_batches(counts: list[int]) -> int:
 def test_the_forecast_is_the_closed_form(options: Options, tmp_path: Path) -> None:
     plan = make_plan(options)
     found, foretold = probed(plan, tmp_path)
+    assert found.generator is not None
     assert (found.images, found.generator.setup, found.generator.seconds) == (8, 10.0, 3.0)
     # Twenty prompts a seed in batches of eight: three batches, twice.
     assert foretold.seconds["generate"] == 10 + 2 * 3 * 3.0
@@ -68,6 +69,7 @@ def test_the_forecast_is_the_closed_form(options: Options, tmp_path: Path) -> No
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.integration
 def test_what_is_in_the_store_costs_nothing_more(options: Options, tmp_path: Path) -> None:
     run(make_plan(replace(options, n=8)), tmp_path)
     _, foretold = probed(make_plan(options), tmp_path)
@@ -80,11 +82,12 @@ def test_what_is_in_the_store_costs_nothing_more(options: Options, tmp_path: Pat
     assert (foretold.total_seconds, foretold.disk_needed) == (0.0, 0)
 
 
+@pytest.mark.integration
 def test_a_real_run_takes_what_was_foretold(small_tiles: Path, tmp_path: Path, capsys: Output) -> None:
     nap = 0.5
     arguments = [
         "--model",
-        "probe_adapters:Sleeping",
+        "tests.pipeline.probe_adapters:Sleeping",
         "--model-arg",
         f"nap={nap}",
         "--suite",
@@ -137,6 +140,7 @@ def test_more_prompts_never_cost_less(seconds: tuple[float, float, float], n: in
     assert 0 < extrapolate(sizes, seconds, n) <= extrapolate(sizes, seconds, 2 * n) * (1 + 1e-9)
 
 
+@pytest.mark.integration
 def test_made_up_features_let_every_task_be_computed() -> None:
     """Else the forecast would be of tasks that give up at once."""
     plan = make_plan(Options("blur", suite_arguments={"train": 64, "test": 64, "paraphrases": 1}))
@@ -147,20 +151,26 @@ def test_made_up_features_let_every_task_be_computed() -> None:
 
 
 def test_a_cuda_device_is_asked_for_its_peak(options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    asked: list[str] = []
+
+    def peak(device: str) -> int:
+        asked.append(device)
+        return 3 * 2**30
+
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", asked.append)
-    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: asked.append(device) or 3 * 2**30)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", peak)
     _, foretold = probed(make_plan(replace(options, device="cuda:1")), tmp_path)
     assert foretold.device_memory_mib == 3072
     assert asked == ["cuda:1", "cuda:1"]
 
 
+@pytest.mark.integration
 def test_the_terminal_says_so(small_tiles: Path, tmp_path: Path, capsys: Output) -> None:
     arguments = [
         "plan",
         "--model",
-        "probe_adapters:Ticking",
+        "tests.pipeline.probe_adapters:Ticking",
         "--suite",
         "folder",
         "--data",
@@ -182,7 +192,7 @@ def test_the_terminal_says_so(small_tiles: Path, tmp_path: Path, capsys: Output)
 def test_a_faulty_generator_is_named(small_tiles: Path, tmp_path: Path) -> None:
     plan = make_plan(
         Options(
-            model="adapters:Faulty",
+            model="tests.adapters:Faulty",
             model_arguments={"fault": "raises"},
             suite="folder",
             data=str(small_tiles),

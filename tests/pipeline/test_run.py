@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -19,13 +20,15 @@ from unipath_bench.pipeline.plan import Options, assign_encoders, make_plan
 from unipath_bench.pipeline.run import run
 from unipath_bench.schema.record import RunRecord
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def options(small_tiles: Path) -> Options:
-    return Options(model="adapters:Painter", suite="folder", data=str(small_tiles))
+    return Options(model="tests.adapters:Painter", suite="folder", data=str(small_tiles))
 
 
-def evaluate(options: Options, out: Path, **how: object) -> RunRecord:
+def evaluate(options: Options, out: Path, **how: Any) -> RunRecord:
     return run(make_plan(options), out, **how).load_record()
 
 
@@ -42,7 +45,7 @@ def pixels(out: Path) -> dict[tuple[str, int, str], str]:
 @pytest.fixture(scope="module")
 def finished(small_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunRecord]:
     out = tmp_path_factory.mktemp("finished")
-    return out, evaluate(Options(model="adapters:Painter", suite="folder", data=str(small_tiles)), out)
+    return out, evaluate(Options(model="tests.adapters:Painter", suite="folder", data=str(small_tiles)), out)
 
 
 def test_every_tier_has_scores(finished: tuple[Path, RunRecord]) -> None:
@@ -86,7 +89,7 @@ def test_an_adapter_may_draw_every_batch_into_one_array(
         return encode_png(image)
 
     monkeypatch.setattr(generate, "encode_png", slowly)
-    chosen = replace(options, model="adapters:BufferReusing", tasks=("frechet-distance",))
+    chosen = replace(options, model="tests.adapters:BufferReusing", tasks=("frechet-distance",))
     evaluate(chosen, tmp_path, batch_size=4)
     drawn = pixels(tmp_path)
     assert drawn == {key: pixels(finished[0])[key] for key in drawn}
@@ -96,7 +99,7 @@ def test_an_adapter_may_draw_every_batch_into_one_array(
 
 
 def test_fixed_micro_batches_hide_a_batch_sensitive_encoder(options: Options, tmp_path: Path) -> None:
-    chosen = replace(options, encoders=("adapters:BatchSensitive",), tasks=("frechet-distance",))
+    chosen = replace(options, encoders=("tests.adapters:BatchSensitive",), tasks=("frechet-distance",))
     whole = evaluate(replace(chosen, n=None), tmp_path / "whole")
     evaluate(replace(chosen, n=7), tmp_path / "parts")
     parts = evaluate(chosen, tmp_path / "parts")
@@ -121,7 +124,8 @@ def test_raising_the_seeds_computes_only_the_new_images(finished: tuple[Path, Ru
     assert more.plan.counts["generated"] == 3 * n
 
 
-def test_seeds_and_wordings_give_other_images(finished: tuple[Path, RunRecord]) -> None:
+def test_seeds_and_wordings_give_other_images(finished: tuple[Path, RunRecord], options: Options) -> None:
+    evaluate(replace(options, seeds=3), finished[0])
     digests = list(pixels(finished[0]).values())
     assert len(set(digests)) > 0.5 * len(digests)
 
@@ -142,7 +146,7 @@ def test_a_faulty_adapter_is_named_and_finished_images_are_kept(
     arguments = {"fault": fault, "at": 20}
     with pytest.raises(GeneratorError, match=message):
         evaluate(
-            replace(options, model="adapters:Faulty", model_arguments=arguments, tasks=("frechet-distance",)),
+            replace(options, model="tests.adapters:Faulty", model_arguments=arguments, tasks=("frechet-distance",)),
             tmp_path,
         )
     assert len(pixels(tmp_path)) == 16  # two whole batches of eight; the faulty one began at image 20
@@ -151,7 +155,7 @@ def test_a_faulty_adapter_is_named_and_finished_images_are_kept(
 def test_a_mended_adapter_goes_on_where_the_faulty_one_stopped(options: Options, tmp_path: Path) -> None:
     chosen = replace(
         options,
-        model="adapters:Faulty",
+        model="tests.adapters:Faulty",
         model_arguments={"fault": "raises", "at": 20},
         tasks=("frechet-distance",),
     )
@@ -164,7 +168,7 @@ def test_a_mended_adapter_goes_on_where_the_faulty_one_stopped(options: Options,
 def test_ctrl_c_keeps_what_is_finished(options: Options, tmp_path: Path) -> None:
     chosen = replace(
         options,
-        model="adapters:Faulty",
+        model="tests.adapters:Faulty",
         model_arguments={"fault": "interrupted", "at": 20},
         tasks=("frechet-distance",),
     )
@@ -174,7 +178,7 @@ def test_ctrl_c_keeps_what_is_finished(options: Options, tmp_path: Path) -> None
 
 
 def test_nan_features_name_the_images_and_are_not_stored(options: Options, tmp_path: Path) -> None:
-    chosen = replace(options, encoders=("adapters:NotANumber",), tasks=("frechet-distance",))
+    chosen = replace(options, encoders=("tests.adapters:NotANumber",), tasks=("frechet-distance",))
     with pytest.raises(DataError, match="NaN or infinite features") as caught:
         evaluate(chosen, tmp_path)
     assert "replicate 0" in caught.value.message
@@ -182,7 +186,7 @@ def test_nan_features_name_the_images_and_are_not_stored(options: Options, tmp_p
 
 
 def test_an_unconditional_generator_is_scored_where_prompts_do_not_matter(options: Options, tmp_path: Path) -> None:
-    record = evaluate(replace(options, model="adapters:Unconditional"), tmp_path)
+    record = evaluate(replace(options, model="tests.adapters:Unconditional"), tmp_path)
     assert record.score("frechet-distance[texture]").status == "computed"
     control = record.score("attribute-control[texture]")
     assert control.status == "not computed"
@@ -210,18 +214,22 @@ def test_encoders_replace_the_defaults_role_by_role() -> None:
 
 
 def test_a_panel_of_encoders_scores_each(options: Options, tmp_path: Path) -> None:
-    chosen = replace(options, encoders=("texture", "adapters:BatchSensitive"), tasks=("frechet-distance",), n=20)
+    chosen = replace(options, encoders=("texture", "tests.adapters:BatchSensitive"), tasks=("frechet-distance",), n=20)
     record = evaluate(chosen, tmp_path)
     assert [s.key for s in record.scores] == [
         "frechet-distance[texture]",
-        "frechet-distance[adapters:BatchSensitive]",
+        "frechet-distance[tests.adapters:BatchSensitive]",
     ]
 
 
 def test_a_run_uses_each_request_once(small_tiles: Path, tmp_path: Path) -> None:
     log = tmp_path / "calls.tsv"
     chosen = Options(
-        model="adapters:Painter", model_arguments={"log": str(log)}, suite="folder", data=str(small_tiles), seeds=2
+        model="tests.adapters:Painter",
+        model_arguments={"log": str(log)},
+        suite="folder",
+        data=str(small_tiles),
+        seeds=2,
     )
     record = evaluate(chosen, tmp_path / "out")
     calls = log.read_text().splitlines()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from unipath_bench.pipeline.store import (
 
 
 def features(*keys: str) -> list[FeatureRow]:
-    return [FeatureRow(k, f"pixels of {k}", np.float32([len(k), ord(k[-1]), 0.1])) for k in keys]
+    return [FeatureRow(k, f"pixels of {k}", np.array([len(k), ord(k[-1]), 0.1], np.float32)) for k in keys]
 
 
 def sample(key: str, png: bytes = b"png") -> SampleRow:
@@ -59,7 +60,11 @@ def test_hugging_face_datasets_reads_a_sample_shard(tmp_path: Path) -> None:
 
 
 def test_shards_are_the_same_bytes_each_time(tmp_path: Path) -> None:
-    for make, rows in ((FeatureFamily, features("a", "b")), (SampleFamily, [sample("a"), sample("b")])):
+    families: list[tuple[type[FeatureFamily | SampleFamily], list[Any]]] = [
+        (FeatureFamily, features("a", "b")),
+        (SampleFamily, [sample("a"), sample("b")]),
+    ]
+    for make, rows in families:
         first = make(tmp_path / "1").put(0, rows).read_bytes()
         assert make(tmp_path / "2").put(0, rows).read_bytes() == first
 
@@ -81,7 +86,7 @@ def test_positions_tile_the_rows(count: int) -> None:
 @settings(max_examples=25)
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=20, unique=True), st.data())
 def test_the_content_digest_sees_every_change(numbers: list[int], data: st.DataObject) -> None:
-    rows = [FeatureRow(str(i), "p", np.float32([i])) for i in numbers]
+    rows = [FeatureRow(str(i), "p", np.array([i], np.float32)) for i in numbers]
     at = data.draw(st.integers(0, len(rows) - 1))
     changed = [*rows[:at], FeatureRow(rows[at].key, "p", rows[at].vector + np.float32(1)), *rows[at + 1 :]]
     assert content_digest(rows) == content_digest(list(rows))
@@ -92,7 +97,8 @@ def test_the_content_digest_sees_every_change(numbers: list[int], data: st.DataO
 @pytest.mark.parametrize("make", [FeatureFamily, SampleFamily])
 def test_a_damaged_shard_is_named(tmp_path: Path, make: type[FeatureFamily | SampleFamily]) -> None:
     family = make(tmp_path)
-    path = family.put(0, features("a") if make is FeatureFamily else [sample("a")])
+    rows: list[Any] = [*features("a")] if make is FeatureFamily else [sample("a")]
+    path = family.put(0, rows)
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(DataError, match=path.name) as caught:
         family.read(path)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import made_up_records as made_up
 import numpy as np
 import pytest
 
+from tests import made_up_records as made_up
 from unipath_bench.errors import DataError, UsageError
 from unipath_bench.exhibits import INDEX, Exhibits, ShownSample, sample_grid
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import made_up_records as made_up
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import made_up_records as made_up
 from unipath_bench.reading import (
     attribute_control,
     audit_verdict,

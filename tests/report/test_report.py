@@ -13,13 +13,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import made_up_records as made_up
 import matplotlib as mpl
 import numpy as np
 import pytest
-from html_pages import Page
 from PIL import Image
 
+from tests import made_up_records as made_up
+from tests.html_pages import Page
 from unipath_bench.exhibits import Exhibits, NeighbourPair, ShownSample
 from unipath_bench.report import render_report, write_report
 from unipath_bench.report.pictures import LARGEST
@@ -38,6 +38,7 @@ def page(html: str) -> Page:
     return Page(html)
 
 
+@pytest.mark.integration
 def test_it_asks_nothing_of_the_network_and_runs_nothing(html: str, page: Page) -> None:
     names = {tag for tag, _ in page.elements}
     assert names.isdisjoint({"script", "link", "iframe", "object", "embed", "base", "form"})
@@ -147,6 +148,7 @@ def test_confusion_matrices_show_the_counts_row_by_row(html: str) -> None:
     assert float(cells[0][0]) == pytest.approx(130 / 140, abs=5e-4)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("flagged", [True, False])
 def test_the_audit_s_verdict(flagged: bool) -> None:
     text = Page(render_report(made_up.record(flagged=flagged), None, made_up.tasks())).text
@@ -155,6 +157,7 @@ def test_the_audit_s_verdict(flagged: bool) -> None:
     assert ("at least 47% of them count as copied" in text) == flagged
 
 
+@pytest.mark.integration
 def test_phantom_is_said() -> None:
     assert "a procedural test object, not tissue" in Page(render_report(made_up.record(kind="phantom"), None, {})).text
     assert "procedural test object" not in Page(render_report(made_up.record(), None, {})).text
@@ -170,9 +173,10 @@ def test_images_are_lossless(html: str) -> None:
         for data in re.findall(r"data:image/png;base64,([\w+/=]+)", html)
     ]
     assert len(found) == len(wanted)
-    assert all(any(np.array_equal(a, b) for b in found) for a in wanted)
+    assert all(a is not None and any(np.array_equal(a, b) for b in found) for a in wanted)
 
 
+@pytest.mark.integration
 def test_a_large_image_is_reduced_and_the_page_says_so(html: str) -> None:
     large = render_report(made_up.record(), made_up.exhibits(samples=1, replicates=1, pairs=0, size=LARGEST + 40), {})
     assert f"larger than {LARGEST} pixels are reduced" in large
@@ -180,6 +184,7 @@ def test_a_large_image_is_reduced_and_the_page_says_so(html: str) -> None:
     assert max(int(image["width"] or 0) for image in Page(large).all("img")) == LARGEST
 
 
+@pytest.mark.integration
 def test_untrusted_words_stay_words() -> None:
     record = made_up.record()
     evil_value = {"title": EVIL, "floor_source": EVIL, "interval_note": EVIL, "unit": EVIL}
@@ -236,6 +241,7 @@ def _evil(value: Any) -> Any:
     return EVIL if isinstance(value, str) else value
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "details",
     [
@@ -258,6 +264,7 @@ def test_any_details_of_a_third_party_make_a_page(details: dict[str, Any]) -> No
     Page(render_report(made_up.record(some=[odd]), None, {}))
 
 
+@pytest.mark.integration
 def test_a_run_in_which_nothing_could_be_computed_makes_a_page() -> None:
     absent = [s for s in made_up.scores() if s.status == "not computed"]
     text = Page(render_report(made_up.record(some=absent), None, {})).text
@@ -265,9 +272,11 @@ def test_a_run_in_which_nothing_could_be_computed_makes_a_page() -> None:
     assert "No image-text encoder is at hand." in text
 
 
+@pytest.mark.integration
 def test_same_input_same_bytes_in_another_process(tmp_path: Path) -> None:
     code = (
-        "import sys, made_up_records as m; from pathlib import Path; from unipath_bench.report import write_report;"
+        "import sys; from pathlib import Path; from tests import made_up_records as m;"
+        "from unipath_bench.report import write_report;"
         "write_report(m.record(), m.exhibits(), Path(sys.argv[1]), m.tasks())"
     )
     path = tmp_path / "report.html"
@@ -277,6 +286,7 @@ def test_same_input_same_bytes_in_another_process(tmp_path: Path) -> None:
     assert path.read_bytes() == here.encode()
 
 
+@pytest.mark.integration
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
     path = write_report(made_up.record(), None, tmp_path / "new" / "report.html", made_up.tasks())
@@ -285,6 +295,7 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert dict(mpl.rcParams) == before
 
 
+@pytest.mark.integration
 def test_a_failed_write_keeps_the_earlier_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_report(made_up.record(), None, tmp_path / "report.html", {})
     before = path.read_bytes()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
@@ -145,7 +145,7 @@ def test_a_record_satisfies_the_schema_that_is_printed() -> None:
 def test_a_record_becomes_a_frame_with_a_row_a_value_and_one_for_what_was_not_computed() -> None:
     frame = record().to_frame()
     assert list(frame["task"]) == ["t", "u"]
-    assert frame.loc[0, ["value", "low", "high", "floor"]].tolist() == [0.5, 0.4, 0.6, 0.1]
+    assert frame[["value", "low", "high", "floor"]].iloc[0].tolist() == [0.5, 0.4, 0.6, 0.1]
     assert frame.loc[1, "status"] == "not computed"
     assert frame.loc[1, "reason"] == "no weights"
 

@@ -10,7 +10,7 @@ from unipath_bench import EncoderCard, ImageEncoder
 class MeanColour(ImageEncoder):
     """Mean of each channel: three numbers."""
 
-    card = EncoderCard(name="scoring_encoders:MeanColour", revision="1", dimension=3, micro_batch=8)
+    card = EncoderCard(name="tests.scoring.scoring_encoders:MeanColour", revision="1", dimension=3, micro_batch=8)
 
     def embed_images(self, images: np.ndarray) -> np.ndarray:
         return images.mean(axis=(1, 2)).astype(np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from unipath_bench.contracts import FeatureSet, ScoreInputs
 
@@ -39,6 +40,12 @@ def feature_set(
     )
 
 
+def matrix_of(features: FeatureSet) -> npt.NDArray[np.float32]:
+    """Features (n, D) of the images, which every set of these worlds has."""
+    assert features.images is not None
+    return features.images
+
+
 class World:
     """Classes around distant centres; every set is drawn from the same truth with independent noise."""
 
@@ -71,10 +78,9 @@ class World:
         labels = self.labels * seeds
         ids = [f"s{i}" for i in range(self.count)]
         answers = self.images(labels) if generated is None else generated
-        common = {"ids": ids, "groups": self.groups}
         return ScoreInputs(
             sets={
-                "reference": feature_set(self.images(self.labels), self.labels, **common),
+                "reference": feature_set(self.images(self.labels), self.labels, ids=ids, groups=self.groups),
                 "heldout": feature_set(self.images(self.labels), self.labels, ids=ids),
                 "train": feature_set(
                     self.images(self.labels * 2),

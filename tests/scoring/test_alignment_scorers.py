@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scoring_worlds import feature_set
 
+from tests.scoring.scoring_worlds import feature_set
 from unipath_bench.contracts import ScoreInputs
 from unipath_bench.errors import DataError
 from unipath_bench.scoring.alignment import (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scoring_worlds import World, feature_set
 
+from tests.scoring.scoring_worlds import World, feature_set, matrix_of
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.anchors import (
@@ -42,7 +43,7 @@ def _spec(**anchors: object) -> TaskSpec:
 @metric("generated.images")
 def first_column(inputs: ScoreInputs) -> Measurement:
     """Mean of the first feature, weighted so that the order of the images matters."""
-    column = inputs["generated"].images[:, 0].astype(float)
+    column = matrix_of(inputs["generated"])[:, 0].astype(float)
     value = float(column @ np.arange(1, len(column) + 1))
     return Measurement({"value": value, "again": value}, n=len(column), anchors={"value": (None, 3.5)})
 
@@ -95,8 +96,8 @@ def test_shuffled_gives_every_prompt_an_image_of_the_other_class() -> None:
     assert shuffled.ids == ("s0", "s1", "s2", "s3")
     assert shuffled.labels == {"tissue": ("a", "b", "a", "b")}
     # s0 and s2 (class a) hold the values 0 and 1, s1 and s3 (class b) 2 and 7: they have changed places.
-    assert {float(x) for x in shuffled.images[[0, 2], 0]} == {2.0, 7.0}
-    assert {float(x) for x in shuffled.images[[1, 3], 0]} == {0.0, 1.0}
+    assert {float(x) for x in matrix_of(shuffled)[[0, 2], 0]} == {2.0, 7.0}
+    assert {float(x) for x in matrix_of(shuffled)[[1, 3], 0]} == {0.0, 1.0}
 
 
 def test_an_anchor_is_measured_once_for_all_values() -> None:
@@ -133,7 +134,9 @@ def test_the_generators_place_keeps_prompts_texts_and_labels() -> None:
     placed = in_generators_place(inputs, inputs["heldout"])
     assert len(placed) == 6
     assert placed.labels == {"tissue": tuple(world.labels)}
-    np.testing.assert_array_equal(placed.texts, inputs["generated"].texts[:6])
+    texts = inputs["generated"].texts
+    assert texts is not None
+    np.testing.assert_array_equal(placed.texts, texts[:6])
     np.testing.assert_array_equal(placed.images, inputs["heldout"].images)
 
 
@@ -181,7 +184,9 @@ def test_derangement_falls_to_prompts_and_ids_where_labels_are_all_the_same() ->
         (8.0, "lower", -50.0),
     ],
 )
-def test_percent_of_range_from_the_bad_end_to_the_good(value: float, direction: str, expected: float) -> None:
+def test_percent_of_range_from_the_bad_end_to_the_good(
+    value: float, direction: Literal["lower", "higher"], expected: float
+) -> None:
     assert percent_of_range(value, 2.0, 6.0, direction) == pytest.approx(expected)
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scoring_worlds import World
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from torch.optim.adamw import adamw
 
+from tests.scoring.scoring_worlds import World
 from unipath_bench.errors import UsageError
 from unipath_bench.keeping import Kept
 from unipath_bench.scoring.classifiers.calibration import (
@@ -24,7 +25,7 @@ from unipath_bench.scoring.classifiers.calibration import (
     with_temperature,
 )
 from unipath_bench.scoring.classifiers.choosing import recipe_of
-from unipath_bench.scoring.classifiers.head import AdamW, Head
+from unipath_bench.scoring.classifiers.head import AdamW, Head, MlpHead
 from unipath_bench.scoring.classifiers.interface import Labelled
 from unipath_bench.scoring.classifiers.linear import GRID, Linear
 from unipath_bench.scoring.classifiers.neighbours import NearestNeighbours, Neighbours
@@ -32,7 +33,7 @@ from unipath_bench.scoring.classifiers.training import calibrate, fit, settle
 from unipath_bench.scoring.control import attribute_control
 from unipath_bench.scoring.utility import synthetic_training
 
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "linear": {"regularisation": [0.1, 1.0]},
     "knn": {"k": [1, 5]},
     "head": {"hidden": 8, "epochs": 30, "learning_rate": 0.02},
@@ -45,7 +46,9 @@ def images_of(world: World, groups: int = 6) -> Labelled:
 
 
 def recipe(kind: str) -> Linear | Neighbours | Head:
-    return recipe_of({"kind": kind, **KINDS[kind]}, GRID)
+    found = recipe_of({"kind": kind, **KINDS[kind]}, GRID)
+    assert isinstance(found, Linear | Neighbours | Head)
+    return found
 
 
 class Shelf:
@@ -104,6 +107,7 @@ def exclusive_or(count: int, seed: int) -> Labelled:
     return Labelled(features, labels, tuple(f"p{i // 4}" for i in range(count)))
 
 
+@pytest.mark.integration
 def test_the_head_learns_what_no_plane_parts() -> None:
     taught, unseen = exclusive_or(600, 0), exclusive_or(400, 1)
     right = {
@@ -163,6 +167,7 @@ def test_the_optimiser_steps_as_torchs() -> None:
         np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), atol=1e-12)
 
 
+@pytest.mark.integration
 def test_the_head_stops_early_by_patients_that_it_did_not_see() -> None:
     # Each patient has a look and a class of its own, which say nothing of the others: the first epochs are the best.
     rng = np.random.default_rng(0)
@@ -171,9 +176,12 @@ def test_the_head_stops_early_by_patients_that_it_did_not_see() -> None:
     recipe = Head(hidden=32, epochs=120, learning_rate=0.01)
     by_patient = fit(recipe, Labelled(features, labels, tuple(f"p{i // 6}" for i in range(240))), 0)
     by_image = fit(recipe, Labelled(features, labels, tuple(map(str, range(240)))), 0)
+    assert isinstance(by_patient, MlpHead)
+    assert isinstance(by_image, MlpHead)
     assert by_patient.epochs < 20 < by_image.epochs
     assert by_patient.stopped_by % 6 == 0  # whole patients
     alone = fit(Head(epochs_unchecked=3), Labelled(features, labels, ("one",) * 240), 0)
+    assert isinstance(alone, MlpHead)
     assert (alone.epochs, alone.stopped_by) == (3, 0)
 
 
@@ -285,6 +293,7 @@ def test_what_was_kept_is_the_same_bit_by_bit_and_is_not_trained_again(
             fit(first, other, seed, shelf)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_scorers_take_any_of_them(kind: str) -> None:
     inputs, shelf = World(distance=12).inputs(), Shelf()

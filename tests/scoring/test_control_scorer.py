@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from scoring_worlds import CLASSES, World
 from sklearn.metrics import f1_score
 
+from tests.scoring.scoring_worlds import CLASSES, World
 from unipath_bench.contracts import FeatureSet, ScoreInputs
 from unipath_bench.scoring.classifiers.linear import GRID, choose_regularisation
 from unipath_bench.scoring.control import attribute_control
@@ -47,6 +47,7 @@ def test_a_generator_with_one_class_only_scores_that_class_alone() -> None:
     assert found.details["attributes"]["tissue"]["confusion"] == [[40, 0, 0]] * 3
 
 
+@pytest.mark.integration
 def test_shuffled_images_are_at_the_computed_chance() -> None:
     world = World(count=600, distance=12)
     answers = list(np.random.default_rng(5).permutation(world.labels))
@@ -60,6 +61,7 @@ def test_shuffled_images_are_at_the_computed_chance() -> None:
     assert found.values["weighted_f1"] == pytest.approx(floor, abs=4 * np.std(draws))
 
 
+@pytest.mark.integration
 def test_headline_is_the_mean_over_attributes_and_per_cent_a_ratio_of_means() -> None:
     world = World(distance=12)
     noise = {
@@ -97,11 +99,13 @@ def test_an_attribute_that_the_suite_lacks_is_named() -> None:
     assert "tissue" in caught.value.remedy
 
 
+@pytest.mark.integration
 def test_the_same_inputs_give_the_same_numbers() -> None:
     inputs = World(distance=2).inputs()
     assert attribute_control(inputs) == attribute_control(inputs)
 
 
+@pytest.mark.integration
 def test_the_penalty_is_chosen_on_training_images_by_group() -> None:
     # Each group has a look of its own that says nothing of the class. Whoever has seen the group knows it by heart, so
     # the weakest penalty is best; for new groups the best answer is "one half", which the strongest is nearest to.

@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 import pytest
-from scoring_worlds import World
 
+from tests.scoring.scoring_worlds import World, matrix_of
 from unipath_bench.contracts import Measurement, ScoreInputs, metric
 from unipath_bench.errors import DataError, UsageError
 from unipath_bench.registries import METRICS
@@ -99,6 +99,7 @@ def eight_classes() -> ScoreInputs:
     return inputs.replaced(**named)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", list(TASKS))
 def test_every_shipped_task_computes_all_of_its_values(
     name: str, as_good_as_reality: ScoreInputs, eight_classes: ScoreInputs
@@ -129,7 +130,7 @@ def test_every_shipped_task_names_the_sample_with_nan_features(
     spec = TASKS[name]
     inputs = eight_classes if "classes" in spec.parameters else as_good_as_reality
     generated = inputs["generated"]
-    images = generated.images.copy()
+    images = matrix_of(generated).copy()
     images[17] = np.nan
     with pytest.raises(DataError, match=r"(?s)generated set.*s17"):
         evaluate(

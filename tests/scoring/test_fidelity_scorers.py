@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scoring_worlds import feature_set
 from sklearn.metrics.pairwise import polynomial_kernel
 
+from tests.scoring.scoring_worlds import feature_set
 from unipath_bench.contracts import ScoreInputs
 from unipath_bench.errors import DataError
 from unipath_bench.metrics.kernel import kernel_distance

@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from scoring_worlds import World
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from tests.scoring.scoring_worlds import World, matrix_of
 from unipath_bench.cli.app import invoke
 from unipath_bench.contracts import ScoreInputs
 from unipath_bench.errors import UsageError
@@ -36,6 +37,7 @@ def peer(features: np.ndarray, labels: np.ndarray) -> LogisticRegression:
     return make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=2000)).fit(features, labels)
 
 
+@pytest.mark.integration
 def test_real_synthetic_and_both_are_those_of_scikit_learn() -> None:
     inputs = world().inputs()
     found = synthetic_training(inputs, **FAST)
@@ -45,10 +47,10 @@ def test_real_synthetic_and_both_are_those_of_scikit_learn() -> None:
     for fold in cut_into_folds(reference, generated, truth, 4, 0, "images"):
         rows, test = fold.synthetic, fold.test
         assert not {reference.ids[i] for i in test} & {generated.ids[i] for i in rows}
-        answers["synthetic"][test] = peer(generated.images[rows], asked[rows]).predict(reference.images[test])
-        both = peer(np.vstack([train.images, generated.images[rows]]), np.concatenate([taught, asked[rows]]))
-        answers["both"][test] = both.predict(reference.images[test])
-    answers["real"] = peer(train.images, taught).predict(reference.images)
+        answers["synthetic"][test] = peer(matrix_of(generated)[rows], asked[rows]).predict(matrix_of(reference)[test])
+        both = peer(np.vstack([matrix_of(train), matrix_of(generated)[rows]]), np.concatenate([taught, asked[rows]]))
+        answers["both"][test] = both.predict(matrix_of(reference)[test])
+    answers["real"] = peer(matrix_of(train), taught).predict(matrix_of(reference))
     for name, answer in answers.items():
         expected = f1_score(truth, answer, average="weighted")
         assert found.values[f"{name}_weighted_f1"] == pytest.approx(expected, abs=0.011), name  # one image of 96
@@ -60,7 +62,7 @@ def test_copies_of_real_images_teach_as_the_real_ones_do() -> None:
     inputs = world(12).inputs()
     rows = {c: [i for i, label in enumerate(inputs["train"].labels["tissue"]) if label == c] for c in CLASSES}
     copied = [rows[c][i % len(rows[c])] for i, c in enumerate(inputs["generated"].labels["tissue"])]
-    images = inputs["train"].images[copied]
+    images = matrix_of(inputs["train"])[copied]
     found = synthetic_training(
         inputs.replaced(generated=dataclasses.replace(inputs["generated"], images=images)), **FAST
     )
@@ -87,6 +89,7 @@ def several_prompts(inputs: ScoreInputs) -> ScoreInputs:
     return inputs.replaced(reference=dataclasses.replace(inputs["reference"], prompts=prompts))
 
 
+@pytest.mark.integration
 def test_folds_part_images_only_where_a_class_has_one_prompt() -> None:
     inputs = world().inputs()
     with pytest.raises(NotComputable, match=r"01_TUMOR, 02_STROMA.*have several prompts"):
@@ -122,14 +125,18 @@ def published_layout(root: Path) -> Path:
     return root
 
 
-def task(capsys: Output, data: Path, out: Path, model: str, *more: str) -> dict[str, object]:
+def task(capsys: Output, data: Path, out: Path, model: str, *more: str) -> dict[str, Any]:
     arguments = ["run", "--model", model, "--suite", "kather-2016", "--data", str(data), "--tasks", "kather-crc"]
-    code = invoke([*arguments, "--encoder", "judge=scoring_encoders:MeanColour", "--out", str(out), "--json", *more])
+    code = invoke(
+        [*arguments, "--encoder", "judge=tests.scoring.scoring_encoders:MeanColour", "--out", str(out), "--json", *more]
+    )
     assert code == 0
+    score: dict[str, Any]
     (score,) = json.loads(capsys.readouterr().out)["scores"]
     return score
 
 
+@pytest.mark.integration
 def test_through_the_command_line_in_the_published_layout(tmp_path: Path, capsys: Output) -> None:
     data, out = published_layout(tmp_path / "data"), tmp_path / "out"
     copies = task(capsys, data, out, "memoriser")
@@ -158,10 +165,12 @@ def test_through_the_command_line_in_the_published_layout(tmp_path: Path, capsys
     assert shuffled["values"]["augmentation_gain"]["value"] < 0
 
 
+@pytest.mark.integration
 def test_another_tissue_is_not_computed_with_the_reason(small_tiles: Path, tmp_path: Path, capsys: Output) -> None:
     arguments = ["run", "--model", "memoriser", "--suite", "folder", "--data", str(small_tiles), "--n", "8"]
-    arguments += ["--tasks", "kather-crc", "--encoder", "judge=scoring_encoders:MeanColour"]
+    arguments += ["--tasks", "kather-crc", "--encoder", "judge=tests.scoring.scoring_encoders:MeanColour"]
     assert invoke([*arguments, "--out", str(tmp_path), "--json"]) == 0
+    score: dict[str, Any]
     (score,) = json.loads(capsys.readouterr().out)["scores"]
     assert score["status"] == "not computed"
     assert "for the 8 classes 01_TUMOR" in score["reason"]

@@ -43,6 +43,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         shelf.find("0b")
 
 
+@pytest.mark.integration
 def test_the_next_generator_finds_them_trained(
     small_tiles: Path, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,7 +53,7 @@ def test_the_next_generator_finds_them_trained(
         return json.loads(capsys.readouterr().out)["scores"]
 
     alone = scores("memoriser", tmp_path / "alone")
-    scores("adapters:Painter", tmp_path / "shared")
+    scores("tests.adapters:Painter", tmp_path / "shared")
     files = sorted((tmp_path / "shared/store/classifiers").rglob("*.safetensors"))
     assert len(files) == 3  # of one attribute: its penalty, its probe and its temperature
 

@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from scoring_worlds import World, feature_set
 
-from unipath_bench.contracts import ScoreInputs
+from tests.scoring.scoring_worlds import World, feature_set, matrix_of
+from unipath_bench.contracts import FeatureSet, ScoreInputs
 from unipath_bench.errors import DataError
 from unipath_bench.scoring.memorisation import memorisation
 
@@ -18,7 +18,7 @@ def test_training_images_handed_out_are_caught() -> None:
     inputs = world.inputs()
     train = dataclasses.replace(inputs["train"], pixel_digests=tuple(f"p{i}" for i in range(240)))
     generated = dataclasses.replace(
-        inputs["generated"], images=train.images[:120], pixel_digests=tuple(f"p{i}" for i in range(120))
+        inputs["generated"], images=matrix_of(train)[:120], pixel_digests=tuple(f"p{i}" for i in range(120))
     )
     found = memorisation(inputs.replaced(train=train, generated=generated))
     assert found.values == {"copied_fraction": 1.0, "authenticity": 0.0}
@@ -50,10 +50,10 @@ def test_honest_images_are_copied_at_about_the_quantile_and_not_flagged() -> Non
 def test_one_in_ten_copied_is_flagged_and_one_in_twenty_is_not() -> None:
     world = World(count=300)
     inputs = world.inputs()
-    far = inputs["generated"].images + np.float32(50)
+    far = matrix_of(inputs["generated"]) + np.float32(50)
     for share, flagged in ((30, True), (15, False)):
         images = far.copy()
-        images[:share] = inputs["train"].images[:share]
+        images[:share] = matrix_of(inputs["train"])[:share]
         found = memorisation(inputs.replaced(generated=dataclasses.replace(inputs["generated"], images=images)))
         assert found.values["copied_fraction"] == pytest.approx(share / 300)
         # P(X >= 30) for 300 at 5% is 0.0003 < 1%; P(X >= 15) is about one half.
@@ -91,7 +91,7 @@ def test_a_held_out_image_that_stands_for_many_prompts_counts_once() -> None:
 
 
 def test_constant_dimensions_are_left_out() -> None:
-    def wide(column: list[float]) -> object:
+    def wide(column: list[float]) -> FeatureSet:
         return feature_set([[x, 7.0] for x in column], groups=[f"g{i}" for i in range(len(column))])
 
     sets = {
@@ -108,7 +108,7 @@ def test_constant_dimensions_are_left_out() -> None:
 def test_the_flags_bound_in_closed_form() -> None:
     world = World(count=30)
     inputs = world.inputs()
-    copies = dataclasses.replace(inputs["generated"], images=inputs["train"].images[:30])
+    copies = dataclasses.replace(inputs["generated"], images=matrix_of(inputs["train"])[:30])
     # All of n copied: the bound p solves p^n = 1 - confidence.
     found = memorisation(inputs.replaced(generated=copies), confidence=0.9)
     assert found.details["copied_fraction_lower_bound"] == pytest.approx(0.1 ** (1 / 30))
@@ -116,7 +116,7 @@ def test_the_flags_bound_in_closed_form() -> None:
 
 def test_nan_in_the_training_set_names_the_image() -> None:
     inputs = World().inputs()
-    images = inputs["train"].images.copy()
+    images = matrix_of(inputs["train"]).copy()
     images[3, 0] = np.nan
     with pytest.raises(DataError, match=r"(?s)train set.*t3"):
         memorisation(inputs.replaced(train=dataclasses.replace(inputs["train"], images=images)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
-from scoring_worlds import World
 
+from tests.scoring.scoring_worlds import World
 from unipath_bench.contracts import FeatureSet, Measurement, Metric, ScoreInputs
 from unipath_bench.metrics.paired import paired_difference
 from unipath_bench.metrics.unit_uncertainty import MINIMUM_UNITS
@@ -24,7 +25,7 @@ from unipath_bench.scoring.memorisation import memorisation
 from unipath_bench.scoring.paired import MOST_BLOCKS, cut, numbers
 from unipath_bench.scoring.utility import synthetic_training
 
-CHEAP = {
+CHEAP: dict[str, dict[str, Any]] = {
     "attribute_control": {"regularisation": [1.0]},
     "synthetic_training": {"regularisation": [1.0], "budgets": [], "draws": 1},
 }
@@ -95,6 +96,8 @@ def test_the_error_is_that_of_the_interval(inputs, metric: Metric, name: str, re
     assert isinstance(interval, Interval)
     error = math.sqrt(20 / 19 * float((own.parts**2).sum()))
     assert own.estimate == pytest.approx(interval.estimate)
+    assert interval.estimate is not None
+    assert interval.high is not None
     if reach is not None:
         assert interval.high - interval.estimate == pytest.approx(reach * error, rel=1e-3)
     else:
@@ -129,5 +132,7 @@ def test_training_noise_counts(world, inputs) -> None:
     own = numbers(contributions(synthetic_training, inputs, "synthetic_weighted_f1"))
     error = math.sqrt(10 / 9 * float((own.parts**2).sum()))
     assert isinstance(interval, Interval)
+    assert interval.estimate is not None
+    assert interval.high is not None
     assert error > 0.5 * (interval.high - interval.estimate) / 2.093
     assert len(own.parts) == 10

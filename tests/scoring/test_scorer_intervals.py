@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from scipy import stats
-from scoring_worlds import World, feature_set
 
+from tests.scoring.scoring_worlds import World, feature_set, matrix_of
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs
 from unipath_bench.metrics.basis import PcaBasis
 from unipath_bench.metrics.frechet import frechet_distance
@@ -66,7 +66,7 @@ def test_frechet_leaves_the_same_case_out_of_both_sets() -> None:
     inputs = World(count=240, dimension=4, distance=2).inputs()
     inputs = inputs.replaced(
         generated=feature_set(
-            inputs["generated"].images * 1.5,
+            matrix_of(inputs["generated"]) * 1.5,
             inputs["generated"].labels["tissue"],
             ids=inputs["generated"].ids,
             groups=inputs["generated"].groups,
@@ -75,8 +75,8 @@ def test_frechet_leaves_the_same_case_out_of_both_sets() -> None:
     found = frechet(inputs).uncertainty()["distance"]
     patients = np.arange(240) // 6
     expected = frechet_estimate(
-        inputs["reference"].images.astype(float),
-        inputs["generated"].images.astype(float),
+        matrix_of(inputs["reference"]).astype(float),
+        matrix_of(inputs["generated"]).astype(float),
         units_real=patients,
         units_generated=patients,
         matched=True,
@@ -93,7 +93,7 @@ def test_frechet_leaves_the_same_case_out_of_both_sets() -> None:
 
 def test_the_basis_is_that_of_the_training_images() -> None:
     inputs = World(count=120, dimension=6).inputs()
-    real, generated, train = (inputs[name].images.astype(float) for name in ("reference", "generated", "train"))
+    real, generated, train = (matrix_of(inputs[name]).astype(float) for name in ("reference", "generated", "train"))
     basis = PcaBasis.fit(train, 3)
     found = frechet(inputs, basis=3)
     expected = frechet_distance(*((each - basis.mean) @ basis.components.T for each in (real, generated)))
@@ -146,6 +146,8 @@ def test_recall_intervals_surround_the_recall(metric) -> None:
 def test_a_share_of_none_or_all_has_the_interval_of_clopper_and_pearson() -> None:
     units = np.arange(120) // 2
     none, every = share_interval(np.zeros(120, bool), units), share_interval(np.ones(120, bool), units)
+    assert isinstance(none, Interval)
+    assert isinstance(every, Interval)
     # (1 - p)^60 = 0.025 at the upper limit of none in 60.
     assert (none.low, none.high) == (0.0, pytest.approx(1 - 0.025 ** (1 / 60), rel=1e-9))
     assert (every.low, every.high) == (pytest.approx(0.025 ** (1 / 60), rel=1e-9), 1.0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scoring_worlds import World, feature_set
 
+from tests.scoring.scoring_worlds import World, feature_set
 from unipath_bench.contracts import ScoreInputs
 from unipath_bench.scoring.not_computable import NotComputable
 from unipath_bench.scoring.utility import synthetic_training
@@ -104,6 +104,7 @@ def test_what_cannot_be_taught_is_not_computable() -> None:
         synthetic_training(inputs.replaced(reference=by_class), **FAST)
 
 
+@pytest.mark.integration
 def test_the_same_inputs_give_the_same_numbers() -> None:
     inputs = World(count=60, distance=2).inputs()
     assert synthetic_training(inputs, **FAST) == synthetic_training(inputs, **FAST)

@@ -9,6 +9,7 @@ import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -40,6 +41,7 @@ MERGES = "m0: &m0 {k: v}\n" + "".join(f"m{i}: &m{i}\n  <<: [*m{i - 1}, *m{i - 1}
 """2 to the 39th pairs by merge keys."""
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -186,7 +188,7 @@ def test_a_stack_of_huge_images_is_refused_before_one_is_read() -> None:
     assert MAX_PIXELS < 100_000**2
 
 
-def hdf5(write: Callable[[object], None], path: Path) -> Path:
+def hdf5(write: Callable[[Any], object], path: Path) -> Path:
     h5py = pytest.importorskip("h5py")
     with h5py.File(path, "w") as file:
         write(file)
@@ -208,6 +210,7 @@ def test_hdf5_that_claims_more_than_it_holds_or_points_elsewhere_is_refused(tmp_
             _hdf5(path, "x")
 
 
+@pytest.mark.integration
 def test_parquet_that_claims_or_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "x" * 1_000_000
     table = pa.table({"image": [b"png"] * 200, "text": [text] * 200})

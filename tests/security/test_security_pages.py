@@ -8,14 +8,14 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import made_up_records as made_up
 import pytest
-from hostile import ADDRESS, ESCAPE, RICH, TEXT, hostile_exhibits, hostile_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
 
+from tests import made_up_records as made_up
+from tests.security.hostile import ADDRESS, ESCAPE, RICH, TEXT, hostile_exhibits, hostile_record
 from unipath_bench.audit.page import render_page as render_audit
 from unipath_bench.audit.result import AuditResult
 from unipath_bench.comparison import compare
@@ -66,6 +66,7 @@ def assert_inert(page: str) -> None:
     assert "{{ 7 * 7 }}" in page, "a template in a text is text"
 
 
+@pytest.mark.integration
 def test_a_hostile_record_and_hostile_prompts_are_text_in_the_report() -> None:
     page = render_report(hostile_record(), hostile_exhibits(), made_up.tasks())
     assert_inert(page)
@@ -161,6 +162,7 @@ def test_the_terminal_keeps_its_own_sequences_and_shows_those_of_texts() -> None
     assert RICH in shown.replace("\n", "")
 
 
+@pytest.mark.integration
 @given(st.text(alphabet=st.sampled_from("'=+-@\t\r\nab ＝")) | st.text())
 @settings(max_examples=300, deadline=None)
 def test_a_shielded_cell_is_no_formula_and_comes_back(text: str) -> None:

@@ -78,6 +78,7 @@ def no_secret_in(text: str | bytes) -> None:
             assert secret[-length:].encode() not in raw
 
 
+@pytest.mark.integration
 def test_no_byte_of_a_run_holds_a_secret(
     server: str, small_tiles: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -101,6 +102,7 @@ def test_no_byte_of_a_run_holds_a_secret(
     no_secret_in(printed.out + printed.err + caplog.text)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("status", [500, 401, 400])
 @pytest.mark.parametrize("padding", [0, 150, 175, 190])
 def test_an_endpoint_that_repeats_the_token_puts_it_into_no_error(
@@ -237,6 +239,7 @@ def test_what_is_hidden_and_what_is_left() -> None:
     assert not is_secret_query("version")
 
 
+@pytest.mark.integration
 def test_a_redirect_s_password_is_hidden(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def redirect(self: Echo) -> None:
         self.send_response(307)

@@ -10,6 +10,8 @@ from unipath_bench.pipeline.plan import Options, make_plan
 from unipath_bench.pipeline.run import run
 from unipath_bench.schema.record import RunRecord, Value
 
+pytestmark = pytest.mark.integration
+
 N = 256
 SIZE = {"train": 1024, "test": N}
 BASELINES = ["real", "memoriser", "shuffled", "mode-collapse", "blur", "stain-shift", "noise"]

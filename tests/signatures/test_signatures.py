@@ -11,6 +11,8 @@ from unipath_bench.pipeline.plan import Options, make_plan
 from unipath_bench.pipeline.run import run
 from unipath_bench.schema.record import RunRecord, Value
 
+pytestmark = pytest.mark.integration
+
 N = 240
 Evaluate = Callable[..., RunRecord]
 

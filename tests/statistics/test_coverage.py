@@ -15,8 +15,8 @@ from collections import Counter
 import numpy as np
 import pytest
 from scipy.stats import binom
-from simulation import Design, Population, frechet, gaussian_mmd, polynomial_mmd, population_pair
 
+from tests.statistics.simulation import Design, Population, frechet, gaussian_mmd, polynomial_mmd, population_pair
 from unipath_bench.metrics.classification import weighted_f1_from_counts
 from unipath_bench.metrics.comparison import compare_generators
 from unipath_bench.metrics.estimate import Estimate, Outcome
@@ -281,6 +281,8 @@ def test_differences(name, design, dimension, law, record_row) -> None:
             continue
         tally.outcomes[Outcome.TWO_SIDED] += 1
         tally.values.append(difference.value)
+        assert difference.lower is not None
+        assert difference.upper is not None
         tally.count("two-sided", difference.lower <= truth <= difference.upper)
         wrong += difference.adjusted_p_value < 0.05 and difference.value * truth < 0
     record_row({**tally.row(f"difference {name}", truth), "wrong sign, significant": wrong})

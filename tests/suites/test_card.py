@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from suites.made_up import put
 
+from tests.suites.made_up import put
 from unipath_bench.errors import DataError, UsageError
 from unipath_bench.suites.card import load_suite
 from unipath_bench.suites.folder import FolderSuite

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage.color import hed_from_rgb, rgb_from_hed
-from suites.made_up import write_csv
-from suites.public_layouts import LAYOUTS, image
 
+from tests.suites.made_up import write_csv
+from tests.suites.public_layouts import LAYOUTS, image
 from unipath_bench.cli.app import invoke
 from unipath_bench.suites.checking.hashing import SIDE, alikeness, hashes, near_pairs, orientations, thumbnail
 from unipath_bench.suites.checking.scale import FEWEST, NUCLEUS, blob_diameter, estimate_scale
@@ -87,6 +87,7 @@ def test_a_blob_answers_most_at_its_own_size(width: float) -> None:
     assert np.allclose(hed_from_rgb @ rgb_from_hed, np.eye(3))
 
 
+@pytest.mark.integration
 def test_the_scale_is_the_nucleus_over_its_pixels_or_is_not_given() -> None:
     estimate = estimate_scale([blobs(2.5)] * FEWEST)
     assert estimate.microns_per_pixel == pytest.approx(NUCLEUS / 10, rel=0.08)
@@ -95,22 +96,25 @@ def test_the_scale_is_the_nucleus_over_its_pixels_or_is_not_given() -> None:
     assert "do not agree" in estimate_scale([blobs(1.5)] * 10 + [blobs(4.5)] * 10).reason
 
 
+@pytest.mark.integration
 def test_sound_real_tiles_are_found_sound(real_copy: Path, capsys: Output) -> None:
-    arguments = ["folder", "--data", real_copy, "--suite-arg", "microns_per_pixel=0.5"]
+    arguments: list[str | Path] = ["folder", "--data", real_copy, "--suite-arg", "microns_per_pixel=0.5"]
     report = checked(capsys, *arguments, code=0)
     assert report["samples"] == report["looked_at"] == TILES
     assert report["sizes"] == {"256 x 256": TILES}
     assert finding(report, "magnification")[0] == "ok"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("scale", [0.25, 1.0])
 def test_a_wrong_magnification_of_real_tiles_is_found(real_copy: Path, capsys: Output, scale: float) -> None:
-    arguments = ["folder", "--data", real_copy, "--suite-arg", f"microns_per_pixel={scale}"]
+    arguments: list[str | Path] = ["folder", "--data", real_copy, "--suite-arg", f"microns_per_pixel={scale}"]
     verdict, said = finding(checked(capsys, *arguments, code=4), "magnification")
     assert verdict == "wrong"
     assert "suggests about 0." in said
 
 
+@pytest.mark.integration
 def test_planted_copies_and_leakage_among_real_tiles_are_found(real_copy: Path, tmp_path: Path, capsys: Output) -> None:
     root = tmp_path / "tiles"
     shutil.copytree(real_copy, root)
@@ -140,10 +144,11 @@ def test_planted_copies_and_leakage_among_real_tiles_are_found(real_copy: Path, 
     assert finding(report, "magnification")[0] == "not checked"
 
 
+@pytest.mark.integration
 def test_a_sound_phantom_is_found_sound_and_a_leaky_one_is_not(capsys: Output) -> None:
     sizes = [part for item in ("train=24", "test=12") for part in ("--suite-arg", item)]
     assert finding(checked(capsys, "phantom", *sizes, code=0), "magnification")[0] == "ok"
-    report = checked(capsys, "suites.leaky_phantom:LeakyPhantom", code=4)
+    report = checked(capsys, "tests.suites.leaky_phantom:LeakyPhantom", code=4)
     assert finding(report, "magnification")[0] == "wrong"
     for check in ("near duplicates across splits", "exact duplicates across splits"):
         verdict, said = finding(report, check)
@@ -193,6 +198,7 @@ def test_splits_can_be_compared_in_an_encoder(tmp_path: Path, capsys: Output) ->
     assert "ADI-TCGA-COPY.tif" in said
 
 
+@pytest.mark.integration
 def test_without_patients_the_splits_are_compared_by_embedding(real_copy: Path, tmp_path: Path, capsys: Output) -> None:
     root = tmp_path / "tiles"
     shutil.copytree(real_copy, root)
@@ -217,18 +223,20 @@ def test_without_patients_the_splits_are_compared_by_embedding(real_copy: Path, 
     assert name in said
 
 
+@pytest.mark.integration
 def test_where_patients_are_known_nothing_is_embedded(tmp_path: Path, capsys: Output) -> None:
     LAYOUTS["pcam"](tmp_path)
     report = checked(capsys, "pcam", "--data", tmp_path, "--suite-arg", "microns_per_pixel=0.5", code=0)
     assert not [item for item in report["findings"] if "similar" in item["check"]]
 
 
+@pytest.mark.integration
 def test_splits_of_several_image_sizes_are_compared_or_it_is_said_why_not(tmp_path: Path, capsys: Output) -> None:
     for split, sides in (("train", (48, 64)), ("test", (64, 48))):
         (tmp_path / split).mkdir()
         for seed, side in enumerate(sides):
             Image.fromarray(image(9 if side == 64 else seed, side)).save(tmp_path / split / f"{seed}.png")
-    arguments = ["folder", "--data", tmp_path, "--suite-arg", "size=any"]
+    arguments: list[str | Path] = ["folder", "--data", tmp_path, "--suite-arg", "size=any"]
     said = finding(checked(capsys, *arguments, code=4), "similar across splits in texture")[1]
     for part in ("train/1.png [train]", "test/0.png [test]", "(cosine 1.00)"):
         assert part in said

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from suites.made_up import pixels, png, put, write_csv, write_jsonl
 
+from tests.suites.made_up import pixels, png, put, write_csv, write_jsonl
 from unipath_bench.errors import DataError, UsageError
 from unipath_bench.suites.folder import FolderSuite
 from unipath_bench.suites.roles import assign_roles
@@ -464,6 +464,7 @@ def test_sizes_that_differ(tmp_path: Path) -> None:
     verify_by_loading(anything)
 
 
+@pytest.mark.integration
 def test_one_damaged_image_among_a_thousand_is_named(tmp_path: Path) -> None:
     tile = png(0)
     for i in range(1000):
@@ -495,6 +496,7 @@ def test_the_revision_changes_with_content_and_with_nothing_else(tmp_path: Path)
     assert len(changed | {base}) == 4
 
 
+@pytest.mark.integration
 def test_real_tiles(real_tiles: Path) -> None:
     suite = FolderSuite(real_tiles)
     assert suite.card.attributes == ("label", "organ")

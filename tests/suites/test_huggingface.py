@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from huggingface_hub import constants
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
-from suites.made_up import pixels, png, put
 
+from tests.suites.made_up import pixels, png, put
 from unipath_bench.errors import DataError, MissingError, UsageError
 from unipath_bench.suites import hub
 from unipath_bench.suites.card import load_suite
@@ -152,6 +152,7 @@ def test_a_folder_that_is_no_data_set(tmp_path: Path) -> None:
         HuggingFaceSuite(tmp_path / "empty")
 
 
+@pytest.mark.integration
 def test_the_revision_follows_the_content(tmp_path: Path) -> None:
     first = HuggingFaceSuite(save(tmp_path / "a")).revision
     assert HuggingFaceSuite(save(tmp_path / "b")).revision == first
@@ -203,7 +204,8 @@ def test_offline_reads_the_cache_or_says_how_to_fill_it(
     assert suite.card.name == "owner-tiles"
 
 
-def response(status: int) -> httpx.Response:
+def response(status: int) -> Any:
+    """As the hub answers; of httpx or of httpx2, by the version of huggingface_hub: only the status is read."""
     return httpx.Response(status, request=httpx.Request("GET", "https://huggingface.co/datasets/owner/tiles"))
 
 

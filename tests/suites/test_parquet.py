@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from suites.made_up import pixels, png
 
+from tests.suites.made_up import pixels, png
 from unipath_bench.errors import DataError, UsageError
 from unipath_bench.suites import parquet
 from unipath_bench.suites.parquet import ParquetSuite

@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
-from suites.public_layouts import LAYOUTS, image, save
 
+from tests.suites.public_layouts import LAYOUTS, image, save
 from unipath_bench.cli.app import invoke
 from unipath_bench.cli.options import parse_arguments
 from unipath_bench.contracts import Suite
@@ -64,6 +64,7 @@ def test_every_image_decodes_and_no_group_straddles(name: str, tmp_path: Path) -
     assert SETS[name].licence == suite.card.licence
 
 
+@pytest.mark.integration
 def test_runs_a_task_from_the_command_line(tmp_path: Path, capsys: Output) -> None:
     arguments = ["run", "--model", "memoriser", *options("nct-crc", tmp_path / "data"), "--tasks", "memorisation"]
     assert invoke([*arguments, "--n", "8", "--out", str(tmp_path / "out"), "--json"]) == 0
@@ -71,6 +72,7 @@ def test_runs_a_task_from_the_command_line(tmp_path: Path, capsys: Output) -> No
     assert [score["status"] for score in record["scores"] if score["task"] == "memorisation"][:1] == ["computed"]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", sorted(set(LAYOUTS)))
 def test_data_that_are_not_there_are_exit_code_three_with_the_page(name: str, tmp_path: Path, capsys: Output) -> None:
     for data in (tmp_path / "absent", tmp_path):
@@ -257,6 +259,7 @@ def test_arguments_that_are_not_there_are_suggested(tmp_path: Path) -> None:
         opened("breakhis", tmp_path / "b", choose={"magnification": "40"})
 
 
+@pytest.mark.integration
 def test_list_and_show_give_the_licence_and_the_page(capsys: Output) -> None:
     assert invoke(["list", "suites", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["suites"]}
@@ -268,6 +271,7 @@ def test_list_and_show_give_the_licence_and_the_page(capsys: Output) -> None:
     assert "not the UniPath paper's" in shown["prompts"]
 
 
+@pytest.mark.integration
 def test_a_hub_id_is_not_reached_for_offline(tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     arguments = ["plan", "--model", "memoriser", "--suite", "path-vqa", "--data", "flaviagiammarino/path-vqa"]

@@ -78,8 +78,9 @@ def test_bad_arguments_are_named(
         load_suite("reduced", str(small_tiles), arguments)
 
 
+@pytest.mark.integration
 def test_a_generator_is_asked_for_images_of_its_size(small_tiles: Path, tmp_path: Path) -> None:
-    options = Options("adapters:Painter", "reduced", str(small_tiles), suite_arguments={"side": 32}, n=8)
+    options = Options("tests.adapters:Painter", "reduced", str(small_tiles), suite_arguments={"side": 32}, n=8)
     record = run(make_plan(options), tmp_path).load_record()
     assert "computed" in {score.status for score in record.scores if score.tier == 1}
     rows = [row for path in tmp_path.rglob("*.parquet") for row in pq.read_table(path).to_pylist()]

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import made_up_records as made_up
 import pytest
 
+from tests import made_up_records as made_up
 from unipath_bench.cli.app import invoke
 from unipath_bench.errors import EXIT_BAD_DATA, EXIT_DONE, DataError, UsageError
 from unipath_bench.pipeline.run import load_record
@@ -27,11 +27,16 @@ from unipath_bench.tracking.live import ALIVE, PROCESS, find_runs, mark_vanished
 from unipath_bench.tracking.owner import SILENCE, Owner, read_word, word
 from unipath_bench.tracking.signals import stoppable
 
+pytestmark = pytest.mark.integration
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 CHILD = """
 import signal, sys, time
-import made_up_records as made_up
+from tests import made_up_records as made_up
 from pathlib import Path
 from unipath_bench.tracking import Evaluation, track
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever started the tests may ignore it
@@ -45,6 +50,13 @@ with track(evaluation, Path("."), tracking_uri=sys.argv[1]) as run:
 
 def evaluation(record: RunRecord) -> Evaluation:
     return Evaluation(record.run_id, record.name, record.plan, record.framework_version)
+
+
+def experiment_of(client: MlflowClient, name: str) -> str:
+    """The id of an experiment that is there."""
+    found = client.get_experiment_by_name(name)
+    assert found is not None
+    return found.experiment_id
 
 
 class Mlflow:
@@ -121,7 +133,7 @@ def test_ctrl_c_and_a_polite_kill_leave_it_killed(mlflow: Mlflow) -> None:
 @contextmanager
 def working(mlflow: Mlflow, name: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A process that tracks the run of that record, and the run's id."""
-    search = os.pathsep.join([str(Path(__file__).parents[1]), *(p for p in sys.path if p)])
+    search = os.pathsep.join([str(Path(__file__).parents[2]), *(p for p in sys.path if p)])
     command = [sys.executable, "-c", CHILD, mlflow.uri, name]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, "PYTHONPATH": search}
@@ -154,7 +166,7 @@ def test_a_finished_run_that_is_repeated_and_interrupted_stays_finished(mlflow: 
 
 
 def test_a_vanished_process_is_found_at_the_next_start_and_a_working_one_left_alone(mlflow: Mlflow) -> None:
-    search = os.pathsep.join([str(Path(__file__).parents[1]), *(p for p in sys.path if p)])
+    search = os.pathsep.join([str(Path(__file__).parents[2]), *(p for p in sys.path if p)])
     command = [sys.executable, "-c", CHILD, mlflow.uri, "worker"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": search})
     try:
@@ -185,7 +197,7 @@ def test_a_vanished_process_is_found_at_the_next_start_and_a_working_one_left_al
 
 
 def test_another_machine_s_run_counts_as_gone_after_a_long_silence(mlflow: Mlflow) -> None:
-    experiment = mlflow.client.get_experiment_by_name("unipath-bench").experiment_id
+    experiment = experiment_of(mlflow.client, "unipath-bench")
     elsewhere = Owner("another machine", 1, 0.0)
     now = datetime.now(UTC)
     runs = {
@@ -264,11 +276,11 @@ def test_from_the_command_line_failed_then_mended_then_imported_elsewhere(
     common = ["--suite", "folder", "--data", str(small_tiles), "--tasks", "frechet-distance", "--n", "8"]
     (memo := tmp_path / "memo").mkdir()  # the adapter raises once
     trouble = ("trouble=raises", "sample=test/sparse/test014.png", f"memo={memo}")
-    command = ["run", "--model", "adapters:Troubled", *common, "--out", str(out), "--experiment", "cats"]
+    command = ["run", "--model", "tests.adapters:Troubled", *common, "--out", str(out), "--experiment", "cats"]
     command += [word for argument in trouble for word in ("--model-arg", argument)]
     assert invoke(command) == EXIT_BAD_DATA
     client = MlflowClient(f"sqlite:///{out / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("cats").experiment_id
+    experiment = experiment_of(client, "cats")
     (failed,) = client.search_runs([experiment])
     assert failed.info.status == "FAILED"
     assert "a poisoned prompt" in failed.data.tags[STATE]
@@ -282,7 +294,7 @@ def test_from_the_command_line_failed_then_mended_then_imported_elsewhere(
     for _ in range(2):
         assert invoke(["import", str(folder), "--tracking-uri", team, "--experiment", "pets"]) == EXIT_DONE
     there = MlflowClient(team)
-    (imported,) = there.search_runs([there.get_experiment_by_name("pets").experiment_id])
+    (imported,) = there.search_runs([experiment_of(there, "pets")])
     assert imported.info.status == "FINISHED"
     assert imported.data.metrics == mended.data.metrics
     assert {a.path for a in there.list_artifacts(imported.info.run_id)} >= {"record.json", "report.html", "samples.png"}

@@ -12,11 +12,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import made_up_records as made_up
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests import made_up_records as made_up
 from unipath_bench.errors import UsageError
 from unipath_bench.exhibits import sample_grid
 from unipath_bench.report import write_report
@@ -24,6 +24,8 @@ from unipath_bench.schema.record import RunRecord
 from unipath_bench.tracking import log_run
 from unipath_bench.tracking.client import artifact_location
 from unipath_bench.tracking.entries import RUN_ID, attributes_csv, metrics, parameters
+
+pytestmark = pytest.mark.integration
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 

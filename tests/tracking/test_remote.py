@@ -13,19 +13,21 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import made_up_records as made_up
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests import made_up_records as made_up
 from unipath_bench.exhibits import sample_grid
 from unipath_bench.schema.record import RunRecord
 from unipath_bench.tracking.entries import STATE
 from unipath_bench.tracking.server import HOST, server_environment
 
+pytestmark = pytest.mark.integration
+
 MACHINE = """
 import sys
-import made_up_records as made_up
+from tests import made_up_records as made_up
 from pathlib import Path
 from unipath_bench.report import write_report
 from unipath_bench.tracking import Evaluation, log_run, track
@@ -81,7 +83,7 @@ def test_two_processes_one_experiment_artifacts_at_the_server(server: tuple[str,
     from mlflow import MlflowClient
 
     uri, kept = server
-    search = os.pathsep.join([str(Path(__file__).parents[1]), *(p for p in sys.path if p)])
+    search = os.pathsep.join([str(Path(__file__).parents[2]), *(p for p in sys.path if p)])
     environment = {**os.environ, "PYTHONPATH": search, "MLFLOW_DISABLE_TELEMETRY": "true"}
     models, machines = ("left", "right"), []
     for model in models:
@@ -111,6 +113,7 @@ def test_two_processes_one_experiment_artifacts_at_the_server(server: tuple[str,
     assert [machine.returncode for machine in machines] == [0, 0]
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("team")
+    assert experiment is not None
     assert experiment.artifact_location.startswith("mlflow-artifacts:")
     runs = client.search_runs([experiment.experiment_id])
     assert {run.info.run_id for run in runs} == set(ids)

@@ -49,6 +49,7 @@ def test_loopback_only_one_worker_no_jobs_no_telemetry(monkeypatch: pytest.Monke
     assert "MLFLOW_DISABLE_TELEMETRY" not in os.environ
 
 
+@pytest.mark.integration
 def test_the_pages_of_our_experiments_are_named(tmp_path: Path) -> None:
     """MLflow's front page leads to one for traces, whatever the experiment's kind."""
     uri = f"sqlite:///{tmp_path}/mlflow.db"
@@ -58,6 +59,7 @@ def test_the_pages_of_our_experiments_are_named(tmp_path: Path) -> None:
     assert run_pages(uri) == {"stains": f"#/experiments/{number}/runs?workflowType=machine_learning"}
 
 
+@pytest.mark.integration
 def test_it_answers_and_leaves_no_process_behind(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind((HOST, 0))

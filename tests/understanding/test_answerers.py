@@ -81,6 +81,7 @@ def chat() -> Iterator[tuple[str, type[Chat]]]:
     server.server_close()
 
 
+@pytest.mark.integration
 def test_an_endpoint_gets_the_image_losslessly_and_the_token_once(
     chat: tuple[str, type[Chat]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +170,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.integration
 def test_a_saved_model_answers_from_the_command_line_offline(
     saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -199,6 +201,7 @@ def test_a_saved_model_answers_from_the_command_line_offline(
     assert record["answerer"]["name"] == "small-vl"
 
 
+@pytest.mark.integration
 def test_the_reply_is_the_models_own_greedy_continuation(saved: Path) -> None:
     answerer = TransformersAnswerer(model=str(saved), max_new_tokens=4)
     answerer.setup(Context())

@@ -69,6 +69,7 @@ def test_refusals_are_told_from_gibberish(reply: str) -> None:
     assert read_reply(reply, OPTIONS) is NoAnswer.REFUSED
 
 
+@pytest.mark.integration
 @given(count=st.integers(2, 26), data=st.data())
 def test_the_letter_alone_is_always_read_and_one_past_the_last_never(count: int, data: st.DataObject) -> None:
     options = [f"option text {i}" for i in range(count)]

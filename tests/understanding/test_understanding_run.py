@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_questions import MadeUpQuestions, Told
 
+from tests.understanding.made_up_questions import MadeUpQuestions, Told
 from unipath_bench import Context, DataError, GeneratorError, UsageError
 from unipath_bench.metrics.memorisation import clopper_pearson_lower
 from unipath_bench.pipeline.progress import Silent
@@ -72,6 +72,7 @@ def test_the_order_of_options_is_the_seeds_and_says_nothing_of_the_answer(tmp_pa
     assert abs(record.overall.right - 100) < 44
 
 
+@pytest.mark.integration
 def test_what_was_answered_is_not_asked_again(tmp_path: Path) -> None:
     class Interrupted(Exception):
         pass
@@ -102,6 +103,7 @@ def test_what_was_answered_is_not_asked_again(tmp_path: Path) -> None:
         run(Told(right), tmp_path)
 
 
+@pytest.mark.integration
 def test_another_seed_or_answerer_is_another_run(tmp_path: Path) -> None:
     folders = {run(Told(right), tmp_path)[1], run(Told(right), tmp_path, seed=1)[1], run(Told(right, "b"), tmp_path)[1]}
     assert len(folders) == 3

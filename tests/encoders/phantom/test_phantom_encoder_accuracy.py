@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
-from phantom_tiles import FreshTiles, fresh_tiles
 
+from tests.encoders.phantom.phantom_tiles import FreshTiles, fresh_tiles
 from unipath_bench.contracts import Context, FeatureSet, ImageEncoder, ScoreInputs
 from unipath_bench.encoders.phantom import PhantomBank, PhantomClip, PhantomImage, PhantomJudge
 from unipath_bench.encoders.phantom.degrading import PatchCode
@@ -25,6 +25,8 @@ from unipath_bench.scoring.classifiers.linear import LinearProbe
 from unipath_bench.scoring.control import attribute_control
 from unipath_bench.suites.phantom import CLASSES, PhantomSuite
 from unipath_bench.types import RGBBatch
+
+pytestmark = pytest.mark.integration
 
 Encoder = TypeVar("Encoder", bound=ImageEncoder)
 

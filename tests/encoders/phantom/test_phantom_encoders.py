@@ -61,6 +61,7 @@ def test_the_card_is_that_of_the_weights(encoder: ImageEncoder) -> None:
     assert card.modalities == (("image", "text") if isinstance(encoder, TextEncoder) else ("image",))
 
 
+@pytest.mark.integration
 def test_a_vector_depends_on_its_image_alone(encoder: ImageEncoder) -> None:
     images = _images(40)
     features = encoder.embed_images(images)

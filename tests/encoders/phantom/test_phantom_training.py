@@ -54,6 +54,7 @@ def _app() -> typer.Typer:
     return app
 
 
+@pytest.mark.integration
 def test_the_command_trains_writes_and_compares(tmp_path: Path, cache: Path) -> None:
     names = ["phantom-judge", "phantom-bank"]
     arguments = ["--out", str(tmp_path), "--cache", str(cache), "--steps", "2", "--tiles", "96", "--test-tiles", "64"]
@@ -73,6 +74,7 @@ def test_the_command_trains_writes_and_compares(tmp_path: Path, cache: Path) -> 
     assert encoder.embed_texts(["no necrosis"]).shape == (1, cards[1].dimension)
 
 
+@pytest.mark.integration
 def test_the_same_recipe_gives_the_same_bytes(tmp_path: Path, cache: Path) -> None:
     recipe = adjusted("phantom-image", tiles=96, steps=2)
     made = []
@@ -109,6 +111,7 @@ def test_an_unknown_name_lists_the_known() -> None:
         adjusted("phantom-jury")
 
 
+@pytest.mark.integration
 def test_tiles_are_read_back_as_rendered_and_a_cut_file_is_refused(cache: Path, tiles: Tiles) -> None:
     again = training_tiles(7, 96, cache, lambda count: None)
     np.testing.assert_array_equal(again.images, tiles.images)
@@ -229,6 +232,7 @@ def test_finishing_whitens_the_training_tiles(tiles: Tiles) -> None:
     torch.testing.assert_close(torch.cov(features.T), torch.eye(32).double(), rtol=0, atol=2e-2)
 
 
+@pytest.mark.integration
 def test_a_step_lowers_a_pairs_loss(tiles: Tiles) -> None:
     torch.manual_seed(0)
     objective = PairObjective(tiles, torch.Generator().manual_seed(0), CaptionBook(tiles, 1, ("seen",)))

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import made_up_records as made_up
-
+from tests import made_up_records as made_up
 from unipath_bench.digest import digest
 from unipath_bench.leaderboard.site import SiteBoard, SiteEntry
 from unipath_bench.schema.board import Board, BoardMetric, Cell, Entry, QuotedModel, Standing, Standings
 from unipath_bench.schema.cards import PublishedFigure
 from unipath_bench.schema.record import Interval, RunRecord, TaskScore
+from unipath_bench.schema.task import Tier
 
 LICENCES = ("Apache-2.0 (this card); the images keep the licence of the suite", "CC-BY-4.0", "CC-BY-NC-4.0", "MIT")
-METRICS = (
+METRICS: tuple[tuple[str, str, str, Tier, made_up.Direction], ...] = (
     ("frechet-distance[texture]", "frechet_distance", "Fréchet distance", 1, "lower"),
     ("kernel-distance[texture]", "kid", "Kernel distance", 1, "lower"),
     ("manifold[texture]", "precision", "Precision", 1, "higher"),
@@ -26,7 +26,7 @@ METRICS = (
 )
 
 
-def board(name: str = "made-up", kind: str = "tissue", **more: Any) -> Board:
+def board(name: str = "made-up", kind: made_up.SuiteKind = "tissue", **more: Any) -> Board:
     """A board of seven metrics."""
     metrics = tuple(
         BoardMetric(
@@ -93,17 +93,17 @@ def cells(record: RunRecord) -> dict[str, Cell]:
     found = {}
     for key, name, *_ in METRICS:
         value = record.score(key).values[name]
-        ends = {"low": value.interval.low, "high": value.interval.high} if value.interval else {}
-        found[f"{key}/{name}"] = Cell(value=value.value, rank=1, **ends)
+        low, high = (value.interval.low, value.interval.high) if value.interval else (None, None)
+        found[f"{key}/{name}"] = Cell(value=value.value, rank=1, low=low, high=high)
     return found
 
 
 def made_up_board(
-    count: int = 12, name: str = "made-up", kind: str = "tissue", samples: Path | None = None, **more: Any
+    count: int = 12, name: str = "made-up", kind: made_up.SuiteKind = "tissue", samples: Path | None = None, **more: Any
 ) -> SiteBoard:
     """``count`` entries in made-up order: ranks shared by threes, then a stale one, one of another n and an oracle."""
     entries: dict[str, SiteEntry] = {}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for i in range(count):
         model = f"model-{i // 2:03d}"
         oracle = i == count - 1
@@ -130,7 +130,7 @@ def made_up_board(
         for row in group
     ]
     standings = [row.model_copy(update={"cells": _ranked(row, standings)}) for row in standings]
-    reasons = (
+    reasons: tuple[tuple[dict[str, Any], str], ...] = (
         ({"stale": True, "eligible": True}, "scored by version 1 of frechet-distance, and the board asks for 2"),
         ({"eligible": True}, "512 prompts, and the board asks for 572"),
         ({"eligible": False}, "an oracle: it is shown the suite's real images"),
@@ -148,9 +148,17 @@ def _ranked(row: Standing, rows: Sequence[Standing]) -> dict[str, Cell]:
     found = {}
     for (key, name, _, _, direction), cell in zip(METRICS, row.cells.values(), strict=True):
         others = [other.cells[f"{key}/{name}"] for other in rows]
-        better = [o.high < cell.low if direction == "lower" else o.low > cell.high for o in others]
+        low, high = _ends(cell)
+        better = [_ends(o)[1] < low if direction == "lower" else _ends(o)[0] > high for o in others]
         found[f"{key}/{name}"] = cell.model_copy(update={"rank": 1 + sum(better)})
     return found
+
+
+def _ends(cell: Cell) -> tuple[float, float]:
+    """Of the interval, which every ranked cell has."""
+    assert cell.low is not None
+    assert cell.high is not None
+    return cell.low, cell.high
 
 
 def made_up_entry(name: str, *, title: str, day: int = 0, **more: Any) -> Entry:

@@ -10,15 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up_boards import METRICS, made_up_board
 from PIL import Image
-from test_site_pages import evil_board
 
+from tests.leaderboard.site.made_up_boards import METRICS, made_up_board
+from tests.leaderboard.site.test_site_pages import evil_board
 from unipath_bench.leaderboard.site import build_site
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
+]
 MANY = 200
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from made_up_boards import made_up_board
 from PIL import Image
-from test_site_pages import read
 
+from tests.leaderboard.site.made_up_boards import made_up_board
+from tests.leaderboard.site.test_site_pages import read
 from unipath_bench.cli.app import invoke
 from unipath_bench.errors import EXIT_DONE, EXIT_USAGE
 
@@ -31,6 +31,7 @@ def boards(tmp_path: Path) -> Path:
     return folder.parent
 
 
+@pytest.mark.integration
 def test_the_site_of_the_boards_in_a_folder(boards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "site"
     assert invoke(["leaderboard", "build", "--boards", str(boards), "--out", str(out)]) == EXIT_DONE

@@ -14,14 +14,15 @@ from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-import made_up_records as made_up
 import numpy as np
 import pytest
-from html_pages import Page
-from made_up_boards import METRICS, board, made_up_board, made_up_entry, replaced
 from PIL import Image
 
+from tests import made_up_records as made_up
+from tests.html_pages import Page
+from tests.leaderboard.site.made_up_boards import METRICS, board, made_up_board, made_up_entry, replaced
 from unipath_bench.errors import DataError, UsageError
 from unipath_bench.exhibits import sample_grid
 from unipath_bench.leaderboard.site import SiteBoard, SiteEntry, build_site
@@ -31,6 +32,7 @@ from unipath_bench.leaderboard.site.rendering import head, style_sheet
 from unipath_bench.leaderboard.site.samples import LARGEST_EDGE, WIDEST, sample_picture
 from unipath_bench.schema.board import QuotedModel, Standings
 from unipath_bench.schema.cards import PublishedFigure
+from unipath_bench.schema.task import Tier
 
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)> &amp; {{ 7 * 7 }} \u202e"
 
@@ -60,6 +62,7 @@ def pages(site: Path) -> dict[str, Page]:
     return {str(path.relative_to(site)): read(path) for path in sorted(site.rglob("*.html"))}
 
 
+@pytest.mark.integration
 def test_one_page_a_board_and_one_an_entry(site: Path, pages: dict[str, Page]) -> None:
     assert [name for name in pages if name.count("/") < 2] == ["index.html", "made-up/index.html", "phantom/index.html"]
     assert sum(name.startswith("made-up/models/") for name in pages) == 9
@@ -277,7 +280,12 @@ def evil_board() -> SiteBoard:
         plan = record.plan.model_copy(update={"model": card})
         scores = [s.model_copy(update={"title": EVIL, "reason": EVIL, "remedy": EVIL}) for s in record.scores]
         record = record.model_copy(update={"plan": plan, "scores": tuple(scores)})
-        texts = {"title": EVIL, "submitter": EVIL, "archive": "javascript:alert(4)", "licence_statement": EVIL}
+        texts: dict[str, Any] = {
+            "title": EVIL,
+            "submitter": EVIL,
+            "archive": "javascript:alert(4)",
+            "licence_statement": EVIL,
+        }
         entries[name] = SiteEntry(made_up_entry(name, notes=EVIL, **texts), record)
         rows.append(
             row.model_copy(
@@ -295,6 +303,7 @@ def evil_board() -> SiteBoard:
     return SiteBoard(Standings(board=rules, rows=tuple(rows)), entries)
 
 
+@pytest.mark.integration
 def test_nothing_from_outside_becomes_markup_or_a_link_or_a_path(tmp_path: Path) -> None:
     root = build_site([evil_board()], tmp_path / "site").parent
     assert sorted(p.name for p in tmp_path.iterdir()) == ["site"]
@@ -321,10 +330,15 @@ def test_the_names_of_files() -> None:
 
 
 def test_a_radar_from_the_bad_end_to_the_good_end() -> None:
-    values = [(10.0, "lower"), (0.5, "higher"), (0.0, "lower"), (3.0, "higher")]
+    values: list[tuple[float, made_up.Direction, Tier]] = [
+        (10.0, "lower", 1),
+        (0.5, "higher", 1),
+        (0.0, "lower", 2),
+        (3.0, "higher", 4),
+    ]
     scores = [
         made_up.score(f"t{i}", tier, f"T{i}", {"v": made_up.value(x, "", d, (0.0, 10.0 if d == "lower" else 1.0))})
-        for i, ((x, d), tier) in enumerate(zip(values, (1, 1, 2, 4), strict=True))
+        for i, (x, d, tier) in enumerate(values)
     ]
     drawn = radar(made_up.record(some=scores), {})
     assert drawn is not None
@@ -350,13 +364,14 @@ def test_the_field_is_the_median_of_the_ranked() -> None:
     assert field_medians([at(0.1), at(0.9), at(0.4)]) == pytest.approx({"t[texture]/v": 40.0})
 
 
+@pytest.mark.integration
 def test_same_boards_same_bytes_in_another_process(tmp_path: Path, picture: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from made_up_boards import made_up_board;"
+        "import sys; from pathlib import Path; from tests.leaderboard.site.made_up_boards import made_up_board;"
         "from unipath_bench.leaderboard.site import build_site;"
         "build_site([made_up_board(5, samples=Path(sys.argv[2]))], Path(sys.argv[1]))"
     )
-    search = os.pathsep.join([str(Path(__file__).parent), *(p for p in sys.path if p)])
+    search = os.pathsep.join([str(Path(__file__).parents[3]), *(p for p in sys.path if p)])
     env = {**os.environ, "PYTHONHASHSEED": "1", "PYTHONPATH": search}
     subprocess.run([sys.executable, "-c", code, tmp_path / "there", picture], env=env, check=True, timeout=300)
     build_site([made_up_board(5, samples=picture)], tmp_path / "here")
@@ -368,6 +383,7 @@ def test_same_boards_same_bytes_in_another_process(tmp_path: Path, picture: Path
     assert here == there
 
 
+@pytest.mark.integration
 def test_an_earlier_site_is_replaced_whole_and_nothing_else_is(tmp_path: Path) -> None:
     out = tmp_path / "site"
     build_site([made_up_board(5)], out)
@@ -382,6 +398,7 @@ def test_an_earlier_site_is_replaced_whole_and_nothing_else_is(tmp_path: Path) -
     assert [p.name for p in mine.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.integration
 def test_a_failed_build_keeps_the_earlier_site(tmp_path: Path) -> None:
     out = tmp_path / "site"
     build_site([made_up_board(4)], out)
@@ -422,6 +439,7 @@ def test_a_picture_is_drawn_anew_and_a_hostile_one_refused(tmp_path: Path) -> No
             sample_picture(path)
 
 
+@pytest.mark.integration
 def test_two_hundred_entries_in_seconds(tmp_path: Path) -> None:
     made = made_up_board(200)
     began = time.process_time()

@@ -6,10 +6,12 @@ from collections import Counter
 from dataclasses import fields
 from itertools import combinations
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from unipath_bench.errors import UsageError
-from unipath_bench.suites.phantom import CLASSES, Attributes, Stream, sample_attributes
+from unipath_bench.suites.phantom import CLASSES, Attributes, Stream, attributes, sample_attributes
 
 N = 12000
 DRAWN = [sample_attributes(Stream(0, "table", k)) for k in range(N)]
@@ -45,22 +47,61 @@ def test_every_pair_of_classes_occurs() -> None:
         assert len(seen) == len(CLASSES[first]) * len(CLASSES[second]), (first, second)
 
 
-def test_dependence_is_that_of_the_tables() -> None:
-    def share(name: str, value: str, given: str, where: str) -> float:
-        rows = [a.labels() for a in DRAWN if a.labels()[given] == where]
-        return sum(row[name] == value for row in rows) / len(rows)
-
-    # Each rate is a table entry; about 2,400 rows or more a condition, so four standard errors are at most 0.041.
-    assert share("cytology_type", "spindle", "architecture", "fascicular") == pytest.approx(0.56, abs=0.041)
-    assert share("cytology_type", "spindle", "architecture", "glandular") == pytest.approx(0.08, abs=0.041)
-    assert share("mitotic_activity", "high", "pleomorphism", "marked") == pytest.approx(0.56, abs=0.041)
-    assert share("mitotic_activity", "high", "pleomorphism", "mild") == pytest.approx(0.34, abs=0.041)
-    assert share("lymphocytic_infiltrate", "brisk", "necrosis", "present") == pytest.approx(0.48, abs=0.041)
+def counts(first: str, second: str) -> np.ndarray:
+    """How often each pair of classes was drawn, (classes of ``first``, classes of ``second``)."""
+    drawn = Counter((a.labels()[first], a.labels()[second]) for a in DRAWN)
+    return np.array([[drawn[a, b] for b in CLASSES[second]] for a in CLASSES[first]])
 
 
-@pytest.mark.parametrize("attributes", DRAWN[:20])
-def test_labels_round_trip(attributes: Attributes) -> None:
-    assert Attributes.from_labels(attributes.labels()) == attributes
+@pytest.mark.parametrize(
+    ("first", "value", "second", "more", "less"),
+    [
+        ("cytology_type", "spindle", "architecture", "fascicular", "glandular"),
+        ("mitotic_activity", "high", "pleomorphism", "marked", "mild"),
+        ("necrosis", "present", "pleomorphism", "marked", "mild"),
+        ("hemorrhage", "present", "pleomorphism", "marked", "mild"),
+        ("lymphocytic_infiltrate", "brisk", "necrosis", "present", "absent"),
+        ("stroma", "myxoid", "cytology_type", "spindle", "epithelioid"),
+        ("cellularity", "high", "cytology_type", "small_round", "clear"),
+    ],
+)
+def test_dependence_follows_pathology(first: str, value: str, second: str, more: str, less: str) -> None:
+    """Spindle cells lie in fascicles, mitoses and necrosis rise with the nuclear grade: seen in the draws."""
+    found = counts(first, second)
+    assert stats.chi2_contingency(found).pvalue < 1e-9
+    row = found[CLASSES[first].index(value)] / found.sum(axis=0)
+    assert row[CLASSES[second].index(more)] > 1.15 * row[CLASSES[second].index(less)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("pleomorphism", "architecture"), ("pleomorphism", "deposit"), ("necrosis", "stroma")],
+)
+def test_what_has_no_cause_in_common_is_independent(first: str, second: str) -> None:
+    assert stats.chi2_contingency(counts(first, second)).pvalue > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "weights"),
+    [
+        ("cytology_type", "architecture", attributes._CYTOLOGY),
+        ("stroma", "cytology_type", attributes._STROMA),
+        ("cellularity", "cytology_type", attributes._CELLULARITY),
+        ("deposit", "cytology_type", attributes._DEPOSIT),
+    ],
+)
+def test_draws_are_as_frequent_as_their_weights(name: str, given: str, weights: dict[str, tuple[int, ...]]) -> None:
+    """In parts of a hundred; a chi-square test in each class of what they hang on."""
+    found = counts(name, given)
+    for where, row in weights.items():
+        assert sum(row) == 100
+        drawn = found[:, CLASSES[given].index(where)]
+        assert stats.chisquare(drawn, np.array(row) / 100 * drawn.sum()).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("drawn", DRAWN[:20])
+def test_labels_round_trip(drawn: Attributes) -> None:
+    assert Attributes.from_labels(drawn.labels()) == drawn
 
 
 def test_wrong_labels_are_named() -> None:
@@ -78,6 +119,7 @@ def test_replaced_changes_one_attribute() -> None:
     assert other.labels() == {**DRAWN[0].labels(), "hemorrhage": "absent"}
 
 
+@pytest.mark.integration
 def test_tiles_of_a_case_agree_as_often_as_stated() -> None:
     case = DRAWN[0]
     assert sample_attributes(Stream(1), case, keep_per_mille=1000) == case

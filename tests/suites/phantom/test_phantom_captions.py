@@ -43,7 +43,8 @@ def read(text: str, wording: Wording) -> dict[str, list[str]]:
         ),
         key=lambda item: -len(item[0]),
     )
-    rest, found = text.lower(), {name: [] for name in PHRASES}
+    rest = text.lower()
+    found: dict[str, list[str]] = {name: [] for name in PHRASES}
     for phrase, name, value in known:
         if phrase in rest:
             rest = rest.replace(phrase, "\0")
@@ -65,7 +66,8 @@ def test_a_caption_says_every_attribute_and_nothing_else(
 @given(BUNDLES, st.integers(0, 2**31), st.sampled_from(REGISTERS))
 @settings(max_examples=60, deadline=None)
 def test_seen_captions_hold_no_heldout_phrase_and_the_reverse(a: Attributes, seed: int, register: Register) -> None:
-    for wording, other in (("seen", "heldout"), ("heldout", "seen")):
+    pairs: tuple[tuple[Wording, Wording], ...] = (("seen", "heldout"), ("heldout", "seen"))
+    for wording, other in pairs:
         text = describe(a, seed, register, wording).lower()
         for classes in PHRASES.values():
             for phrases in classes.values():
@@ -132,6 +134,7 @@ def test_terse_prompt_names_what_is_there() -> None:
     )
 
 
+@pytest.mark.integration
 def test_terse_prompts_are_one_to_one() -> None:
     every = {sample_attributes(Stream(k, "terse")) for k in range(4000)}
     assert len({terse_prompt(a) for a in every}) == len(every)

@@ -85,6 +85,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.integration
 def test_real_tiles_are_balanced_box_averages(folder: Path) -> None:
     tiles = real_tiles(folder, 4, 64, 1.0, 0.5, seed=1)
     assert tiles.shape == (4, 64, 64, 3)
@@ -112,6 +113,7 @@ def test_what_cannot_be_read_is_named(folder: Path) -> None:
         real_tiles(folder, 6, 64, 1.0, 0.5, 0)
 
 
+@pytest.mark.integration
 def test_the_command_prints_a_table_and_draws_a_sheet(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = folder / "sheet.png"
     assert main([str(folder), "--n", "6", "--out", str(out)]) == 0
@@ -122,6 +124,7 @@ def test_the_command_prints_a_table_and_draws_a_sheet(folder: Path, capsys: pyte
     assert "600 are asked for" in capsys.readouterr().out
 
 
+@pytest.mark.integration
 def test_statistics_lie_within_those_of_real_tissue(real_tiles: Path) -> None:
     rows = compare(real_tiles_of(real_tiles), phantom_tiles(160, 64, 1.0, 5), 1.0)
     outside = [row.name for row in rows if not row.real[0] <= row.phantom[1] <= row.real[2]]

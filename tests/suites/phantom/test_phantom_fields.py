@@ -54,7 +54,7 @@ def test_fibres_meet_their_lattice_and_repeat() -> None:
     i, j = np.meshgrid(np.arange(3), np.arange(4))
     nodes = field.at((i * 10.0).astype(np.float32), (j * 2.0).astype(np.float32))
     assert np.array_equal(nodes, field.lattice[j, i])
-    u, v = np.float32([3.3, 17.0]), np.float32([1.1, -3.0])
+    u, v = np.array([3.3, 17.0], np.float32), np.array([1.1, -3.0], np.float32)
     period_u, period_v = field.shape[1] * 10.0, field.shape[0] * 2.0
     assert np.allclose(field.at(u, v), field.at(u + np.float32(period_u), v - np.float32(period_v)), atol=1e-4)
 

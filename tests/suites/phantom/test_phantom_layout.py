@@ -27,7 +27,7 @@ def test_nearest_two_agrees_with_a_tree(size: int, count: int) -> None:
     cx, cy = (Stream(count, axis).uniform(count, -10.0, size + 10.0) for axis in "xy")
     first, second = nearest_two(grid.x, grid.y, cx, cy)
     points = np.stack(np.broadcast_arrays(grid.x, grid.y), axis=-1).reshape(-1, 2)
-    truth = cKDTree(np.stack([cx, cy], axis=1)).query(points, k=2)[0]
+    truth = np.asarray(cKDTree(np.stack([cx, cy], axis=1)).query(points, k=2)[0])
     # Points further than 30 micrometres count as 30.
     capped = np.minimum(truth, 30.0).reshape(size, size, 2)
     assert np.allclose(first, capped[..., 0], atol=1e-4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,6 +56,7 @@ def test_groups_and_seeds_are_disjoint_between_splits(suite: PhantomSuite) -> No
     assert sum(len(v) for v in seeds.values()) == len(suite.samples())
 
 
+@pytest.mark.integration
 def test_heldout_tiles_are_twins_of_the_test_tiles(suite: PhantomSuite) -> None:
     by_split = {split: [s for s in suite.samples() if s.split == split] for split in ("test", "heldout")}
     for test, twin in zip(by_split["test"], by_split["heldout"], strict=True):
@@ -80,6 +82,7 @@ def test_load_renders_the_recipe(suite: PhantomSuite) -> None:
     assert np.array_equal(suite.load(sample), expected)
 
 
+@pytest.mark.integration
 def test_tiles_of_a_patient_agree_more_than_strangers() -> None:
     samples = [s for s in PhantomSuite(train=800, test=4).samples() if s.split == "train"]
     rows = [tuple(s.labels.values()) for s in samples]
@@ -98,7 +101,7 @@ def test_verify_renders_every_tile() -> None:
 
 
 def test_revision_follows_every_parameter() -> None:
-    base = {
+    base: dict[str, Any] = {
         "train": 8,
         "test": 8,
         "tiles_per_patient": 4,
@@ -139,7 +142,7 @@ def test_another_seed_is_another_set_of_patients() -> None:
         {"paraphrases": 99},
     ],
 )
-def test_wrong_arguments_are_refused(wrong: dict[str, int]) -> None:
+def test_wrong_arguments_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         PhantomSuite(**wrong)
 

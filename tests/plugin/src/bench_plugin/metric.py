@@ -9,5 +9,7 @@ from unipath_bench import Measurement, ScoreInputs, metric
 def colour_gap(inputs: ScoreInputs, *, scale: float = 1.0) -> Measurement:
     """Euclidean distance between the mean real and the mean generated features."""
     real, generated = inputs["reference"].images, inputs["generated"].images
+    assert real is not None
+    assert generated is not None
     gap = float(np.linalg.norm(real.mean(axis=0, dtype=np.float64) - generated.mean(axis=0, dtype=np.float64)))
     return Measurement({"gap": scale * gap}, n=len(generated), dimension=generated.shape[1])

@@ -10,7 +10,7 @@ from reference_model.generator import UniPathGenerator
 from reference_model.pipeline import UniPathPipeline
 from reference_model.understanding import answer
 from unipath_bench import Context
-from unipath_bench.errors import UsageError
+from unipath_bench.core.errors import UsageError
 from unipath_bench.understanding import Answerer, AnswererCard, AskedQuestion
 from unipath_bench.understanding.contracts import LETTERS
 
@@ -55,7 +55,7 @@ class UniPathAnswerer(Answerer):
     def answer(self, questions: Sequence[AskedQuestion]) -> Sequence[str]:
         """The letter of the chosen option for each question, in order.
 
-        Raises :class:`~unipath_bench.errors.UsageError` before :meth:`setup`, and for options that are not a choice or
+        Raises :class:`~unipath_bench.UsageError` before :meth:`setup`, and for options that are not a choice or
         that the language model cannot tell apart; :class:`~unipath_bench.MissingError` where the pipeline has nothing
         to read images with.
         """

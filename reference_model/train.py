@@ -16,8 +16,8 @@ from pathlib import Path
 from reference_model.training.config import TrainingConfig, read_config
 from unipath_bench import BenchError, UsageError
 from unipath_bench.cli.drawing import RichProgress
-from unipath_bench.console import Console
-from unipath_bench.pipeline.progress import Silent
+from unipath_bench.core.console import Console
+from unipath_bench.core.progress import Silent
 
 CONFIGS = Path(__file__).parent / "configs"
 

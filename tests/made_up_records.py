@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from unipath_bench.digest import digest
-from unipath_bench.exhibits import Exhibits, NeighbourPair, ShownSample
+from unipath_bench.core.digest import digest
+from unipath_bench.results.gallery import Exhibits, NeighbourPair, ShownSample
 from unipath_bench.schema.cards import EncoderCard, GeneratorCard, PublishedFigure, SuiteCard
 from unipath_bench.schema.record import (
     Environment,

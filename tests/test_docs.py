@@ -15,8 +15,8 @@ from tests.docs_checks import DOCS, README, blocks, complaints, facts, shell_com
 from unipath_bench.audit.catalogue import DEFECTS
 from unipath_bench.cli.app import invoke
 from unipath_bench.contracts import Request
+from unipath_bench.core.registries import ENCODERS, METRICS, SUITES
 from unipath_bench.generators.cards import list_models
-from unipath_bench.registries import ENCODERS, METRICS, SUITES
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.catalogue import load_tasks
 

@@ -19,7 +19,7 @@ import yaml
 from PIL import Image
 from safetensors.torch import save_file
 
-from unipath_bench.digest import pixel_digest
+from unipath_bench.core.digest import pixel_digest
 from unipath_bench.pipeline.store import FeatureFamily
 
 pytestmark = pytest.mark.integration

@@ -37,7 +37,7 @@ def test_data_and_code_are_inside_and_tests_are_not(wheel: Path) -> None:
     assert not [name for name in names if name.endswith(".zip")]
     assert "unipath_bench/py.typed" in names
     for weights in ("image", "clip", "judge", "bank"):
-        assert f"unipath_bench/encoders/phantom/weights/phantom-{weights}.safetensors" in names
+        assert f"unipath_bench/phantom/encoders/weights/phantom-{weights}.safetensors" in names
     assert not {n.split("/")[0] for n in names} - {
         "unipath_bench",
         "reference_model",

@@ -21,7 +21,7 @@ from unipath_bench.contracts import (
     TextEncoder,
     metric,
 )
-from unipath_bench.errors import BenchError, DataError, GeneratorError, MissingError, UsageError
+from unipath_bench.core.errors import BenchError, DataError, GeneratorError, MissingError, UsageError
 from unipath_bench.schema.cards import EncoderCard, GeneratorCard, PublishedFigure, SuiteCard
 
 __version__ = version("unipath-bench")

@@ -15,11 +15,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from unipath_bench.digest import digest_strings
-from unipath_bench.keeping import Keeper
+from unipath_bench.core.arrays import Features, RGBBatch, RGBImage
+from unipath_bench.core.artifact_cache import ArtifactCache
+from unipath_bench.core.digest import digest_strings
 from unipath_bench.schema.cards import EncoderCard, GeneratorCard, SuiteCard
 from unipath_bench.schema.record import Contributions, Interval
-from unipath_bench.types import Features, RGBBatch, RGBImage
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)``."""
@@ -67,7 +67,7 @@ class Suite(ABC):
 
     @abstractmethod
     def load(self, sample: Sample) -> RGBImage:
-        """Decode one image: uint8, shape (H, W, 3). Raises :class:`~unipath_bench.errors.DataError` naming the file."""
+        """Decode one image: uint8, shape (H, W, 3). Raises :class:`~unipath_bench.DataError` naming the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Generator(ABC):
         return None
 
     def check(self, requests: Sequence[Request]) -> None:  # noqa: B027  (optional hook)
-        """Raise :class:`~unipath_bench.errors.DataError` where this run's requests cannot be answered.
+        """Raise :class:`~unipath_bench.DataError` where this run's requests cannot be answered.
 
         Called once with all requests, before the first :meth:`generate` and before :meth:`setup`.
         """
@@ -236,7 +236,7 @@ class ScoreInputs:
 
     sets: Mapping[str, FeatureSet]
     seed: int = 0
-    keeper: Keeper | None = field(default=None, compare=False, repr=False)
+    artifacts: ArtifactCache | None = field(default=None, compare=False, repr=False)
     """Where a metric may keep what it trained on real images, to have it again with the next generator: it changes no
     number."""
 

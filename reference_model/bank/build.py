@@ -24,11 +24,11 @@ from reference_model.bank.vocabulary import (
     read_phrases,
 )
 from unipath_bench import Context, DataError, ImageEncoder, Sample, Suite, TextEncoder, UsageError
-from unipath_bench.errors import listed
-from unipath_bench.images import encode_png
+from unipath_bench.core.arrays import Features, RGBImage
+from unipath_bench.core.errors import listed
+from unipath_bench.core.images import encode_png
+from unipath_bench.core.progress import Progress, Silent
 from unipath_bench.pipeline.embed import embed_images, embed_texts
-from unipath_bench.pipeline.progress import Progress, Silent
-from unipath_bench.types import Features, RGBImage
 
 SELECTION = "K-means on unit payload features; the real tiles nearest to the centroids, bounded by group"
 _CHUNK = 256

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from unipath_bench import DataError, EncoderCard
-from unipath_bench.errors import listed
+from unipath_bench.core.errors import listed
 from unipath_bench.pipeline.plan import encoder_digest
 from unipath_bench.schema.base import Document
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from unipath_bench.cli import options as opt
-from unipath_bench.console import Console
+from unipath_bench.core.console import Console
 
 app = typer.Typer(help="Build, import and look at prototype banks.", no_args_is_help=True, add_completion=False)
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unipath_bench import DataError
-from unipath_bench.types import Features
+from unipath_bench.core.arrays import Features
 
 
 def unit_rows(features: Features, what: str) -> npt.NDArray[np.float64]:

@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 from reference_model.bank.card import EncoderReference
 from unipath_bench import Context, DataError, ImageEncoder, MissingError, TextEncoder, UsageError
+from unipath_bench.core.registries import ENCODERS
 from unipath_bench.pipeline.plan import encoder_digest
-from unipath_bench.registries import ENCODERS
 
 Encoder: TypeAlias = ImageEncoder | TextEncoder
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from unipath_bench.digest import seed_from
+from unipath_bench.core.digest import seed_from
 
 Keys: TypeAlias = npt.NDArray[np.uint64]
 """uint64, one an id."""

@@ -15,9 +15,9 @@ from reference_model.bank.store import Content, write_bank
 from reference_model.bank.vocabulary import read_phrases
 from reference_model.bank.words import normalise
 from unipath_bench import DataError, MissingError, UsageError
-from unipath_bench.errors import listed
-from unipath_bench.images import read_image
-from unipath_bench.types import Features
+from unipath_bench.core.arrays import Features
+from unipath_bench.core.errors import listed
+from unipath_bench.core.images import read_image
 
 TABLE, INDEX, VOCABULARY, IMAGES = (
     "selected_8k.h5",

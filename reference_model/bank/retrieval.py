@@ -13,7 +13,7 @@ from reference_model.bank.directions import unit_rows
 from reference_model.bank.ordering import hash_ids, seeded_keys
 from reference_model.bank.store import Content
 from reference_model.bank.words import longest_first, normalise, occurrences
-from unipath_bench.types import Features
+from unipath_bench.core.arrays import Features
 
 _DECIMALS = 6
 """Cosines are compared to this many decimals: rows with the same caption tie, however the machine rounds."""

@@ -11,7 +11,7 @@ import numpy as np
 from reference_model.bank.clustering import cluster
 from reference_model.bank.directions import unit_rows
 from unipath_bench import UsageError
-from unipath_bench.types import Features
+from unipath_bench.core.arrays import Features
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from safetensors.numpy import load_file, save
 from reference_model.bank.card import CARD, FEATURES, KEYWORDS, REBUILD, TABLE, BankCard, read_card
 from reference_model.bank.words import normalise
 from unipath_bench import DataError, UsageError
-from unipath_bench.digest import canonical_json, digest_file
-from unipath_bench.pipeline.files import write_atomically, write_text
-from unipath_bench.types import Features
+from unipath_bench.core.arrays import Features
+from unipath_bench.core.digest import canonical_json, digest_file
+from unipath_bench.core.files import write_atomically, write_text
 
 _SCHEMA = pa.schema(
     [

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from reference_model.bank.words import normalise, occurrences, phrases_of
 from unipath_bench import DataError, UsageError
-from unipath_bench.errors import listed
+from unipath_bench.core.errors import listed
 
 LONGEST_PHRASE = 4
 """Words in the longest n-gram."""

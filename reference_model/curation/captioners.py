@@ -8,8 +8,8 @@ from typing import Any
 
 from reference_model.curation.contracts import Captioner, CaptionError
 from unipath_bench import DataError, Sample, UsageError
-from unipath_bench.registry import load_attribute
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.registry import load_attribute
 
 
 class ExistingCaptions:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from reference_model.curation.records import Drop, Result
 from unipath_bench import Sample, Suite
-from unipath_bench.pipeline.files import write_atomically
+from unipath_bench.core.files import write_atomically
 
 TILE = 128
 COLUMNS = 8

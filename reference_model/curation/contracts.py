@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from unipath_bench import DataError, Sample
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
 
 
 class CaptionError(DataError):

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy.fft import dctn
 
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
 
 BITS = 64
 _SIDE = 32

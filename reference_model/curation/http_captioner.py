@@ -15,10 +15,10 @@ import httpx
 from reference_model.curation.contracts import CaptionError
 from reference_model.curation.response_log import ResponseLog
 from unipath_bench import DataError, MissingError, Sample, UsageError
-from unipath_bench.digest import digest, pixel_digest
-from unipath_bench.images import encode_png
-from unipath_bench.registry import suggest
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import digest, pixel_digest
+from unipath_bench.core.images import encode_png
+from unipath_bench.core.registry import suggest
 
 INSTRUCTION = (
     "You are a pathologist. Describe this histology image in two to four sentences: tissue and architecture, cell "

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 
 from reference_model.curation.records import Result
 from unipath_bench import DataError, Sample, Suite, UsageError
-from unipath_bench.digest import canonical_json
-from unipath_bench.images import encode_png
-from unipath_bench.pipeline.files import storage_error
-from unipath_bench.spreadsheets import shielded_row
+from unipath_bench.core.csv_safety import escaped_row
+from unipath_bench.core.digest import canonical_json
+from unipath_bench.core.files import storage_error
+from unipath_bench.core.images import encode_png
 from unipath_bench.suites.folder import FolderSuite
 
 Form = Literal["folder", "parquet"]
@@ -71,8 +71,8 @@ def _write_folder(suite: Suite, result: Result, folder: Path) -> None:
         used = [c for c in rows[0] if any(row[c] not in ("", None) for row in rows)]
         with (folder / split / "metadata.csv").open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(shielded_row(used))
-            writer.writerows(shielded_row(row[c] for c in used) for row in rows)
+            writer.writerow(escaped_row(used))
+            writer.writerows(escaped_row(row[c] for c in used) for row in rows)
 
 
 def _write_parquet(suite: Suite, result: Result, folder: Path) -> None:

@@ -22,10 +22,10 @@ from reference_model.curation.records import Drop, Options, Result
 from reference_model.curation.sampling import default_clusters, sample
 from reference_model.curation.stages import Row, StageStore
 from unipath_bench import Context, DataError, ImageEncoder, Suite, UsageError
-from unipath_bench.digest import digest, pixel_digest
+from unipath_bench.core.digest import digest, pixel_digest
+from unipath_bench.core.progress import Progress, Silent
 from unipath_bench.pipeline.embed import embed_images
 from unipath_bench.pipeline.plan import encoder_digest
-from unipath_bench.pipeline.progress import Progress, Silent
 
 VERSION = 1
 """Raised where a stage computes something else than before."""

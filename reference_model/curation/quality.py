@@ -13,8 +13,8 @@ from pydantic import Field
 from scipy.ndimage import laplace
 from skimage.color import rgb2hsv
 
+from unipath_bench.core.arrays import RGBImage
 from unipath_bench.schema.base import Document
-from unipath_bench.types import RGBImage
 
 TISSUE_DENSITY = 0.08
 """Optical density of the green channel, which both stains absorb, from which a pixel is tissue (value 212 of 255)."""

@@ -13,9 +13,9 @@ from rich.table import Table
 
 from reference_model.curation.records import Options, Result
 from unipath_bench import DataError
-from unipath_bench.pipeline.files import write_text
+from unipath_bench.core.csv_safety import escaped_row
+from unipath_bench.core.files import write_text
 from unipath_bench.schema.base import Document
-from unipath_bench.spreadsheets import shielded_row
 
 _STAGES = ("quality", "duplicate", "similar", "sampling", "caption")
 
@@ -105,7 +105,7 @@ def summary_table(summary: Summary) -> Table:
 
 def _csv(rows: list[list[str]]) -> str:
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(map(shielded_row, rows))
+    csv.writer(stream, lineterminator="\n").writerows(map(escaped_row, rows))
     return stream.getvalue()
 
 

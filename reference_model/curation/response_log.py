@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from unipath_bench import DataError
-from unipath_bench.digest import canonical_json
-from unipath_bench.pipeline.files import storage_error
+from unipath_bench.core.digest import canonical_json
+from unipath_bench.core.files import storage_error
 
 
 class ResponseLog:

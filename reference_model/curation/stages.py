@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from unipath_bench import DataError
-from unipath_bench.digest import canonical_json, digest
-from unipath_bench.pipeline.files import write_atomically
-from unipath_bench.pipeline.progress import Progress
+from unipath_bench.core.digest import canonical_json, digest
+from unipath_bench.core.files import write_atomically
+from unipath_bench.core.progress import Progress
 
 Row = Mapping[str, Any]
 _DECIDED_BY = b"unipath_curation"

@@ -19,8 +19,8 @@ from torch.nn import functional
 from reference_model.bank.encoders import open_encoder
 from reference_model.training.tiles import ORIENTATIONS, Tiles
 from unipath_bench import Context, UsageError
+from unipath_bench.core.arrays import RGBBatch
 from unipath_bench.schema.cards import EncoderCard
-from unipath_bench.types import RGBBatch
 
 Targets = npt.NDArray[np.float16]
 """Features of every place of every tile in every orientation, (8, N, places, D)."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from unipath_bench import UsageError
-from unipath_bench.suites.phantom import PHRASES, REGISTERS, Attributes, Wording, describe
-from unipath_bench.suites.phantom.streams import Stream
+from unipath_bench.phantom import PHRASES, REGISTERS, Attributes, Wording, describe
+from unipath_bench.phantom.streams import Stream
 
 UNSTATED = "unstated"
 """What the language model answers of an attribute that a caption does not mention."""

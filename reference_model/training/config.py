@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from reference_model.bank.card import RetrievalRule
+from unipath_bench.phantom import Wording
 from unipath_bench.schema.base import Document, read_yaml, validate
-from unipath_bench.suites.phantom import Wording
 
 BENCHMARK_SEED = 0
 """Seed of the phantom that scores are computed on: nothing is trained on it."""

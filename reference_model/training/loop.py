@@ -16,7 +16,7 @@ from reference_model.training.problem import Problem
 from reference_model.training.tiles import write_atomically
 from reference_model.training.tracking import Tracker
 from unipath_bench import DataError, UsageError
-from unipath_bench.pipeline.progress import Progress
+from unipath_bench.core.progress import Progress
 
 STATE = "state.pt"
 PLATEAU = "plateau.pt"

@@ -13,9 +13,9 @@ from reference_model.bank.encoders import Encoder, open_encoder
 from reference_model.training.config import BankConfig
 from reference_model.training.contexts import NOTHING, Rows
 from unipath_bench import Context, Sample, Suite
-from unipath_bench.pipeline.progress import Progress
-from unipath_bench.registries import SUITES
-from unipath_bench.types import Features
+from unipath_bench.core.arrays import Features
+from unipath_bench.core.progress import Progress
+from unipath_bench.core.registries import SUITES
 
 _AT_ONCE = 256
 

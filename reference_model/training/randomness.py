@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from unipath_bench.digest import seed_from
+from unipath_bench.core.digest import seed_from
 
 
 def generator_at(*path: str | int) -> torch.Generator:

@@ -8,9 +8,9 @@ from typing import Protocol
 from reference_model.training.captions import Caption, hidden_attributes, phantom_caption
 from reference_model.training.config import DataConfig
 from unipath_bench import DataError, Sample
-from unipath_bench.digest import seed_from
-from unipath_bench.suites.phantom import CLASSES, Attributes, Wording
-from unipath_bench.suites.phantom.streams import Stream
+from unipath_bench.core.digest import seed_from
+from unipath_bench.phantom import CLASSES, Attributes, Wording
+from unipath_bench.phantom.streams import Stream
 
 
 class CaptionSource(Protocol):

@@ -47,10 +47,10 @@ from reference_model.training.tracking import Tracker
 from reference_model.vae import PatchCode
 from reference_model.vision_tower import VisionTower
 from unipath_bench import Context, Suite, UsageError
-from unipath_bench.digest import digest, digest_strings
+from unipath_bench.core.digest import digest, digest_strings
+from unipath_bench.core.progress import Progress
+from unipath_bench.core.registries import SUITES
 from unipath_bench.pipeline.plan import encoder_digest
-from unipath_bench.pipeline.progress import Progress
-from unipath_bench.registries import SUITES
 
 CONFIG, DONE = "config.json", "done.json"
 

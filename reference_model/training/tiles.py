@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from unipath_bench import DataError, Sample, Suite
-from unipath_bench.images import middle_square
-from unipath_bench.pipeline.progress import Progress
-from unipath_bench.types import RGBBatch
+from unipath_bench.core.arrays import RGBBatch
+from unipath_bench.core.images import middle_square
+from unipath_bench.core.progress import Progress
 
 ORIENTATIONS = 8
 

@@ -19,9 +19,9 @@ from unipath_bench.audit.rearranging import (
     shuffle_captions,
 )
 from unipath_bench.audit.run import make_cohort
-from unipath_bench.errors import DataError, UsageError
+from unipath_bench.core.errors import DataError, UsageError
+from unipath_bench.phantom import PhantomSuite
 from unipath_bench.pipeline.plan import Options, make_plan
-from unipath_bench.suites.phantom import PhantomSuite
 
 SHARES = (0.1, 0.25, 0.5, 1.0)
 

@@ -22,9 +22,9 @@ from unipath_bench.audit.scorers import make_scorer
 from unipath_bench.audit.sets import Gallery, Sets, part
 from unipath_bench.audit.terminal import print_audit
 from unipath_bench.cli.audit import audit, parse_levels
-from unipath_bench.errors import MissingError, UsageError
+from unipath_bench.core.errors import MissingError, UsageError
+from unipath_bench.core.progress import Silent
 from unipath_bench.pipeline.plan import Options, Plan, make_plan
-from unipath_bench.pipeline.progress import Silent
 from unipath_bench.scoring.evaluate import evaluate
 
 pytestmark = pytest.mark.integration

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skimage.measure import label
 
 from unipath_bench.audit.tissue import FIELD_MICRONS, PLATE_MICRONS, add_mitoses, enlarge, remove_nuclei
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
 
 GROUND = (236, 196, 216)
 CYTOPLASM = (214, 170, 205)

@@ -22,14 +22,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from unipath_bench.contracts import ImageEncoder
-from unipath_bench.generated import validate_generated
-from unipath_bench.images import decode_png, encode_png
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.images import decode_png, encode_png
+from unipath_bench.generators.validation import validate_generated
 from unipath_bench.pipeline.embed import embed_images
 from unipath_bench.pipeline.estimate import Estimate, estimate
 from unipath_bench.pipeline.generate import call_generator
 from unipath_bench.pipeline.plan import Options, Plan, make_plan
 from unipath_bench.pipeline.run import run
-from unipath_bench.types import RGBImage
 
 BATCH = 8
 EDGE = 2048

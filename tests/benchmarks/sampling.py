@@ -15,7 +15,7 @@ import torch
 
 from reference_model.generator import SHIPPED
 from reference_model.pipeline import UniPathPipeline
-from unipath_bench.suites.phantom import PhantomSuite
+from unipath_bench.phantom import PhantomSuite
 
 Images = npt.NDArray[np.float32]
 

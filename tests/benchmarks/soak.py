@@ -23,9 +23,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from unipath_bench import Generator, GeneratorCard, Request
-from unipath_bench.digest import seed_from
-from unipath_bench.suites.phantom import Attributes, render, slide_appearance
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import seed_from
+from unipath_bench.phantom import Attributes, render, slide_appearance
 
 TASKS = "kernel-distance,phantom-patho-fid,precision-recall"
 HERE = Path(__file__).parent

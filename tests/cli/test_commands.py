@@ -11,7 +11,7 @@ import pytest
 
 from unipath_bench.cli.app import invoke
 from unipath_bench.cli.options import parse_arguments, parse_names, parse_tiers
-from unipath_bench.errors import UsageError
+from unipath_bench.core.errors import UsageError
 from unipath_bench.schema.record import RunRecord
 
 Output = pytest.CaptureFixture[str]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unipath_bench.errors import MissingError, UsageError
+from unipath_bench.core.errors import MissingError, UsageError
 from unipath_bench.pipeline.plan import Options, Plan, make_plan
 from unipath_bench.pipeline.score import _coupled
 

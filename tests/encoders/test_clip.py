@@ -11,9 +11,9 @@ import torch
 
 from tests.encoders.small_saves import save, small_clip, small_vision
 from unipath_bench.contracts import Context
+from unipath_bench.core.errors import DataError, MissingError, UsageError
 from unipath_bench.encoders.panel import open_encoder, panel
 from unipath_bench.encoders.transformers import ClipEncoder, VisionEncoder
-from unipath_bench.errors import DataError, MissingError, UsageError
 
 SPEC = small_clip()
 PLIP = panel()["plip"]

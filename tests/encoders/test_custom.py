@@ -11,11 +11,11 @@ import yaml
 
 from tests.encoders.small_saves import save, small_timm
 from unipath_bench.contracts import Context
+from unipath_bench.core.errors import DataError, UsageError
+from unipath_bench.core.registries import ENCODERS
 from unipath_bench.encoders.custom import from_file, read_spec
 from unipath_bench.encoders.panel import panel
-from unipath_bench.errors import DataError, UsageError
 from unipath_bench.pipeline.plan import encoder_digest
-from unipath_bench.registries import ENCODERS
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from unipath_bench.contracts import Context
+from unipath_bench.core.errors import DataError, MissingError
+from unipath_bench.core.images import resize_float
 from unipath_bench.encoders.inception import InceptionEncoder
 from unipath_bench.encoders.panel import panel
 from unipath_bench.encoders.spec import EncoderSpec
-from unipath_bench.errors import DataError, MissingError
-from unipath_bench.images import resize_float
 
 FID = panel()["inception-v3"]
 

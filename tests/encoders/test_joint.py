@@ -10,12 +10,12 @@ import torch
 
 from tests.encoders.small_saves import save, small_biomedclip, small_keep, small_open_clip
 from unipath_bench.contracts import Context
+from unipath_bench.core.errors import DataError, UsageError
 from unipath_bench.encoders.keep import KeepEncoder
 from unipath_bench.encoders.open_clip import OpenClipEncoder
 from unipath_bench.encoders.panel import open_encoder
 from unipath_bench.encoders.pretrained import PretrainedJoint
 from unipath_bench.encoders.spec import EncoderSpec
-from unipath_bench.errors import DataError, UsageError
 
 SPECS = {"open_clip": small_open_clip(), "biomedclip": small_biomedclip(), "keep": small_keep()}
 TEXTS = ["gland", "tumour with necrosis"]

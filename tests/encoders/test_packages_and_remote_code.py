@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 
 from unipath_bench.cli.app import invoke
 from unipath_bench.contracts import Context
+from unipath_bench.core.errors import DataError, MissingError
 from unipath_bench.encoders.panel import open_encoder, panel
-from unipath_bench.errors import DataError, MissingError
 
 MODELING = """
 import torch

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from unipath_bench.cli.encoders import markdown_table, row_of
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.registries import ENCODERS
 from unipath_bench.encoders.panel import open_encoder, panel
 from unipath_bench.encoders.spec import EncoderSpec
-from unipath_bench.errors import UsageError
-from unipath_bench.registries import ENCODERS
 from unipath_bench.schema.base import validate
 
 NAMES = [

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 from skimage.measure import regionprops
 
+from unipath_bench.core.errors import DataError
 from unipath_bench.encoders.texture import DIMENSIONS, TextureEncoder, texture_features
 from unipath_bench.encoders.texture.__main__ import table
 from unipath_bench.encoders.texture._features import texture_statistics_of
@@ -19,7 +20,6 @@ from unipath_bench.encoders.texture._regions import count_blobs, label_nuclei, m
 from unipath_bench.encoders.texture._scales import lowpasses, smooth
 from unipath_bench.encoders.texture._texture import DENSITY_FLOOR, texture_statistics
 from unipath_bench.encoders.texture._units import UNITS
-from unipath_bench.errors import DataError
 
 PINK = (235, 200, 220)
 PURPLE = (80, 60, 140)

@@ -11,10 +11,10 @@ import torch
 
 from tests.encoders.small_saves import save, small_timm, smaller
 from unipath_bench.contracts import Context
+from unipath_bench.core.errors import DataError, MissingError, UsageError
 from unipath_bench.encoders.panel import open_encoder, panel
 from unipath_bench.encoders.pretrained import pool_tokens
 from unipath_bench.encoders.timm import TimmEncoder, build_network
-from unipath_bench.errors import DataError, MissingError, UsageError
 
 SPEC = small_timm("virchow2")
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])

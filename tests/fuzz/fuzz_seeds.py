@@ -18,10 +18,10 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from tests import made_up_records as made_up
-from unipath_bench.digest import pixel_digest
+from unipath_bench.core.artifact_cache import Artifact, ArtifactCache
+from unipath_bench.core.digest import pixel_digest
+from unipath_bench.core.images import encode_png
 from unipath_bench.gate.baseline import baseline_of
-from unipath_bench.images import encode_png
-from unipath_bench.keeping import Kept
 from unipath_bench.leaderboard.submission.layout import (
     CARD,
     MANIFEST,
@@ -34,7 +34,6 @@ from unipath_bench.leaderboard.submission.layout import (
     image_name,
 )
 from unipath_bench.leaderboard.submission.writing import describe_members, write_members
-from unipath_bench.pipeline.kept import KeptFiles
 from unipath_bench.pipeline.merge import ShareNote
 from unipath_bench.pipeline.plan import Options
 from unipath_bench.pipeline.store import FeatureFamily, FeatureRow, SampleFamily, SampleRow
@@ -130,7 +129,7 @@ def feature_shards(folder: Path) -> list[bytes]:
 
 def kept_files(folder: Path) -> list[bytes]:
     """A trained classifier."""
-    KeptFiles(folder).put("0a", Kept({"classes": ["a", "b"]}, {"weights": np.zeros((2, 3))}))
+    ArtifactCache(folder).put("0a", Artifact({"classes": ["a", "b"]}, {"weights": np.zeros((2, 3))}))
     return [(folder / "0a.safetensors").read_bytes()]
 
 

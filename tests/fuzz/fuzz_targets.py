@@ -1,5 +1,5 @@
 """What is fuzzed: every reader of what others wrote. Each takes bytes, and is sound where it returns or raises a
-:class:`~unipath_bench.errors.BenchError`."""
+:class:`~unipath_bench.BenchError`."""
 
 from __future__ import annotations
 
@@ -14,29 +14,28 @@ from rich.text import Text
 
 from tests import made_up_records as made_up
 from tests.fuzz import fuzz_seeds as seeds
-from unipath_bench.console import Console
-from unipath_bench.endpoint import Reply, _retry_after
-from unipath_bench.errors import BenchError
-from unipath_bench.exhibits import Exhibits
+from unipath_bench.core.artifact_cache import ArtifactCache
+from unipath_bench.core.console import Console
+from unipath_bench.core.csv_safety import escape_formula, unescape_formula
+from unipath_bench.core.errors import BenchError
+from unipath_bench.core.http import Reply, _retry_after
+from unipath_bench.core.images import decode_png, encode_png, image_size, read_image
 from unipath_bench.gate.baseline import load_side
 from unipath_bench.generators._folder_files import read_index
 from unipath_bench.generators.http import _png_of
-from unipath_bench.images import decode_png, encode_png, image_size, read_image
 from unipath_bench.leaderboard.submission.contents import read_documents, read_features, read_images
 from unipath_bench.leaderboard.submission.documents import parse_document
 from unipath_bench.leaderboard.submission.layout import Manifest, Samples, features_name
 from unipath_bench.leaderboard.submission.reading import read_members
-from unipath_bench.pipeline.kept import KeptFiles
 from unipath_bench.pipeline.merge import ShareNote, _options
-from unipath_bench.pipeline.run import load_record
 from unipath_bench.pipeline.store import FeatureFamily, SampleFamily
-from unipath_bench.report import render_report
+from unipath_bench.results.gallery import Exhibits
+from unipath_bench.results.run_folder import load_record
 from unipath_bench.schema.base import load_yaml, parse_json, read_yaml
 from unipath_bench.schema.board import Board
 from unipath_bench.schema.cards import GeneratorCard
 from unipath_bench.schema.record import RunRecord
 from unipath_bench.schema.task import TaskSpec
-from unipath_bench.spreadsheets import shield, unshield
 from unipath_bench.suites.card import SuiteFile
 from unipath_bench.suites.metadata import read_metadata
 from unipath_bench.suites.parquet import ParquetSuite
@@ -44,10 +43,11 @@ from unipath_bench.suites.problems import Problems
 from unipath_bench.suites.public.stacks import _npy
 from unipath_bench.suites.public.tables import column_names, read_columns
 from unipath_bench.suites.tabular import Columns, Row, build_table
-from unipath_bench.terminal import print_summary
 from unipath_bench.understanding.pathmmu import PathMMU
 from unipath_bench.understanding.replies import read_reply
 from unipath_bench.understanding.run import _kept
+from unipath_bench.views.report import render_report
+from unipath_bench.views.terminal import print_summary
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _feature_shard(data: bytes, folder: Path) -> None:
 
 def _classifier(data: bytes, folder: Path) -> None:
     _file(data, folder, "0a.safetensors")
-    KeptFiles(folder).find("0a")
+    ArtifactCache(folder).find("0a")
 
 
 def _index(data: bytes, folder: Path) -> None:
@@ -183,7 +183,7 @@ def _text(data: bytes, folder: Path) -> None:
     """Texts that others chose: in replies, cells and the terminal."""
     text = data.decode("utf-8", "replace")
     read_reply(text, ("glands", "stroma", "necrosis"))
-    assert unshield(shield(text)) == text
+    assert unescape_formula(escape_formula(text)) == text
     stream = io.StringIO()
     Console(file=stream, force_terminal=False, width=80).print(Text(text), markup=False)
     assert "\x1b" not in stream.getvalue()

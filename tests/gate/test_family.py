@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from unipath_bench.errors import UsageError
+from unipath_bench.core.errors import UsageError
 from unipath_bench.gate.family import find_regressions, worse_by
 from unipath_bench.gate.margins import default_margin, margin_of, parse_margins
 from unipath_bench.metrics.paired import Contributions, judge_difference

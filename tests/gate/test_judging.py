@@ -11,11 +11,11 @@ from scipy import stats
 
 from tests import made_up_records as made_up
 from tests.gate.made_up_runs import cases, run
-from unipath_bench.comparison.sides import Side, side_of
-from unipath_bench.errors import DataError, UsageError
+from unipath_bench.core.errors import DataError, UsageError
 from unipath_bench.gate.baseline import load_side, write_baseline
 from unipath_bench.gate.judging import judge
 from unipath_bench.schema.record import RunRecord
+from unipath_bench.views.comparison.sides import Side, side_of
 
 
 def noise(seed: int, mean: float = 0.5, spread: float = 0.1, count: int = 120) -> np.ndarray:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from unipath_bench.errors import EXIT_DONE, EXIT_REGRESSION
+from unipath_bench.core.errors import EXIT_DONE, EXIT_REGRESSION
+from unipath_bench.core.registries import ENCODERS
 from unipath_bench.gate.baseline import Baseline, load_side
 from unipath_bench.gate.judging import judge
 from unipath_bench.pipeline.plan import encoder_digest
-from unipath_bench.registries import ENCODERS
 from unipath_bench.schema.base import parse_json
 from unipath_bench.scoring.catalogue import load_tasks
 from unipath_bench.suites.card import load_suite

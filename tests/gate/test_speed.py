@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unipath_bench.errors import DataError, UsageError
+from unipath_bench.core.errors import DataError, UsageError
 from unipath_bench.gate.speed import REFERENCE, judge_speed, read_times
 
 BEFORE = {REFERENCE: 0.010, "frechet": 0.050, "kid": 0.020}

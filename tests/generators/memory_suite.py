@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from unipath_bench.contracts import Request, Sample, Suite
-from unipath_bench.digest import digest, pixel_digest, seed_from
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import digest, pixel_digest, seed_from
 from unipath_bench.schema.cards import SuiteCard
 from unipath_bench.suites.roles import seeded_order
-from unipath_bench.types import RGBImage
 
 HEIGHT, WIDTH = 12, 16
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from unipath_bench.contracts import Context, Request, Sample
-from unipath_bench.digest import pixel_digest, seed_from
+from unipath_bench.core.digest import pixel_digest, seed_from
 from unipath_bench.generators.cards import load_generator
 from unipath_bench.suites.folder import FolderSuite
 from unipath_bench.suites.roles import Roles, assign_roles

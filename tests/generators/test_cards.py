@@ -12,13 +12,13 @@ import yaml
 
 from tests.generators.memory_suite import MemorySuite, make_requests
 from unipath_bench.contracts import Context, Generator, Request
-from unipath_bench.errors import GeneratorError, MissingError, UsageError
+from unipath_bench.core.errors import GeneratorError, MissingError, UsageError
+from unipath_bench.core.registries import GENERATORS
+from unipath_bench.core.resources import data_folder
 from unipath_bench.generators.cards import find_card, list_models, load_generator, model_digest
 from unipath_bench.generators.degraded import DegradedGenerator
 from unipath_bench.generators.noise import NoiseGenerator
 from unipath_bench.generators.replay import ReplayGenerator
-from unipath_bench.registries import GENERATORS
-from unipath_bench.resources import data_folder
 from unipath_bench.schema.cards import GeneratorCard
 
 BASELINES: dict[str, tuple[type[Generator], dict[str, object]]] = {

@@ -16,7 +16,7 @@ from skimage.metrics import mean_squared_error
 
 from tests.generators.memory_suite import HEIGHT, WIDTH, MemorySuite, make_requests
 from unipath_bench.contracts import Context, Request
-from unipath_bench.errors import UsageError
+from unipath_bench.core.errors import UsageError
 from unipath_bench.generators._defects import DEFECTS, add_noise, blur, degrade, scale_stains, stain_matrix
 from unipath_bench.generators.degraded import DegradedGenerator
 from unipath_bench.generators.noise import NoiseGenerator

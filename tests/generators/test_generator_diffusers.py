@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from unipath_bench.contracts import Context, Request
-from unipath_bench.digest import seed_from
-from unipath_bench.errors import BenchError, DataError, GeneratorError, MissingError, UsageError
+from unipath_bench.core.digest import seed_from
+from unipath_bench.core.errors import BenchError, DataError, GeneratorError, MissingError, UsageError
 from unipath_bench.generators.cards import model_digest
 from unipath_bench.generators.diffusers import DiffusersGenerator
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from unipath_bench.contracts import Request
-from unipath_bench.errors import DataError, UsageError
+from unipath_bench.core.errors import DataError, UsageError
 from unipath_bench.generators.cards import model_digest
 from unipath_bench.generators.folder import FolderGenerator, expected_file_name
 

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from unipath_bench.contracts import Context, Request
-from unipath_bench.errors import GeneratorError, MissingError, UsageError
+from unipath_bench.core.errors import GeneratorError, MissingError, UsageError
 from unipath_bench.generators.cards import model_digest
 from unipath_bench.generators.http import HttpGenerator
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from unipath_bench.contracts import Context, Request
-from unipath_bench.errors import DataError, GeneratorError, MissingError, UsageError
+from unipath_bench.core.errors import DataError, GeneratorError, MissingError, UsageError
 from unipath_bench.generators.cards import model_digest
 from unipath_bench.generators.ldm import LatentDiffusionGenerator
 

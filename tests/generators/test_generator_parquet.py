@@ -14,10 +14,10 @@ from PIL import Image
 from tests.generators.memory_suite import HEIGHT, WIDTH, MemorySuite, make_requests
 from unipath_bench.cli.app import invoke
 from unipath_bench.contracts import Context, Request
-from unipath_bench.errors import DataError, UsageError
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.errors import DataError, UsageError
 from unipath_bench.generators.cards import load_generator, model_digest
 from unipath_bench.generators.parquet import ParquetGenerator
-from unipath_bench.types import RGBImage
 
 
 def pixels(seed: int, height: int = HEIGHT, width: int = WIDTH) -> RGBImage:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from unipath_bench.contracts import Context, ImageEncoder, Request
-from unipath_bench.errors import DataError, MissingError, UsageError
+from unipath_bench.core.errors import DataError, MissingError, UsageError
 from unipath_bench.generators.cards import model_digest
 from unipath_bench.generators.pixcell import PixCellGenerator
 from unipath_bench.schema.cards import EncoderCard

@@ -9,10 +9,10 @@ import pytest
 
 from unipath_bench.cli.app import invoke
 from unipath_bench.contracts import Context
-from unipath_bench.errors import UsageError
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.registries import ENCODERS, GENERATORS
+from unipath_bench.core.resources import data_folder
 from unipath_bench.generators.cards import AS_GIVEN, find_card, load_generator, model_digest
-from unipath_bench.registries import ENCODERS, GENERATORS
-from unipath_bench.resources import data_folder
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 MODELS = {

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.generators.memory_suite import MemorySuite, by_digest, make_requests
 from unipath_bench.contracts import Context, Request, Sample
-from unipath_bench.digest import pixel_digest
-from unipath_bench.errors import DataError, UsageError
+from unipath_bench.core.digest import pixel_digest
+from unipath_bench.core.errors import DataError, UsageError
 from unipath_bench.generators.replay import ReplayGenerator, choose_distinct
 from unipath_bench.suites.roles import assign_roles
 

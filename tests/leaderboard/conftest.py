@@ -13,7 +13,8 @@ from tests.leaderboard import entrants, forging
 from tests.leaderboard.entrants import SUITE
 from unipath_bench.leaderboard.submission.writing import build_archive
 from unipath_bench.pipeline.plan import Options, make_plan
-from unipath_bench.pipeline.run import RunFolder, run
+from unipath_bench.pipeline.run import run
+from unipath_bench.results.run_folder import RunFolder
 
 TASKS = ("kernel-distance", "image-to-image-recall", "clip-score", "memorisation")
 

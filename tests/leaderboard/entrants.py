@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.adapters import Painter
 from unipath_bench import Generator, GeneratorCard, Request
-from unipath_bench.suites.phantom import PhantomSuite
+from unipath_bench.phantom import PhantomSuite
 
 SUITE = {"train": 64, "test": 32}
 """Arguments of the phantom that all tests of submissions use: 8 test patients."""

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load, save
 
-from unipath_bench.digest import digest
-from unipath_bench.images import encode_png
+from unipath_bench.core.digest import digest
+from unipath_bench.core.images import encode_png
 from unipath_bench.leaderboard.submission.layout import (
     FEATURES_NAME,
     IMAGE_NAME,
@@ -28,8 +28,8 @@ from unipath_bench.leaderboard.submission.layout import (
 from unipath_bench.leaderboard.submission.reading import read_members
 from unipath_bench.leaderboard.submission.writing import write_members
 from unipath_bench.leaderboard.validation import Outcome, Request, validate_archive
-from unipath_bench.pipeline.run import RunFolder
 from unipath_bench.pipeline.store import FeatureRow, SampleRow, content_digest, positions
+from unipath_bench.results.run_folder import RunFolder
 from unipath_bench.schema.board import Board, BoardMetric, Eligibility
 from unipath_bench.schema.record import RunRecord
 

@@ -16,9 +16,9 @@ from safetensors.numpy import load
 
 from tests.leaderboard import forging
 from tests.leaderboard.forging import Arena
-from unipath_bench.digest import pixel_digest
-from unipath_bench.errors import BenchError, DataError, UsageError
-from unipath_bench.images import decode_png, read_image
+from unipath_bench.core.digest import pixel_digest
+from unipath_bench.core.errors import BenchError, DataError, UsageError
+from unipath_bench.core.images import decode_png, read_image
 from unipath_bench.leaderboard import load_entries, rank_board
 from unipath_bench.leaderboard.entries import add_entry, card_text, draw_samples, hold_entry, read_card
 from unipath_bench.leaderboard.fetching import fetch_archive

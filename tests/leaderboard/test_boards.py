@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from unipath_bench.core.registries import ENCODERS
 from unipath_bench.leaderboard.boards import ENTRIES, list_boards, load_board
 from unipath_bench.leaderboard.fetching import fetch_archive
 from unipath_bench.leaderboard.ranking import rank_board
 from unipath_bench.pipeline.plan import encoder_digest
-from unipath_bench.registries import ENCODERS
 from unipath_bench.schema.base import parse_json
 from unipath_bench.schema.board import Entry
 from unipath_bench.scoring.catalogue import load_tasks

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.leaderboard import made_up_entries as made_up
-from unipath_bench.errors import DataError, MissingError
+from unipath_bench.core.errors import DataError, MissingError
 from unipath_bench.leaderboard.fetching import fetch_archive
 from unipath_bench.schema.board import Entry
 

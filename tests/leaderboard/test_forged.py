@@ -19,8 +19,8 @@ import yaml
 from tests.leaderboard import forging
 from tests.leaderboard.forging import Arena, Members
 from unipath_bench.cli.app import invoke
-from unipath_bench.digest import pixel_digest
-from unipath_bench.images import decode_png
+from unipath_bench.core.digest import pixel_digest
+from unipath_bench.core.images import decode_png
 from unipath_bench.leaderboard.entries import add_entry
 from unipath_bench.leaderboard.submission.layout import MANIFEST, RECORD, SAMPLES, Samples
 from unipath_bench.leaderboard.submission.reading import read_members

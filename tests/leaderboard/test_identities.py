@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from tests.leaderboard.forging import Arena, score_of
-from unipath_bench.digest import digest
+from unipath_bench.core.digest import digest
 from unipath_bench.leaderboard.validation.identities import check_identities, weighted_f1_of
 from unipath_bench.schema.record import RunRecord
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from tests.leaderboard import made_up_entries as made_up
 from unipath_bench.cli.app import invoke
-from unipath_bench.comparison.pairs import find_pairs
-from unipath_bench.errors import UsageError
+from unipath_bench.core.errors import UsageError
 from unipath_bench.leaderboard import rank_board, rank_entries
 from unipath_bench.leaderboard.boards import Submitted
 from unipath_bench.leaderboard.pairing import find_better
 from unipath_bench.schema.board import Standing
 from unipath_bench.schema.record import Contributions
+from unipath_bench.views.comparison.pairs import find_pairs
 
 CASES = 120
 NOISE = np.random.default_rng(5).normal(0, 0.1, CASES)

@@ -20,7 +20,7 @@ import pytest
 import torch
 from PIL import Image
 
-from unipath_bench.images import resize, resize_float
+from unipath_bench.core.images import resize, resize_float
 from unipath_bench.metrics.frechet import frechet_distance
 from unipath_bench.metrics.units import split_by_unit
 

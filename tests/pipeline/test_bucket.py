@@ -9,7 +9,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from unipath_bench.errors import MissingError, UsageError
+from unipath_bench.core.errors import MissingError, UsageError
 from unipath_bench.pipeline.executors import Execution
 from unipath_bench.pipeline.place import Place
 from unipath_bench.pipeline.plan import Options, make_plan

@@ -20,7 +20,7 @@ from tests.adapters import Troubled
 from tests.test_outside_the_house import some_tiles
 from unipath_bench.cli.app import app
 from unipath_bench.cli.commands import attach
-from unipath_bench.errors import BenchError, DataError, GeneratorError, MissingError, UsageError
+from unipath_bench.core.errors import BenchError, DataError, GeneratorError, MissingError, UsageError
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.executors import Execution
 from unipath_bench.pipeline.executors import ray as ray_executor

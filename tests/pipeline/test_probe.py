@@ -15,7 +15,7 @@ from tests.pipeline import probe_adapters
 from unipath_bench.cli.app import invoke
 from unipath_bench.cli.planning import HOW_TO_PROBE
 from unipath_bench.contracts import ScoreInputs
-from unipath_bench.errors import GeneratorError
+from unipath_bench.core.errors import GeneratorError
 from unipath_bench.pipeline.estimate import estimate
 from unipath_bench.pipeline.feature_sets import FeatureSets
 from unipath_bench.pipeline.plan import Options, Plan, make_plan

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from unipath_bench.digest import pixel_digest
-from unipath_bench.errors import DataError, GeneratorError, UsageError
-from unipath_bench.images import decode_png, encode_png
+from unipath_bench.core.digest import pixel_digest
+from unipath_bench.core.errors import DataError, GeneratorError, UsageError
+from unipath_bench.core.images import decode_png, encode_png
 from unipath_bench.pipeline import generate
 from unipath_bench.pipeline.plan import Options, assign_encoders, make_plan
 from unipath_bench.pipeline.run import run

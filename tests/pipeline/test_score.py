@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from unipath_bench.contracts import Measurement, Metric, ScoreInputs
+from unipath_bench.core.registry import load_attribute
 from unipath_bench.pipeline.score import code_digest
-from unipath_bench.registry import load_attribute
 
 SOURCE = """
 from unipath_bench import Measurement, metric

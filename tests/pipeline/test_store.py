@@ -13,8 +13,8 @@ from datasets import load_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unipath_bench.errors import DataError, MissingError
-from unipath_bench.pipeline.files import write_atomically
+from unipath_bench.core.errors import DataError, MissingError
+from unipath_bench.core.files import write_atomically
 from unipath_bench.pipeline.store import (
     SHARD_ROWS,
     FeatureFamily,
@@ -51,7 +51,7 @@ def test_sample_rows_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_hugging_face_datasets_reads_a_sample_shard(tmp_path: Path) -> None:
-    from unipath_bench.images import encode_png
+    from unipath_bench.core.images import encode_png
 
     image = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
     path = SampleFamily(tmp_path / "family").put(0, [sample("a", encode_png(image))])

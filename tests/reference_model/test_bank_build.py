@@ -14,7 +14,7 @@ from reference_model.bank import BuildOptions, build_bank, load_bank
 from reference_model.bank.selection import choose
 from tests.reference_model.test_bank_made_up import Bookkeeper
 from unipath_bench import DataError, MissingError, UsageError
-from unipath_bench.digest import digest_file
+from unipath_bench.core.digest import digest_file
 from unipath_bench.suites.folder import FolderSuite
 
 JOINT = "tests.reference_model.test_bank_made_up:Bookkeeper"

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from reference_model.bank import load_bank
 from tests.reference_model.test_bank_made_up import CAPTIONS, IDS, Compass, made_up_bank
 from unipath_bench import DataError, UsageError
-from unipath_bench.digest import digest_file
+from unipath_bench.core.digest import digest_file
 from unipath_bench.suites.parquet import ParquetSuite
 
 FILES = ("bank.json", "bank.parquet", "features.safetensors", "keywords.json")

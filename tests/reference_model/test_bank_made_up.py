@@ -11,7 +11,7 @@ import numpy as np
 from reference_model.bank.card import BankCard, Counts, EncoderReference, RetrievalRule, SuiteReference
 from reference_model.bank.store import Content, write_bank
 from unipath_bench import Context, EncoderCard, ImageEncoder, TextEncoder
-from unipath_bench.images import encode_png
+from unipath_bench.core.images import encode_png
 
 Array = np.ndarray
 

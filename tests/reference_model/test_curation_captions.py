@@ -18,7 +18,7 @@ from reference_model.curation.http_captioner import HttpCaptioner
 from reference_model.curation.response_log import ResponseLog
 from tests.reference_model.test_curation_made_up import Scribe, stained_tile
 from unipath_bench import DataError, MissingError, Sample, UsageError
-from unipath_bench.images import decode_png
+from unipath_bench.core.images import decode_png
 
 IMAGE = stained_tile(1, 5, size=16)
 SAMPLE = Sample("a.png", "train", prompt="The old caption")

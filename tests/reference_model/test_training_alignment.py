@@ -17,8 +17,8 @@ from reference_model.training.mixed_precision import SinglePrecisionAttention
 from reference_model.training.tiles import Tiles
 from tests.reference_model.training_setup import configuration, schedule, training
 from unipath_bench import Context, ImageEncoder, UsageError
+from unipath_bench.core.arrays import Features, RGBBatch
 from unipath_bench.schema.cards import EncoderCard
-from unipath_bench.types import Features, RGBBatch
 
 
 class Quarters(ImageEncoder):

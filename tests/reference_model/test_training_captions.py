@@ -19,9 +19,9 @@ from reference_model.training.sources import PhantomSource, SuiteSource
 from reference_model.understanding import QUESTION
 from tests.reference_model.training_setup import configuration
 from unipath_bench import DataError, Sample, UsageError
-from unipath_bench.suites.phantom import CLASSES, PHRASES, PhantomSuite, attribute_bundle, sample_attributes
-from unipath_bench.suites.phantom.phrases import Wording
-from unipath_bench.suites.phantom.streams import Stream
+from unipath_bench.phantom import CLASSES, PHRASES, PhantomSuite, attribute_bundle, sample_attributes
+from unipath_bench.phantom.phrases import Wording
+from unipath_bench.phantom.streams import Stream
 
 
 def says(text: str, name: str, value: str) -> bool:

@@ -24,8 +24,8 @@ from reference_model.training.tracking import Tracker
 from tests.reference_model.made_up_models import PROMPTS, tiny_pipeline
 from tests.reference_model.training_setup import configuration, schedule
 from unipath_bench import DataError, UsageError
-from unipath_bench.images import middle_square
-from unipath_bench.pipeline.progress import Silent
+from unipath_bench.core.images import middle_square
+from unipath_bench.core.progress import Silent
 
 
 def test_the_rate_rises_stays_and_falls() -> None:

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 
 from reference_model.training.config import TrainingConfig
 from reference_model.training.stages import Training
-from unipath_bench.pipeline.progress import Silent
+from unipath_bench.core.progress import Silent
 
 
 def phantom(seed: int, train: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from unipath_bench.cli.documents import DOCUMENTS
-from unipath_bench.errors import UsageError
+from unipath_bench.core.errors import UsageError
 from unipath_bench.schema.base import load_yaml, parse_json, validate
 from unipath_bench.schema.cards import GeneratorCard, SuiteCard
 from unipath_bench.schema.record import Environment, Interval, PlanRecord, RunRecord, TaskScore, Timing, Value

@@ -7,7 +7,7 @@ import pytest
 
 from tests.scoring.scoring_worlds import feature_set
 from unipath_bench.contracts import ScoreInputs
-from unipath_bench.errors import DataError
+from unipath_bench.core.errors import DataError
 from unipath_bench.scoring.alignment import (
     clip_score,
     image_to_image_recall,

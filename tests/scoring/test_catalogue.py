@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from unipath_bench.contracts import Metric
-from unipath_bench.errors import UsageError
-from unipath_bench.registries import METRICS
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.registries import METRICS
 from unipath_bench.scoring.catalogue import load_tasks, select_tasks
 
 TASK = {

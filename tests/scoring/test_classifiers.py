@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from torch.optim.adamw import adamw
 
 from tests.scoring.scoring_worlds import World
-from unipath_bench.errors import UsageError
-from unipath_bench.keeping import Kept
+from unipath_bench.core.artifact_cache import Artifact, ArtifactCache
+from unipath_bench.core.errors import UsageError
 from unipath_bench.scoring.classifiers.calibration import (
     calibration_error,
     fit_temperature,
@@ -51,19 +52,20 @@ def recipe(kind: str) -> Linear | Neighbours | Head:
     return found
 
 
-class Shelf:
-    """A keeper in memory."""
+class Shelf(ArtifactCache):
+    """A cache in memory that counts what it found."""
 
     def __init__(self) -> None:
-        self.held: dict[str, Kept] = {}
+        super().__init__(Path())
+        self.held: dict[str, Artifact] = {}
         self.found = 0
 
-    def find(self, key: str) -> Kept | None:
+    def find(self, key: str) -> Artifact | None:
         self.found += key in self.held
         return self.held.get(key)
 
-    def put(self, key: str, kept: Kept) -> None:
-        self.held[key] = kept
+    def put(self, key: str, artifact: Artifact) -> None:
+        self.held[key] = artifact
 
 
 def test_a_linear_probe_is_scikit_learns_on_standardised_features() -> None:
@@ -121,7 +123,7 @@ def test_the_head_learns_what_no_plane_parts() -> None:
 def test_the_head_is_the_network_that_torch_makes_of_its_weights() -> None:
     taught = exclusive_or(120, 0)
     head = fit(Head(hidden=8, epochs=5), taught, 0)
-    arrays = {name: torch.from_numpy(array) for name, array in head.kept().arrays.items()}
+    arrays = {name: torch.from_numpy(array) for name, array in head.artifact().arrays.items()}
     network = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.GELU(), torch.nn.Linear(8, 2)).double()
     network.load_state_dict(
         {

@@ -11,8 +11,8 @@ import pytest
 
 from tests.scoring.scoring_worlds import World, matrix_of
 from unipath_bench.contracts import Measurement, ScoreInputs, metric
-from unipath_bench.errors import DataError, UsageError
-from unipath_bench.registries import METRICS
+from unipath_bench.core.errors import DataError, UsageError
+from unipath_bench.core.registries import METRICS
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.catalogue import load_tasks
 from unipath_bench.scoring.evaluate import NO_INTERVAL, evaluate

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from tests.scoring.scoring_worlds import World, matrix_of
 from unipath_bench.cli.app import invoke
 from unipath_bench.contracts import ScoreInputs
-from unipath_bench.errors import UsageError
+from unipath_bench.core.errors import UsageError
 from unipath_bench.scoring.catalogue import load_tasks
 from unipath_bench.scoring.crossing import cut_into_folds
 from unipath_bench.scoring.not_computable import NotComputable

@@ -9,18 +9,17 @@ import numpy as np
 import pytest
 
 from unipath_bench.cli.app import invoke
-from unipath_bench.errors import DataError
-from unipath_bench.keeping import Kept
-from unipath_bench.pipeline.kept import KeptFiles
+from unipath_bench.core.artifact_cache import Artifact, ArtifactCache
+from unipath_bench.core.errors import DataError
 from unipath_bench.scoring.classifiers.linear import Linear
 
 Output = pytest.CaptureFixture[str]
 
 
 def test_files_give_back_every_bit(tmp_path: Path) -> None:
-    shelf = KeptFiles(tmp_path / "classifiers")
+    shelf = ArtifactCache(tmp_path / "classifiers")
     arrays = {"a": np.asarray([[np.pi, -0.0], [1e-300, 3.0]]), "b": np.asarray(0.1)}
-    for key, kept in (("01", Kept({"classes": ["ä", "b"], "k": 3}, arrays)), ("02", Kept({"k": 5}))):
+    for key, kept in (("01", Artifact({"classes": ["ä", "b"], "k": 3}, arrays)), ("02", Artifact({"k": 5}))):
         assert shelf.find(key) is None
         shelf.put(key, kept)
         found = shelf.find(key)
@@ -33,10 +32,10 @@ def test_files_give_back_every_bit(tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "0a.safetensors").write_bytes(b"not a classifier")
     with pytest.raises(DataError, match=r"0a\.safetensors is damaged") as caught:
-        KeptFiles(tmp_path).find("0a")
+        ArtifactCache(tmp_path).find("0a")
     assert "Delete this file" in caught.value.remedy
-    shelf = KeptFiles(tmp_path)
-    shelf.put("0b", Kept({"k": 1}, {"a": np.ones(8)}))
+    shelf = ArtifactCache(tmp_path)
+    shelf.put("0b", Artifact({"k": 1}, {"a": np.ones(8)}))
     path = tmp_path / "0b.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\0")  # one bit of the last number
     with pytest.raises(DataError, match="differs from its digest"):

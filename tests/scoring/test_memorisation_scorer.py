@@ -9,7 +9,7 @@ import pytest
 
 from tests.scoring.scoring_worlds import World, feature_set, matrix_of
 from unipath_bench.contracts import FeatureSet, ScoreInputs
-from unipath_bench.errors import DataError
+from unipath_bench.core.errors import DataError
 from unipath_bench.scoring.memorisation import memorisation
 
 

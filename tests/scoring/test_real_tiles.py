@@ -12,8 +12,8 @@ from PIL import Image
 
 from tests.scoring.scoring_worlds import matrix_of
 from unipath_bench.contracts import FeatureSet, ScoreInputs
-from unipath_bench.digest import pixel_digest
-from unipath_bench.registries import METRICS
+from unipath_bench.core.digest import pixel_digest
+from unipath_bench.core.registries import METRICS
 from unipath_bench.schema.record import Value
 from unipath_bench.scoring.anchors import derangement
 from unipath_bench.scoring.catalogue import load_tasks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests import made_up_records as made_up
-from unipath_bench.exhibits import Exhibits
+from unipath_bench.results.gallery import Exhibits
 from unipath_bench.schema.cards import PublishedFigure
 from unipath_bench.schema.record import RunRecord
 

@@ -17,14 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from unipath_bench.endpoint import Reply
-from unipath_bench.errors import BenchError, DataError, UsageError
-from unipath_bench.exhibits import Exhibits
+from unipath_bench.core import parsing
+from unipath_bench.core.errors import BenchError, DataError, UsageError
+from unipath_bench.core.http import Reply
+from unipath_bench.core.images import MAX_PIXELS, decode_png, image_size, read_image
 from unipath_bench.generators.http import _png_of
-from unipath_bench.images import MAX_PIXELS, decode_png, image_size, read_image
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.store import _SAMPLES, SampleFamily
-from unipath_bench.schema import parsing
+from unipath_bench.results.gallery import Exhibits
 from unipath_bench.schema.base import load_yaml, parse_json
 from unipath_bench.schema.cards import GeneratorCard
 from unipath_bench.schema.record import RunRecord

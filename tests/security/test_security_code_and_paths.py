@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unipath_bench.errors import BenchError, DataError, UsageError
-from unipath_bench.exhibits import Exhibits
+from unipath_bench.core.errors import BenchError, DataError, UsageError
+from unipath_bench.core.files import escaping_paths, is_file_below
 from unipath_bench.generators.cards import load_generator
-from unipath_bench.named_files import is_file_below, outside
 from unipath_bench.pipeline.merge import ShareNote, merge
 from unipath_bench.pipeline.plan import Options
+from unipath_bench.results.gallery import Exhibits
 from unipath_bench.suites.card import load_suite
 from unipath_bench.suites.folder import FolderSuite
 from unipath_bench.suites.problems import Problems
@@ -114,7 +114,7 @@ def test_names_that_lead_out_of_a_folder_are_found(name: str, tmp_path: Path) ->
     tile(tmp_path / "x.png")
     (home / "link.png").symlink_to(tmp_path / "x.png")
     (home / "linked").symlink_to(tmp_path)
-    assert outside(home, [name, "a/in.png", "absent.png"]) == [name]
+    assert escaping_paths(home, [name, "a/in.png", "absent.png"]) == [name]
 
 
 @pytest.mark.parametrize("name", ["nul\0", "9" * 300, f"{'9' * 200}/{'9' * 5000}"])

@@ -18,15 +18,15 @@ from tests import made_up_records as made_up
 from tests.security.hostile import ADDRESS, ESCAPE, RICH, TEXT, hostile_exhibits, hostile_record
 from unipath_bench.audit.page import render_page as render_audit
 from unipath_bench.audit.result import AuditResult
-from unipath_bench.comparison import compare
-from unipath_bench.comparison.page import render_page as render_comparison
-from unipath_bench.console import SHOWN, Console
-from unipath_bench.report import render_report
-from unipath_bench.spreadsheets import shield, shielded_row, unshield
+from unipath_bench.core.console import SHOWN, Console
+from unipath_bench.core.csv_safety import escape_formula, escaped_row, unescape_formula
 from unipath_bench.suites.metadata import read_metadata
 from unipath_bench.suites.problems import Problems
-from unipath_bench.terminal import print_summary
-from unipath_bench.tracking.entries import attributes_csv
+from unipath_bench.views.comparison import compare
+from unipath_bench.views.comparison.page import render_page as render_comparison
+from unipath_bench.views.report import render_report
+from unipath_bench.views.terminal import print_summary
+from unipath_bench.views.tracking.entries import attributes_csv
 
 ACTIVE = {"script", "iframe", "object", "embed", "base", "form", "link", "foreignobject", "animate", "set", "template"}
 FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
@@ -166,9 +166,9 @@ def test_the_terminal_keeps_its_own_sequences_and_shows_those_of_texts() -> None
 @given(st.text(alphabet=st.sampled_from("'=+-@\t\r\nab ＝")) | st.text())
 @settings(max_examples=300, deadline=None)
 def test_a_shielded_cell_is_no_formula_and_comes_back(text: str) -> None:
-    cell = shield(text)
+    cell = escape_formula(text)
     assert not FORMULA.match(cell)
-    assert unshield(cell) == text
+    assert unescape_formula(cell) == text
 
 
 @pytest.mark.parametrize(
@@ -184,12 +184,12 @@ def test_a_shielded_cell_is_no_formula_and_comes_back(text: str) -> None:
     ],
 )
 def test_what_a_cell_looks_like(text: str, cell: str) -> None:
-    assert shield(text) == cell
-    assert unshield(cell) == text
+    assert escape_formula(text) == cell
+    assert unescape_formula(cell) == text
 
 
 def test_numbers_and_gaps_in_a_row_are_left_alone() -> None:
-    assert shielded_row(["-1", -1, None, 0.5]) == ["'-1", -1, None, 0.5]
+    assert escaped_row(["-1", -1, None, 0.5]) == ["'-1", -1, None, 0.5]
 
 
 def test_a_table_with_formulas_is_read_back_as_it_was(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_a_table_with_formulas_is_read_back_as_it_was(tmp_path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["file_name", "text"])
-        writer.writerows(shielded_row([f"{i}.png", text]) for i, text in enumerate(texts))
+        writer.writerows(escaped_row([f"{i}.png", text]) for i, text in enumerate(texts))
     problems = Problems("here")
     assert [r.cells["text"] for r in read_metadata(path, "metadata.csv", problems)] == texts
     assert len(problems) == 0

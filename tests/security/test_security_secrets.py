@@ -13,15 +13,15 @@ import httpx
 import numpy as np
 import pytest
 
+from unipath_bench.api import publish
 from unipath_bench.cli.options import parse_arguments
-from unipath_bench.confidential import HIDDEN, is_secret_query, refuse_secrets, without_credentials, without_secrets
 from unipath_bench.contracts import Context
-from unipath_bench.endpoint import Endpoint
-from unipath_bench.errors import BenchError, GeneratorError, MissingError, UsageError
-from unipath_bench.images import encode_png
+from unipath_bench.core.errors import BenchError, GeneratorError, MissingError, UsageError
+from unipath_bench.core.http import Endpoint
+from unipath_bench.core.images import encode_png
+from unipath_bench.core.redaction import HIDDEN, is_secret_query, refuse_secrets, without_credentials, without_secrets
 from unipath_bench.pipeline.plan import Options, make_plan
 from unipath_bench.pipeline.run import run
-from unipath_bench.publish import publish
 
 SECRETS = {
     "HF_TOKEN": "hf_PlantedTokenQ7xV2mZr9LtB4kWc",
@@ -131,7 +131,7 @@ def test_an_endpoint_that_repeats_the_token_puts_it_into_no_error(
         accept="image/png",
         expected="a prompt",
     )
-    endpoint.open(Context())
+    endpoint.open(offline=False)
     with pytest.raises((GeneratorError, MissingError)) as caught:
         endpoint.post({"seed": 1}, "s0")
     no_secret_in(str(caught.value))
@@ -162,7 +162,7 @@ def test_a_token_that_is_no_header_is_refused_unquoted(token: str, monkeypatch: 
         expected="",
     )
     with pytest.raises(UsageError) as caught:
-        endpoint.open(Context())
+        endpoint.open(offline=False)
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None or "secret" not in str(caught.value.__cause__)
 
@@ -251,7 +251,7 @@ def test_a_redirect_s_password_is_hidden(server: str, monkeypatch: pytest.Monkey
     endpoint = Endpoint(
         server, timeout=5, retries=0, max_bytes=100, headers_env=None, backoff=0, accept="*/*", expected=""
     )
-    endpoint.open(Context())
+    endpoint.open(offline=False)
     with pytest.raises(GeneratorError, match="redirects") as caught:
         endpoint.post({}, "s0")
     assert "pass-word" not in str(caught.value)

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from unipath_bench.contracts import Sample
-from unipath_bench.suites.phantom.suite import PhantomSuite
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.phantom.suite import PhantomSuite
 
 
 class LeakyPhantom(PhantomSuite):

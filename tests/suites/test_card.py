@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.suites.made_up import put
-from unipath_bench.errors import DataError, UsageError
+from unipath_bench.core.errors import DataError, UsageError
 from unipath_bench.suites.card import load_suite
 from unipath_bench.suites.folder import FolderSuite
 from unipath_bench.suites.micrograph import MicrographSuite

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.suites.made_up import pixels, png, put, write_csv, write_jsonl
-from unipath_bench.errors import DataError, UsageError
+from unipath_bench.core.errors import DataError, UsageError
 from unipath_bench.suites.folder import FolderSuite
 from unipath_bench.suites.roles import assign_roles
 from unipath_bench.suites.verify import verify_by_loading

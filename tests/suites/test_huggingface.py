@@ -16,7 +16,7 @@ from huggingface_hub import constants
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
 from tests.suites.made_up import pixels, png, put
-from unipath_bench.errors import DataError, MissingError, UsageError
+from unipath_bench.core.errors import DataError, MissingError, UsageError
 from unipath_bench.suites import hub
 from unipath_bench.suites.card import load_suite
 from unipath_bench.suites.huggingface import HuggingFaceSuite

@@ -10,7 +10,7 @@ from skimage.color import rgb2hed
 from skimage.data import immunohistochemistry
 
 from unipath_bench.contracts import Sample
-from unipath_bench.errors import DataError
+from unipath_bench.core.errors import DataError
 from unipath_bench.suites import micrograph
 from unipath_bench.suites.micrograph import MicrographSuite, measure
 from unipath_bench.suites.roles import assign_roles, check_groups, match_train

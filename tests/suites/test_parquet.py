@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.suites.made_up import pixels, png
-from unipath_bench.errors import DataError, UsageError
+from unipath_bench.core.errors import DataError, UsageError
 from unipath_bench.suites import parquet
 from unipath_bench.suites.parquet import ParquetSuite
 from unipath_bench.suites.verify import verify_by_loading

@@ -16,7 +16,7 @@ from tests.suites.public_layouts import LAYOUTS, image, save
 from unipath_bench.cli.app import invoke
 from unipath_bench.cli.options import parse_arguments
 from unipath_bench.contracts import Suite
-from unipath_bench.errors import DataError, MissingError, UsageError
+from unipath_bench.core.errors import DataError, MissingError, UsageError
 from unipath_bench.suites.card import load_suite
 from unipath_bench.suites.public.dealing import deal
 from unipath_bench.suites.public.sets import SETS

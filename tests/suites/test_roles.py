@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unipath_bench.contracts import Sample, Suite
-from unipath_bench.errors import DataError
+from unipath_bench.core.errors import DataError
 from unipath_bench.schema.cards import SuiteCard
 from unipath_bench.suites.roles import (
     assign_roles,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unipath_bench.errors import DataError
+from unipath_bench.core.errors import DataError
 from unipath_bench.suites.problems import Problems
 from unipath_bench.suites.table_suite import slug
 from unipath_bench.suites.tabular import GROUP, MICRONS, RESERVED, TEXT, Columns, Row, Table, build_table, split_name

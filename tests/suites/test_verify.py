@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from unipath_bench.contracts import Sample, Suite
-from unipath_bench.errors import DataError
+from unipath_bench.core.errors import DataError
 from unipath_bench.schema.cards import SuiteCard
 from unipath_bench.suites.verify import verify_by_loading
 

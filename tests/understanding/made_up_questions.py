@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
 from unipath_bench.understanding import Answerer, AnswererCard, AskedQuestion, Question, QuestionSet, QuestionSetCard
 
 

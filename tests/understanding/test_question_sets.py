@@ -12,7 +12,7 @@ from PIL import Image
 
 from unipath_bench import DataError, MissingError, UsageError
 from unipath_bench.cli.app import invoke
-from unipath_bench.suites.phantom import CLASSES, PhantomSuite
+from unipath_bench.phantom import CLASSES, PhantomSuite
 from unipath_bench.understanding.pathmmu import PathMMU
 from unipath_bench.understanding.phantom import PhantomQuestions
 

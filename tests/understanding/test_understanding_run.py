@@ -10,8 +10,8 @@ import pytest
 
 from tests.understanding.made_up_questions import MadeUpQuestions, Told
 from unipath_bench import Context, DataError, GeneratorError, UsageError
+from unipath_bench.core.progress import Silent
 from unipath_bench.metrics.memorisation import clopper_pearson_lower
-from unipath_bench.pipeline.progress import Silent
 from unipath_bench.understanding import Answerer, AskedQuestion, Question, UnderstandingRecord
 from unipath_bench.understanding.contracts import LETTERS
 from unipath_bench.understanding.run import REPLIES, check_questions, chosen_questions, evaluate, order_of

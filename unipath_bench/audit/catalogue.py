@@ -15,10 +15,10 @@ from unipath_bench.audit.rearranging import (
     shuffle_captions,
 )
 from unipath_bench.audit.tissue import add_mitoses, enlarge, remove_nuclei
-from unipath_bench.errors import UsageError, listed
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.errors import UsageError, listed
+from unipath_bench.core.registry import suggest
 from unipath_bench.generators._defects import degrade
-from unipath_bench.registry import suggest
-from unipath_bench.types import RGBImage
 
 Kind = Literal["image", "tissue", "set", "prompt"]
 

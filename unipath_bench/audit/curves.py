@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from unipath_bench.audit.layout import Grid, Row, level_text, make_grid
 from unipath_bench.audit.result import AuditResult, Cell, DefectRecord
-from unipath_bench.report.svg import COLOURS, Canvas
+from unipath_bench.views.report.svg import COLOURS, Canvas
 
 _WIDTH, _HEIGHT = 344.0, 210.0
 _LOW, _HIGH = -0.35, 1.25

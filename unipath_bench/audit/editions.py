@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from unipath_bench.contracts import Sample, Suite
-from unipath_bench.digest import seed_from
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import seed_from
 
 ASSUMED_MICRONS = 0.5
 """Micrometres a pixel (20x) where neither a sample nor the suite states a scale."""

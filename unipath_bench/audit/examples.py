@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from unipath_bench.audit.catalogue import Defect
 from unipath_bench.audit.editions import Cohort
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
 
 _CANDIDATES = 16
 

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from unipath_bench.audit.layout import KINDS, Grid, cell_text, make_grid
 from unipath_bench.audit.result import AuditResult, Cell
-from unipath_bench.report.svg import COLOURS, Canvas
+from unipath_bench.views.report.svg import COLOURS, Canvas
 
 Palette = Mapping[str, str]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from unipath_bench.audit.figure import map_file
 from unipath_bench.audit.page import render_page
 from unipath_bench.audit.result import AuditResult
-from unipath_bench.pipeline.files import write_atomically, write_text
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.csv_safety import escape_formula
+from unipath_bench.core.files import write_atomically, write_text
 from unipath_bench.schema.base import parse_json
-from unipath_bench.spreadsheets import shield
-from unipath_bench.types import RGBImage
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def load_audit(path: Path) -> AuditResult:
 def _table(result: AuditResult) -> str:
     frame = result.to_frame()
     texts = frame.select_dtypes(exclude=["number", "bool"]).columns
-    frame[texts] = frame[texts].map(lambda cell: shield(cell) if isinstance(cell, str) else cell)
+    frame[texts] = frame[texts].map(lambda cell: escape_formula(cell) if isinstance(cell, str) else cell)
     return frame.to_csv(index=False)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from unipath_bench.audit.catalogue import Kind
 from unipath_bench.audit.result import AuditResult, Cell, DefectRecord, ValueRecord
-from unipath_bench.reading import TIERS
+from unipath_bench.results import TIERS
 from unipath_bench.schema.task import Tier
 
 KINDS: dict[Kind, str] = {

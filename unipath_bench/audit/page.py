@@ -13,9 +13,9 @@ from unipath_bench.audit.curves import curve_parts
 from unipath_bench.audit.figure import map_svg
 from unipath_bench.audit.layout import Grid, Row, level_text, make_grid
 from unipath_bench.audit.result import AuditResult, Cell, DefectRecord
-from unipath_bench.reading import format_number, plural
-from unipath_bench.report.pictures import Picture, picture
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.results import format_number, plural
+from unipath_bench.views.report.pictures import Picture, picture
 
 _LARGEST = 160
 """Pixels a side of an example; of a larger tile its middle is shown."""
@@ -53,7 +53,7 @@ def render_page(result: AuditResult, examples: Mapping[str, Sequence[RGBImage]])
         keep_trailing_newline=True,
     )
     engine.filters.update(number=format_number, plural=plural, level=level_text, signed=_signed)
-    report = files("unipath_bench.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
+    report = files("unipath_bench.views.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
     own = files("unipath_bench.audit").joinpath("templates", "audit.css").read_text(encoding="utf-8")
     applied = {d.name: d for d in result.defects}
     return engine.get_template("audit.html.j2").render(

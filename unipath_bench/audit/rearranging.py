@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from unipath_bench.audit.editions import Cohort, Edition, Picture, replaced
 from unipath_bench.contracts import FeatureSet, Sample
-from unipath_bench.digest import seed_from
-from unipath_bench.errors import DataError
+from unipath_bench.core.digest import seed_from
+from unipath_bench.core.errors import DataError
+from unipath_bench.phantom import PhantomSuite, render, slide_appearance
 from unipath_bench.scoring.anchors import derangement
-from unipath_bench.suites.phantom import PhantomSuite, render, slide_appearance
 
 
 def drop_modes(cohort: Cohort, share: float) -> Edition:
@@ -126,7 +126,7 @@ def _deranged(cohort: Cohort, rows: list[int]) -> list[int]:
 
 def _rendered(cohort: Cohort, suite: PhantomSuite, i: int, attribute: str) -> Picture:
     """The phantom tile that answers prompt ``i``, with another class of ``attribute``."""
-    from unipath_bench.suites.phantom import CLASSES
+    from unipath_bench.phantom import CLASSES
 
     recipe = suite.recipe(cohort.answers[i])
     own = getattr(recipe.attributes, attribute)

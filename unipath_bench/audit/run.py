@@ -17,11 +17,11 @@ from unipath_bench.audit.scorers import COSTLY_CUTS, Scorer, make_scorer, reads
 from unipath_bench.audit.sensitivity import ALPHA, MONOTONE, Curve, analyse, judge
 from unipath_bench.audit.sets import Gallery, Sets, part
 from unipath_bench.contracts import ScoreInputs
-from unipath_bench.digest import digest
-from unipath_bench.errors import MissingError
+from unipath_bench.core.digest import digest
+from unipath_bench.core.errors import MissingError
+from unipath_bench.core.progress import Progress, Silent
 from unipath_bench.pipeline.environment import describe_environment
 from unipath_bench.pipeline.plan import Plan, PlannedTask, encoder_digest
-from unipath_bench.pipeline.progress import Progress, Silent
 from unipath_bench.pipeline.requests import wordings
 from unipath_bench.schema.record import Value
 from unipath_bench.scoring.evaluate import evaluate

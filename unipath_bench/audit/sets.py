@@ -10,12 +10,12 @@ import numpy as np
 from unipath_bench.audit.editions import Cohort, Edition, Picture
 from unipath_bench.audit.halves import Rows
 from unipath_bench.contracts import Context, FeatureSet, ImageEncoder, Sample, ScoreInputs, TextEncoder
-from unipath_bench.digest import pixel_digest
-from unipath_bench.errors import UsageError
+from unipath_bench.core.arrays import Features
+from unipath_bench.core.digest import pixel_digest
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.progress import Progress
 from unipath_bench.pipeline.embed import embed_images, embed_texts
 from unipath_bench.pipeline.plan import Encoder
-from unipath_bench.pipeline.progress import Progress
-from unipath_bench.types import Features
 
 _CHUNK = 64
 """Pictures that are held decoded at a time."""

@@ -12,8 +12,8 @@ from PIL import Image
 from scipy import ndimage
 from skimage.filters import threshold_multiotsu
 
+from unipath_bench.core.arrays import RGBImage
 from unipath_bench.generators._defects import HAEMATOXYLIN, stain_matrix
-from unipath_bench.types import RGBImage
 
 Field = npt.NDArray[np.float64]
 

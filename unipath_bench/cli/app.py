@@ -11,8 +11,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from unipath_bench.console import Console
-from unipath_bench.errors import EXIT_BUG, EXIT_DONE, BenchError
+from unipath_bench.core.console import Console
+from unipath_bench.core.errors import EXIT_BUG, EXIT_DONE, BenchError
 
 EPILOG = (
     "Exit codes: 0 done, 1 a bug of ours, 2 wrong usage, 3 something missing that you can supply (weights, a licence, "
@@ -24,13 +24,13 @@ class _Group(TyperGroup):
     """Adds the subcommands that other packages register; each is imported when it is called, or for the help page."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        from unipath_bench.registries import COMMANDS
+        from unipath_bench.core.registries import COMMANDS
 
         own = super().list_commands(ctx)
         return own + [name for name in COMMANDS.names() if name not in own]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        from unipath_bench.registries import COMMANDS
+        from unipath_bench.core.registries import COMMANDS
 
         own = super().get_command(ctx, cmd_name)
         if own is not None or cmd_name not in COMMANDS:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unipath_bench.cli import options as opt
-from unipath_bench.console import Console
-from unipath_bench.errors import UsageError
-from unipath_bench.schema.parsing import parse_yaml
+from unipath_bench.core.console import Console
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.parsing import parse_yaml
 
 if TYPE_CHECKING:
     from unipath_bench.pipeline.plan import Plan

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from unipath_bench.cli import options as opt
-from unipath_bench.console import Console
-from unipath_bench.errors import EXIT_BAD_DATA
+from unipath_bench.core.console import Console
+from unipath_bench.core.errors import EXIT_BAD_DATA
 
 if TYPE_CHECKING:
     from unipath_bench.cli.drawing import RichProgress
@@ -133,7 +133,7 @@ def _by_images_alone(seen: Look) -> bool:
 
 def _compare_without_weights(suite: Suite, seen: Look, similarity: float, progress: RichProgress) -> Finding:
     """Compare in the encoder that needs no weights; images that it cannot read are said, and are no error."""
-    from unipath_bench.errors import DataError
+    from unipath_bench.core.errors import DataError
     from unipath_bench.suites.checking.report import Finding
 
     try:
@@ -151,9 +151,9 @@ def _compare(
     import numpy as np
 
     from unipath_bench.contracts import Context, ImageEncoder
-    from unipath_bench.errors import MissingError, UsageError
+    from unipath_bench.core.errors import MissingError, UsageError
+    from unipath_bench.core.registries import ENCODERS
     from unipath_bench.pipeline.embed import embed_images
-    from unipath_bench.registries import ENCODERS
     from unipath_bench.suites.checking.copies import similar_across_splits
 
     encoder = ENCODERS.get(name)()

@@ -15,7 +15,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from unipath_bench.console import Console
+from unipath_bench.core.console import Console
 
 
 class _Rate(ProgressColumn):

@@ -12,8 +12,8 @@ import yaml
 from rich.table import Table
 
 from unipath_bench.cli import options as opt
-from unipath_bench.console import Console
-from unipath_bench.errors import DataError
+from unipath_bench.core.console import Console
+from unipath_bench.core.errors import DataError
 
 if TYPE_CHECKING:
     from unipath_bench.encoders.spec import EncoderSpec
@@ -76,7 +76,7 @@ def verify(
     """
     from unipath_bench.cli import verifying
     from unipath_bench.contracts import Context
-    from unipath_bench.registries import ENCODERS
+    from unipath_bench.core.registries import ENCODERS
 
     context = Context(device, offline, trust_remote_code=trust_remote_code)
     found = verifying.measure(ENCODERS.get(name)(), name, context)
@@ -127,8 +127,8 @@ def markdown_table(rows: list[dict[str, str]]) -> str:
 
 
 def _facts(name: str) -> dict[str, Any]:
+    from unipath_bench.core.registries import ENCODERS
     from unipath_bench.encoders.pretrained import Pretrained
-    from unipath_bench.registries import ENCODERS
 
     encoder = ENCODERS.get(name)()
     if isinstance(encoder, Pretrained):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unipath_bench.cli import options as opt
-from unipath_bench.console import Console
+from unipath_bench.core.console import Console
 
 if TYPE_CHECKING:
     from unipath_bench.pipeline.executors import Execution
@@ -123,10 +123,10 @@ def carry_out_and_show(
 
     The run is logged to MLflow from its beginning, unless ``track`` is false.
     """
+    from unipath_bench.api import publish, tracked
     from unipath_bench.cli.drawing import RichProgress
     from unipath_bench.pipeline.run import run as carry_out
-    from unipath_bench.publish import publish, tracked
-    from unipath_bench.terminal import print_summary
+    from unipath_bench.views.terminal import print_summary
 
     uri = (tracking_uri or default_tracking_uri(place.folder)) if track else None
     with (
@@ -226,9 +226,9 @@ def prompts(
     One row an image: the prompt, the seed, the size, the attributes, and the file name under which `run --images DIR`
     expects it.
     """
+    from unipath_bench.core.csv_safety import escaped_row
     from unipath_bench.generators.folder import expected_file_name
     from unipath_bench.pipeline.plan import Options, plan_requests
-    from unipath_bench.spreadsheets import shielded_row
 
     _stay_offline(offline)
     chosen = Options(
@@ -254,10 +254,10 @@ def prompts(
     stream = sys.stdout if str(file) == "-" else file.open("w", encoding="utf-8", newline="")
     with stream:
         writer = csv.writer(stream)
-        writer.writerow(shielded_row(columns))
+        writer.writerow(escaped_row(columns))
         for r in requests:
             head = [expected_file_name(r), r.sample_id, r.replicate, r.prompt, r.seed, r.width, r.height]
-            writer.writerow(shielded_row([*head, *r.labels.values()]))
+            writer.writerow(escaped_row([*head, *r.labels.values()]))
     Console(stderr=True).print(f"{len(requests)} requests written to {file}.", highlight=False)
 
 

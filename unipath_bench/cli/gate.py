@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from unipath_bench.cli import options as opt
-from unipath_bench.console import Console
-from unipath_bench.errors import EXIT_REGRESSION, UsageError
+from unipath_bench.core.console import Console
+from unipath_bench.core.errors import EXIT_REGRESSION, UsageError
 
 
 def gate(
@@ -93,7 +93,7 @@ def _check_options(
 
 def _write(run: Path, to: Path) -> None:
     from unipath_bench.gate.baseline import write_baseline
-    from unipath_bench.pipeline.run import load_record
+    from unipath_bench.results.run_folder import load_record
 
     write_baseline(load_record(run), to)
     Console(stderr=True).print(f"Baseline  {to}", highlight=False, soft_wrap=True)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from rich.table import Table
 
-from unipath_bench.console import Console
-from unipath_bench.errors import MissingError
+from unipath_bench.core.console import Console
+from unipath_bench.core.errors import MissingError
 from unipath_bench.schema.base import Document
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _disk(out: Path) -> Finding:
 def examine_encoders(offline: bool, trust_remote_code: bool = False) -> list[EncoderState]:
     """Whether each registered encoder would load now, from where or why not. Loads none."""
     from unipath_bench.contracts import Context
-    from unipath_bench.registries import ENCODERS
+    from unipath_bench.core.registries import ENCODERS
 
     context = Context(offline=offline, trust_remote_code=trust_remote_code)
     return [_state(entry.name, entry.provider, context) for entry in ENCODERS.entries()]
@@ -127,9 +127,9 @@ def print_encoders(states: list[EncoderState], console: Console) -> None:
 
 
 def _state(name: str, provider: str, context: Context) -> EncoderState:
+    from unipath_bench.core.registries import ENCODERS
     from unipath_bench.encoders.loading import find
     from unipath_bench.encoders.pretrained import Pretrained
-    from unipath_bench.registries import ENCODERS
 
     try:
         encoder = ENCODERS.get(name)()

@@ -12,9 +12,9 @@ import yaml
 from rich.table import Table
 
 from unipath_bench.cli import options as opt
-from unipath_bench.console import Console
-from unipath_bench.errors import UsageError
-from unipath_bench.registry import Entry, Registry, suggest
+from unipath_bench.core.console import Console
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.registry import Entry, Registry, suggest
 
 KINDS = ("models", "suites", "tasks", "encoders", "metrics", "commands")
 
@@ -49,8 +49,8 @@ def show(
 ) -> None:
     """Show one model, task, suite, encoder or metric in full, or the results of a run."""
     if Path(name).is_dir() or name.endswith(".json"):
-        from unipath_bench.pipeline.run import load_record
-        from unipath_bench.terminal import print_summary
+        from unipath_bench.results.run_folder import load_record
+        from unipath_bench.views.terminal import print_summary
 
         record = load_record(Path(name))
         if as_json:
@@ -113,7 +113,7 @@ def schema(
 
 
 def _rows(kind: str) -> list[dict[str, str | int]]:
-    from unipath_bench import registries
+    from unipath_bench.core import registries
 
     if kind == "models":
         from unipath_bench.generators.cards import list_models
@@ -153,7 +153,7 @@ def _suite_row(entry: Entry) -> dict[str, str | int]:
 
 
 def _cards(name: str) -> dict[str, object]:
-    from unipath_bench import registries
+    from unipath_bench.core import registries
     from unipath_bench.generators.cards import find_card, list_models
     from unipath_bench.scoring.catalogue import load_tasks
     from unipath_bench.suites.public.spec import DataSet

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unipath_bench.cli import options as opt
-from unipath_bench.console import Console
-from unipath_bench.errors import UsageError
+from unipath_bench.core.console import Console
+from unipath_bench.core.errors import UsageError
 
 if TYPE_CHECKING:
     from unipath_bench.leaderboard.validation.validate import Outcome, Request

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from unipath_bench.cli import options as opt
-from unipath_bench.console import Console
+from unipath_bench.core.console import Console
 
 
 def merge(

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
 
-from unipath_bench.confidential import refuse_secrets
-from unipath_bench.errors import UsageError
-from unipath_bench.schema.parsing import parse_yaml
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.parsing import parse_yaml
+from unipath_bench.core.redaction import refuse_secrets
 
 ExecutorKind = Literal["local", "processes", "ray"]
 DEFAULT_OUT = Path("unipath-bench-runs")

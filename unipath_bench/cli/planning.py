@@ -7,11 +7,11 @@ from dataclasses import asdict
 
 from rich.table import Table
 
-from unipath_bench.console import Console
+from unipath_bench.core.console import Console
 from unipath_bench.pipeline.estimate import Estimate
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.probe import Forecast, Probe
-from unipath_bench.reading import format_seconds
+from unipath_bench.results import format_seconds
 
 HOW_TO_PROBE = "Time and memory: add --probe to measure them on eight images."
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unipath_bench.console import Console
+from unipath_bench.core.console import Console
 
 
 def build(

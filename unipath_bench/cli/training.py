@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from unipath_bench.console import Console
+from unipath_bench.core.console import Console
 
 if TYPE_CHECKING:
-    from unipath_bench.encoders.phantom.cards import TrainingCard
+    from unipath_bench.phantom.encoders.cards import TrainingCard
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Encoders to train; default: all four.")]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Weights and cards are written here.")]
@@ -47,8 +47,8 @@ def train_encoders(
       unipath-bench train-encoders phantom-judge --out ENCODERS/ --steps 3000
     """
     from unipath_bench.cli.drawing import RichProgress
-    from unipath_bench.encoders.phantom.cards import NAMES
-    from unipath_bench.encoders.phantom.training import adjusted, train
+    from unipath_bench.phantom.encoders.cards import NAMES
+    from unipath_bench.phantom.encoders.training import adjusted, train
 
     recipes = [adjusted(name, tiles=tiles, steps=steps, seed=seed) for name in names or NAMES]
     with RichProgress(Console(stderr=True)) as progress:
@@ -61,7 +61,7 @@ def train_encoders(
 
 def _table(card: TrainingCard) -> Table:
     """Scores of a new encoder beside those of the shipped one of its name."""
-    from unipath_bench.encoders.phantom.cards import WEIGHTS, lacking, read_card
+    from unipath_bench.phantom.encoders.cards import WEIGHTS, lacking, read_card
 
     shipped = None if lacking(WEIGHTS, card.name) else read_card(WEIGHTS, card.name)
     table = Table(title=f"{card.name}: {card.steps} steps, {card.seconds:.0f} s", title_justify="left")

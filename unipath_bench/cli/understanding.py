@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from unipath_bench.cli import options as opt
-from unipath_bench.console import Console
+from unipath_bench.core.console import Console
 
 if TYPE_CHECKING:
     from unipath_bench.understanding.record import SubsetScore, UnderstandingRecord

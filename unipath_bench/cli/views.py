@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unipath_bench.cli import options as opt
-from unipath_bench.console import Console
-from unipath_bench.errors import UsageError
+from unipath_bench.core.console import Console
+from unipath_bench.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from unipath_bench.exhibits import Exhibits
+    from unipath_bench.results.gallery import Exhibits
 
 
 def report(
@@ -24,10 +24,10 @@ def report(
     ] = None,
 ) -> None:
     """Write the HTML report of a run anew: one self-contained file."""
-    from unipath_bench.exhibits import Exhibits
-    from unipath_bench.pipeline.run import RunFolder
-    from unipath_bench.report import write_report
+    from unipath_bench.results.gallery import Exhibits
+    from unipath_bench.results.run_folder import RunFolder
     from unipath_bench.scoring.catalogue import load_tasks
+    from unipath_bench.views.report import write_report
 
     folder = RunFolder(run if run.is_dir() else run.parent)
     record = folder.load_record()
@@ -44,14 +44,14 @@ def compare(
     ] = None,
 ) -> None:
     """Put runs side by side, task by task, with paired differences; says where they are not comparable, and why."""
-    from unipath_bench.comparison import compare as compare_records
-    from unipath_bench.pipeline.run import load_record
+    from unipath_bench.results.run_folder import load_record
+    from unipath_bench.views.comparison import compare as compare_records
 
     if len(runs) < 2:
         raise UsageError("compare needs two runs or more.", "Name their folders, e.g. unipath-bench-runs/runs/*")
     comparison = compare_records([load_record(path) for path in runs])
     if html is not None:
-        from unipath_bench.comparison.page import write_page
+        from unipath_bench.views.comparison.page import write_page
 
         path = write_page(comparison, [_exhibits(run) for run in runs], html)
         Console(stderr=True).print(f"Page  {path}", highlight=False, soft_wrap=True)
@@ -63,8 +63,8 @@ def compare(
 
 def _exhibits(run: Path) -> Exhibits | None:
     """The images that a run's folder keeps; None for a lone record file."""
-    from unipath_bench.exhibits import Exhibits
-    from unipath_bench.pipeline.run import RunFolder
+    from unipath_bench.results.gallery import Exhibits
+    from unipath_bench.results.run_folder import RunFolder
 
     folder = RunFolder(run if run.is_dir() else run.parent).exhibits
     return Exhibits.load(folder) if folder.is_dir() else None
@@ -77,7 +77,7 @@ def ui(
 ) -> None:
     """Open MLflow on the runs of an output folder (loopback only; Ctrl-C ends it)."""
     from unipath_bench.cli.evaluate import default_tracking_uri
-    from unipath_bench.tracking import serve
+    from unipath_bench.views.tracking import serve
 
     if tracking_uri is None and not (out / "mlflow.db").exists():
         raise UsageError(

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.registries import ENCODERS
+from unipath_bench.core.registry import suggest
 from unipath_bench.encoders.panel import open_encoder, panel
 from unipath_bench.encoders.pretrained import Pretrained
 from unipath_bench.encoders.spec import EncoderSpec
-from unipath_bench.errors import UsageError
-from unipath_bench.registries import ENCODERS
-from unipath_bench.registry import suggest
 from unipath_bench.schema.base import read_yaml, validate
 
 _OF_THE_WEIGHTS = ("hub_id", "revision", "url", "path", "weights", "sha256", "asked_on_main", "parameters")

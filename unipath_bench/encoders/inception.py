@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unipath_bench.core.arrays import RGBBatch
+from unipath_bench.core.images import resize_float
 from unipath_bench.encoders.loading import Found, read_state
 from unipath_bench.encoders.pretrained import Pretrained
-from unipath_bench.images import resize_float
-from unipath_bench.types import RGBBatch
 
 if TYPE_CHECKING:
     import torch

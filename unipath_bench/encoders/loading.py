@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unipath_bench.contracts import Context
-from unipath_bench.digest import digest_file
+from unipath_bench.core.digest import digest_file
+from unipath_bench.core.errors import DataError, MissingError
 from unipath_bench.encoders.spec import EncoderSpec
-from unipath_bench.errors import DataError, MissingError
 
 if TYPE_CHECKING:
     import torch

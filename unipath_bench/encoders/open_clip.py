@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unipath_bench.core.errors import UsageError
 from unipath_bench.encoders.loading import Found, read_state
 from unipath_bench.encoders.pretrained import PretrainedJoint
 from unipath_bench.encoders.spec import EncoderSpec
-from unipath_bench.errors import UsageError
 
 if TYPE_CHECKING:
     import torch

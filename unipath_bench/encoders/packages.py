@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from unipath_bench.core.errors import DataError, listed
 from unipath_bench.encoders.loading import Found, read_state
 from unipath_bench.encoders.pretrained import Pretrained, PretrainedJoint
-from unipath_bench.errors import DataError, listed
 
 if TYPE_CHECKING:
     import torch

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from unipath_bench.digest import digest_strings, pixel_digest
-from unipath_bench.types import RGBBatch
+from unipath_bench.core.arrays import RGBBatch
+from unipath_bench.core.digest import digest_strings, pixel_digest
 
 COUNT, SIZE = 4, 256
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from unipath_bench.contracts import Context, ImageEncoder, TextEncoder
-from unipath_bench.digest import digest_file
+from unipath_bench.core.arrays import Features, RGBBatch
+from unipath_bench.core.digest import digest_file
+from unipath_bench.core.errors import DataError, MissingError
 from unipath_bench.encoders.loading import (
     Found,
     check_digest,
@@ -22,8 +24,6 @@ from unipath_bench.encoders.loading import (
 )
 from unipath_bench.encoders.resizing import network_input
 from unipath_bench.encoders.spec import EncoderSpec
-from unipath_bench.errors import DataError, MissingError
-from unipath_bench.types import Features, RGBBatch
 
 if TYPE_CHECKING:
     import torch

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from unipath_bench.images import ResizeFilter, resize
+from unipath_bench.core.arrays import RGBBatch
+from unipath_bench.core.images import ResizeFilter, resize
 from unipath_bench.schema.cards import EncoderCard
-from unipath_bench.types import RGBBatch
 
 
 def resize_and_crop(

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from unipath_bench.digest import digest
+from unipath_bench.core.digest import digest
 from unipath_bench.schema.base import Document
 from unipath_bench.schema.cards import EncoderCard
 

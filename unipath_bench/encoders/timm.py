@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from unipath_bench.core.errors import UsageError
 from unipath_bench.encoders.loading import Found, read_state
 from unipath_bench.encoders.pretrained import Pretrained, pool_tokens
 from unipath_bench.encoders.spec import EncoderSpec
-from unipath_bench.errors import UsageError
 
 if TYPE_CHECKING:
     import torch

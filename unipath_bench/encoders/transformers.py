@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from unipath_bench.core.errors import DataError, UsageError, listed
 from unipath_bench.encoders.loading import Found, read_state
 from unipath_bench.encoders.pretrained import Pretrained, PretrainedJoint, pool_tokens
 from unipath_bench.encoders.spec import EncoderSpec
-from unipath_bench.errors import DataError, UsageError, listed
 
 if TYPE_CHECKING:
     import torch

@@ -8,11 +8,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from unipath_bench.comparison.sides import Side, side_of
-from unipath_bench.pipeline.files import write_text
-from unipath_bench.pipeline.run import load_record
+from unipath_bench.core.files import write_text
+from unipath_bench.results.run_folder import load_record
 from unipath_bench.schema.base import Document, parse_json, read_json
 from unipath_bench.schema.record import RunRecord, TaskScore
+from unipath_bench.views.comparison.sides import Side, side_of
 
 KIND: Literal["unipath-bench gate baseline"] = "unipath-bench gate baseline"
 

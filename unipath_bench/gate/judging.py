@@ -7,14 +7,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from unipath_bench.comparison.pairs import contributions, lack_of
-from unipath_bench.comparison.sides import Side, facts
-from unipath_bench.errors import DataError, listed
+from unipath_bench.core.errors import DataError, listed
 from unipath_bench.gate.family import ALPHA, POWERS, Tested, find_regressions, worse_by
 from unipath_bench.gate.margins import check_margins, margin_of
 from unipath_bench.metrics.estimate import quantile
 from unipath_bench.metrics.paired import PairedDifference
 from unipath_bench.schema.record import TaskScore, Value
+from unipath_bench.views.comparison.pairs import contributions, lack_of
+from unipath_bench.views.comparison.sides import Side, facts
 
 METHOD = "one-sided paired t tests of all values listed, family-wise error by Holm (1979)"
 

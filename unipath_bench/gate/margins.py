@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from unipath_bench.errors import UsageError, listed
+from unipath_bench.core.errors import UsageError, listed
 from unipath_bench.schema.record import Value
 
 SHARE_OF_SCALE = 0.01

@@ -18,13 +18,13 @@ from safetensors.numpy import save_file
 
 from unipath_bench.audit.tissue import remove_nuclei
 from unipath_bench.contracts import Context, FeatureSet, ImageEncoder, Sample, TextEncoder
-from unipath_bench.digest import digest, seed_from
+from unipath_bench.core.arrays import Features, RGBImage
+from unipath_bench.core.digest import digest, seed_from
+from unipath_bench.core.registries import ENCODERS
 from unipath_bench.generators._defects import degrade
+from unipath_bench.phantom import PhantomSuite, render, slide_appearance
 from unipath_bench.pipeline.embed import embed_images, embed_texts
 from unipath_bench.pipeline.plan import encoder_digest
-from unipath_bench.registries import ENCODERS
-from unipath_bench.suites.phantom import PhantomSuite, render, slide_appearance
-from unipath_bench.types import Features, RGBImage
 
 ENCODER_NAMES = ("texture", "phantom-image", "phantom-judge", "phantom-clip")
 TEXT_ENCODER = "phantom-clip"

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from unipath_bench.errors import DataError, UsageError, listed
+from unipath_bench.core.errors import DataError, UsageError, listed
 from unipath_bench.schema.base import read_json
 
 TOLERANCE = 0.25

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from unipath_bench.gate.judging import METHOD, Judged, Verdict
 from unipath_bench.gate.speed import SpeedVerdict
-from unipath_bench.reading import format_number, format_value
+from unipath_bench.results import format_number, format_value
 
 TITLES = ("Baseline", "Run", "Worse by", "At least", "Margin", "p", "Seen at 80%", "Seen at 90%")
 NARROW = 130

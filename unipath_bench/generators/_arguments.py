@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from unipath_bench.errors import UsageError
-from unipath_bench.registry import suggest
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.registry import suggest
 
 
 def choice(adapter: str, name: str, value: Any, allowed: Sequence[str]) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from unipath_bench.contracts import Generator
-from unipath_bench.errors import BenchError, GeneratorError, UsageError
-from unipath_bench.registry import suggest
+from unipath_bench.core.errors import BenchError, GeneratorError, UsageError
+from unipath_bench.core.registry import suggest
 from unipath_bench.schema.cards import GeneratorCard
 
 _OPTIONS = {"images": "--images DIR"}

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
 
 HAEMATOXYLIN = (0.650, 0.704, 0.286)
 """Optical-density direction in RGB; Ruifrok & Johnston, Anal Quant Cytol Histol 2001;23:291-299."""

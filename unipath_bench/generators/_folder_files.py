@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from unipath_bench.contracts import Request
-from unipath_bench.errors import DataError, UsageError, listed
-from unipath_bench.images import image_size
-from unipath_bench.spreadsheets import unshield
+from unipath_bench.core.csv_safety import unescape_formula
+from unipath_bench.core.errors import DataError, UsageError, listed
+from unipath_bench.core.images import image_size
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 MANIFESTS = ("manifest.csv", "metadata.csv")
@@ -124,7 +124,7 @@ def _read_manifest(path: Path, files: Sequence[str]) -> dict[tuple[str, int], li
             reader = csv.DictReader(stream)
             columns = list(reader.fieldnames or [])
             table = [
-                {name: unshield(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+                {name: unescape_formula(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
                 for row in reader
             ]
     except UnicodeDecodeError as error:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from unipath_bench.contracts import Context
-from unipath_bench.digest import digest_file, digest_strings
-from unipath_bench.errors import BenchError, DataError, MissingError, UsageError
+from unipath_bench.core.digest import digest_file, digest_strings
+from unipath_bench.core.errors import BenchError, DataError, MissingError, UsageError
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")

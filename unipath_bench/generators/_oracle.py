@@ -6,9 +6,9 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 from unipath_bench.contracts import Context, Generator, Request, Suite
-from unipath_bench.errors import DataError, UsageError
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.errors import DataError, UsageError
 from unipath_bench.suites.roles import Roles, assign_roles
-from unipath_bench.types import RGBImage
 
 
 class OracleGenerator(Generator):

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from unipath_bench.contracts import Context, Request
-from unipath_bench.errors import GeneratorError, UsageError
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.errors import GeneratorError, UsageError
 from unipath_bench.generators._hub import HubCommit, LocalFiles, Source, explain, local_copy, where
-from unipath_bench.types import RGBImage
 
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 """``auto`` is bfloat16 on CUDA and float32 elsewhere."""

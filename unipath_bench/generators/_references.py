@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from unipath_bench.contracts import Request, Sample
-from unipath_bench.digest import seed_from
-from unipath_bench.errors import DataError
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import seed_from
+from unipath_bench.core.errors import DataError
 from unipath_bench.suites.folder import FolderSuite
-from unipath_bench.types import RGBImage
 
 
 class References:

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unipath_bench.confidential import refuse_secrets
 from unipath_bench.contracts import Generator
-from unipath_bench.digest import digest
-from unipath_bench.errors import BenchError, UsageError
+from unipath_bench.core.digest import digest
+from unipath_bench.core.errors import BenchError, UsageError
+from unipath_bench.core.redaction import refuse_secrets
+from unipath_bench.core.registries import GENERATORS
+from unipath_bench.core.registry import load_attribute, suggest
+from unipath_bench.core.resources import data_folder
 from unipath_bench.generators._build import build
-from unipath_bench.registries import GENERATORS
-from unipath_bench.registry import load_attribute, suggest
-from unipath_bench.resources import data_folder
 from unipath_bench.schema.base import load_yaml, validate
 from unipath_bench.schema.cards import GeneratorCard
 

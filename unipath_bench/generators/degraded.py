@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 from unipath_bench.contracts import Context, Request, Sample
+from unipath_bench.core.arrays import RGBImage
 from unipath_bench.generators._arguments import choice, number
 from unipath_bench.generators._defects import DEFECTS, degrade
 from unipath_bench.generators._oracle import OracleGenerator
 from unipath_bench.schema.cards import GeneratorCard
 from unipath_bench.suites.roles import Roles, match_heldout
-from unipath_bench.types import RGBImage
 
 
 class DegradedGenerator(OracleGenerator):

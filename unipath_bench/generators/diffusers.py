@@ -11,7 +11,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from unipath_bench.contracts import Context, Generator, Request
-from unipath_bench.errors import GeneratorError, MissingError, UsageError
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.errors import GeneratorError, MissingError, UsageError
+from unipath_bench.core.registry import suggest
 from unipath_bench.generators._arguments import choice, integer, number, slug
 from unipath_bench.generators._hub import (
     HubCommit,
@@ -25,9 +27,7 @@ from unipath_bench.generators._hub import (
     unread_code,
 )
 from unipath_bench.generators._pipelines import DTYPES, add_lora, load_pipeline, to_uint8
-from unipath_bench.registry import suggest
 from unipath_bench.schema.cards import GeneratorCard
-from unipath_bench.types import RGBImage
 
 _RESERVED = ("prompt", "generator", "output_type", "num_images_per_prompt", "return_dict")
 _LORA_REMEDY = "LoRA weights need the package peft: pip install 'unipath-bench[lora]' (or: pip install peft)"

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from unipath_bench.contracts import Context, Generator, Request
-from unipath_bench.digest import digest_file, digest_strings
-from unipath_bench.errors import DataError, UsageError, listed
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import digest_file, digest_strings
+from unipath_bench.core.errors import DataError, UsageError, listed
+from unipath_bench.core.images import read_image
 from unipath_bench.generators._arguments import choice, slug
 from unipath_bench.generators._folder_files import (
     MANIFESTS,
@@ -19,9 +21,7 @@ from unipath_bench.generators._folder_files import (
     image_files,
     read_index,
 )
-from unipath_bench.images import read_image
 from unipath_bench.schema.cards import GeneratorCard
-from unipath_bench.types import RGBImage
 
 __all__ = ["FolderGenerator", "expected_file_name"]
 

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 from unipath_bench.contracts import Context, Generator, Request
-from unipath_bench.endpoint import LONGEST_WAIT, Endpoint, Reply
-from unipath_bench.errors import DataError, GeneratorError
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.errors import DataError, GeneratorError
+from unipath_bench.core.http import LONGEST_WAIT, Endpoint, Reply
+from unipath_bench.core.images import decode_png, image_size
+from unipath_bench.core.parsing import parse_json
 from unipath_bench.generators._arguments import integer, number, slug
-from unipath_bench.images import decode_png, image_size
 from unipath_bench.schema.cards import GeneratorCard
-from unipath_bench.schema.parsing import parse_json
-from unipath_bench.types import RGBImage
 
 
 class HttpGenerator(Generator):
@@ -78,11 +78,11 @@ class HttpGenerator(Generator):
 
     def missing(self, context: Context) -> str | None:
         """The remedy where the token is unset, or the endpoint is elsewhere and the run offline."""
-        return self.endpoint.missing(context)
+        return self.endpoint.missing(offline=context.offline)
 
     def setup(self, context: Context) -> None:
         """Open the connection pool. Raises :class:`MissingError` where the token is not there."""
-        self.endpoint.open(context)
+        self.endpoint.open(offline=context.offline)
 
     def generate(self, requests: Sequence[Request]) -> Sequence[RGBImage]:
         """Return one image per request, in order.

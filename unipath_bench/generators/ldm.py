@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from unipath_bench.contracts import Context, Generator, Request
-from unipath_bench.errors import DataError, GeneratorError, MissingError, UsageError
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.errors import DataError, GeneratorError, MissingError, UsageError
 from unipath_bench.generators._arguments import integer, number, slug
 from unipath_bench.generators._hub import LocalFiles, lacking_file, local_copy, parse_pinned
 from unipath_bench.generators._pipelines import to_uint8
 from unipath_bench.schema.base import read_yaml
 from unipath_bench.schema.cards import GeneratorCard
-from unipath_bench.types import RGBImage
 
 if TYPE_CHECKING:
     import torch

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from unipath_bench.contracts import Context, Request
+from unipath_bench.core.arrays import RGBImage
 from unipath_bench.generators._oracle import OracleGenerator
 from unipath_bench.schema.cards import GeneratorCard
 from unipath_bench.suites.roles import Roles
-from unipath_bench.types import RGBImage
 
 COLOUR_TILES = 256
 """Colour statistics are taken over this many real images, the first in the suite's seeded order."""

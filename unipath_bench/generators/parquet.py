@@ -10,15 +10,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from unipath_bench.contracts import Context, Generator, Request
-from unipath_bench.digest import digest_strings
-from unipath_bench.errors import DataError, UsageError, listed
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import digest_strings
+from unipath_bench.core.errors import DataError, UsageError, listed
 from unipath_bench.generators._arguments import choice, slug
 from unipath_bench.generators._folder_files import expected_file_name
 from unipath_bench.schema.cards import GeneratorCard
 from unipath_bench.suites.parquet import read_parquet
 from unipath_bench.suites.problems import Problems
 from unipath_bench.suites.tabular import Row
-from unipath_bench.types import RGBImage
 
 _EXAMPLES = 10
 _ID_COLUMNS = ("sample_id", "id")

@@ -10,8 +10,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from unipath_bench.contracts import Context, Generator, ImageEncoder, Request
-from unipath_bench.digest import digest
-from unipath_bench.errors import DataError, MissingError, UsageError
+from unipath_bench.core.arrays import Features, RGBImage
+from unipath_bench.core.digest import digest
+from unipath_bench.core.errors import DataError, MissingError, UsageError
+from unipath_bench.core.registries import ENCODERS
 from unipath_bench.generators._arguments import choice, integer, number, slug
 from unipath_bench.generators._hub import (
     HubCommit,
@@ -28,9 +30,7 @@ from unipath_bench.generators._hub import (
 )
 from unipath_bench.generators._pipelines import DTYPES, load_pipeline, to_uint8, torch_dtype
 from unipath_bench.generators._references import References
-from unipath_bench.registries import ENCODERS
 from unipath_bench.schema.cards import GeneratorCard
-from unipath_bench.types import Features, RGBImage
 
 _VAE_FILES = ("vae/*.json", "vae/*.safetensors")
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Literal, get_args
 
 from unipath_bench.contracts import Context, Request, Sample
-from unipath_bench.digest import seed_from
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import seed_from
 from unipath_bench.generators._arguments import choice, integer
 from unipath_bench.generators._oracle import OracleGenerator
 from unipath_bench.schema.cards import GeneratorCard
 from unipath_bench.suites.roles import Roles, Stratum, match_heldout, match_train, mismatch_heldout
-from unipath_bench.types import RGBImage
 
 Strategy = Literal["heldout", "train", "mismatched", "collapse"]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from unipath_bench.errors import UsageError
-from unipath_bench.registry import suggest
-from unipath_bench.resources import data_folder
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.registry import suggest
+from unipath_bench.core.resources import data_folder
 from unipath_bench.schema.base import load_yaml, parse_json
 from unipath_bench.schema.board import Board, Entry
 from unipath_bench.schema.record import RunRecord

@@ -14,18 +14,18 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from unipath_bench.errors import DataError, UsageError
-from unipath_bench.images import encode_png, image_size, read_image
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.errors import DataError, UsageError
+from unipath_bench.core.files import write_text
+from unipath_bench.core.images import encode_png, image_size, read_image
 from unipath_bench.leaderboard.boards import CARD, ENTRIES, ENTRY, FINGERPRINTS, RECORD, load_entry
 from unipath_bench.leaderboard.fingerprints import load_fingerprints, write_fingerprints
 from unipath_bench.leaderboard.submission.contents import Documents
 from unipath_bench.leaderboard.validation.checks import Check, judged
 from unipath_bench.leaderboard.validation.validate import Outcome
-from unipath_bench.pipeline.files import write_text
 from unipath_bench.schema.base import validate
 from unipath_bench.schema.board import Entry
 from unipath_bench.schema.cards import GeneratorCard
-from unipath_bench.types import RGBImage
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 MAX_CARD = 1 << 20

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from unipath_bench.errors import DataError, MissingError, UsageError
+from unipath_bench.core.errors import DataError, MissingError, UsageError
 from unipath_bench.leaderboard.submission.layout import MAX_BYTES
 from unipath_bench.leaderboard.submission.reading import archive_digest
 from unipath_bench.schema.board import Entry

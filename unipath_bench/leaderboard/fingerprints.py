@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy.spatial.distance import cdist, pdist
 
-from unipath_bench.digest import seed_from
+from unipath_bench.core.digest import seed_from
 from unipath_bench.leaderboard.submission.layout import Samples, family_order
 from unipath_bench.schema.base import Document, parse_json
 

@@ -1,7 +1,7 @@
 """Which of many entries are better than which, in one value: all pairs at once.
 
-The same test as :func:`unipath_bench.comparison.pairs.find_pairs`, on arrays: a board of 200 entries has 19,900 pairs
-in each of its metrics.
+The same test as :func:`unipath_bench.views.comparison.pairs.find_pairs`, on arrays: a board of 200 entries has 19,900
+pairs in each of its metrics.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy.typing as npt
 from scipy.spatial.distance import cdist
 from scipy.special import stdtr
 
-from unipath_bench.comparison.pairs import LEVEL, contributions
 from unipath_bench.metrics.estimate import holm
 from unipath_bench.metrics.frechet_uncertainty import REFUSE_ABOVE, WIDEN_ABOVE, WIDEN_BY
 from unipath_bench.metrics.paired import MINIMUM_BLOCKS
 from unipath_bench.schema.record import Value
+from unipath_bench.views.comparison.pairs import LEVEL, contributions
 
 Better = npt.NDArray[np.bool_]
 """(E, E): whether the entry of the row is significantly better than that of the column."""
@@ -27,7 +27,7 @@ def find_better(values: Sequence[Value], names: Sequence[str], direction: str) -
     """Paired t tests of every two values that have contributions of the same blocks, at 5% after Holm (1979).
 
     Two values whose blocks differ, that have fewer than 8, or whose bias left over exceeds three standard errors are
-    not told apart. Raises :class:`~unipath_bench.errors.DataError` naming the entry whose contributions are damaged.
+    not told apart. Raises :class:`~unipath_bench.DataError` naming the entry whose contributions are damaged.
     """
     count = len(values)
     differences = np.zeros((count, count))

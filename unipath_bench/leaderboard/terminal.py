@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from unipath_bench.reading import format_number
+from unipath_bench.results import format_number
 from unipath_bench.schema.board import BoardMetric, Cell, Standing, Standings
 
 CAVEAT = (

@@ -9,11 +9,11 @@ import gc
 import json
 import sys
 
-from unipath_bench.errors import BenchError, UsageError
-from unipath_bench.pipeline.files import write_text
+from unipath_bench.core.errors import BenchError, UsageError
+from unipath_bench.core.files import write_text
+from unipath_bench.core.parsing import parse_json
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.store import Store
-from unipath_bench.schema.parsing import parse_json
 
 DEFAULT = 8
 

@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from unipath_bench.confidential import without_credentials
-from unipath_bench.errors import MissingError
-from unipath_bench.pipeline.files import write_atomically
+from unipath_bench.core.errors import MissingError
+from unipath_bench.core.files import write_atomically
+from unipath_bench.core.redaction import without_credentials
 
 
 class Bucket:
     """A folder in object storage and the folder of this machine that stands for it.
 
     ``url``: of the former, in any scheme that ``fsspec`` knows (``s3://``, ``gs://``, ``abfs://``, ``file://`` ...);
-    ``root``: the latter. Raises :class:`~unipath_bench.errors.MissingError` where the scheme's package is not
+    ``root``: the latter. Raises :class:`~unipath_bench.MissingError` where the scheme's package is not
     installed.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unipath_bench.errors import DataError
+from unipath_bench.core.errors import DataError
 
 
 class DamagedShard(DataError):

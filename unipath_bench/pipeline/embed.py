@@ -10,15 +10,15 @@ from functools import cached_property
 import numpy as np
 
 from unipath_bench.contracts import ImageEncoder, Sample, TextEncoder
-from unipath_bench.digest import pixel_digest
-from unipath_bench.errors import DataError, UsageError, listed
-from unipath_bench.images import decode_png
+from unipath_bench.core.arrays import Features, RGBImage
+from unipath_bench.core.digest import pixel_digest
+from unipath_bench.core.errors import DataError, UsageError, listed
+from unipath_bench.core.images import decode_png
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.plan import Encoder, Plan, encoder_digest
 from unipath_bench.pipeline.requests import request_key
 from unipath_bench.pipeline.store import FeatureFamily, FeatureRow, Store, positions, rows_of
 from unipath_bench.pipeline.work import Unit
-from unipath_bench.types import Features, RGBImage
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from unipath_bench.contracts import Sample
-from unipath_bench.exhibits import Exhibits, NeighbourPair, ShownSample
-from unipath_bench.images import decode_png
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.images import decode_png
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.requests import request_key
 from unipath_bench.pipeline.store import Store, positions
+from unipath_bench.results.gallery import Exhibits, NeighbourPair, ShownSample
 from unipath_bench.schema.record import RunRecord
-from unipath_bench.types import RGBImage
 
 SHOWN_PROMPTS = 12
 SHOWN_REPLICATES = 4

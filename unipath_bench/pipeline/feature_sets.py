@@ -8,10 +8,10 @@ from typing import Protocol
 import numpy as np
 
 from unipath_bench.contracts import FeatureSet, Sample
+from unipath_bench.core.arrays import Features
 from unipath_bench.pipeline.embed import EmbedStage, Source
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.store import positions
-from unipath_bench.types import Features
 
 
 class FeatureSource(Protocol):

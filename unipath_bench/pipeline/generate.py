@@ -9,16 +9,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 from unipath_bench.contracts import Generator, Request
-from unipath_bench.digest import pixel_digest
-from unipath_bench.errors import BenchError, GeneratorError
-from unipath_bench.generated import validate_generated
-from unipath_bench.images import encode_png
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import pixel_digest
+from unipath_bench.core.errors import BenchError, GeneratorError
+from unipath_bench.core.images import encode_png
+from unipath_bench.generators.validation import validate_generated
 from unipath_bench.pipeline.batch_size import BatchSize
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.requests import request_key
 from unipath_bench.pipeline.store import SampleFamily, SampleRow, Store, positions, rows_of
 from unipath_bench.pipeline.work import Unit
-from unipath_bench.types import RGBImage
 
 ENCODERS = min(4, os.cpu_count() or 1)
 """Threads that turn images into PNG, which is work without the interpreter's lock."""

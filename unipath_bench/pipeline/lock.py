@@ -10,8 +10,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from unipath_bench.errors import UsageError
-from unipath_bench.pipeline.files import storage_error, write_text
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.files import storage_error, write_text
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def locked(out: Path, share: str = "") -> Iterator[None]:
     """Hold the folder, or a share of it, for as long as this process lives.
 
     The operating system frees the lock of a process that was killed. Raises
-    :class:`~unipath_bench.errors.UsageError` naming the process that holds it.
+    :class:`~unipath_bench.UsageError` naming the process that holds it.
     """
     place = out / (f"share-{share}.lock" if share else "run.lock")
     try:

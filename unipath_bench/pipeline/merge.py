@@ -13,16 +13,16 @@ from typing import Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from unipath_bench.contracts import Generator, ImageEncoder, Suite, TextEncoder
-from unipath_bench.digest import digest_file
-from unipath_bench.errors import DataError, UsageError, listed
+from unipath_bench.core.digest import digest_file
+from unipath_bench.core.errors import DataError, UsageError, listed
+from unipath_bench.core.files import write_atomically, write_text
+from unipath_bench.core.registry import is_file, load_attribute
 from unipath_bench.pipeline.embed import EmbedStage
-from unipath_bench.pipeline.files import write_atomically, write_text
 from unipath_bench.pipeline.generate import GenerateStage
 from unipath_bench.pipeline.plan import Options, Plan
 from unipath_bench.pipeline.run import identify
 from unipath_bench.pipeline.store import Store
 from unipath_bench.pipeline.work import Share
-from unipath_bench.registry import is_file, load_attribute
 from unipath_bench.schema.base import Document, parse_json
 
 _CARRIED = ("samples", "features", "suites")
@@ -61,8 +61,8 @@ def merge(folders: Sequence[Path], out: Path, *, trust_remote_code: bool = False
     The options come from the folders. So that a folder of somebody else's cannot run code by them, the code that they
     name must be a Generator, Suite or encoder class, links are not followed, and ``trust_remote_code`` must be given
     here again.
-    Raises :class:`~unipath_bench.errors.UsageError` where the shares are of different runs or some are lacking, and
-    :class:`~unipath_bench.errors.DataError` where two folders hold one shard with different content.
+    Raises :class:`~unipath_bench.UsageError` where the shares are of different runs or some are lacking, and
+    :class:`~unipath_bench.DataError` where two folders hold one shard with different content.
     """
     notes = [parse_json(ShareNote, path) for folder in folders for path in sorted((folder / "shares").glob("*.json"))]
     if not notes:
@@ -91,7 +91,7 @@ def merge(folders: Sequence[Path], out: Path, *, trust_remote_code: bool = False
 
 
 def require_complete(plan: Plan, out: Path) -> None:
-    """Raise :class:`~unipath_bench.errors.DataError` where a united store lacks a shard of the plan."""
+    """Raise :class:`~unipath_bench.DataError` where a united store lacks a shard of the plan."""
     store = Store(out / "store")
     generate, embed = GenerateStage(plan, store), EmbedStage(plan, store)
     lacking = [str(u) for u in generate.units() if generate.lacks(u)]

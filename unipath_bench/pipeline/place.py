@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from unipath_bench.digest import digest_strings
-from unipath_bench.errors import UsageError
+from unipath_bench.core.digest import digest_strings
+from unipath_bench.core.errors import UsageError
 from unipath_bench.pipeline.bucket import Bucket
 from unipath_bench.pipeline.store import Store
 
@@ -28,7 +28,7 @@ class Place:
         """Take a folder's path, or ``scheme://bucket/prefix``.
 
         A bucket has its copy in the cache folder (``$UNIPATH_BENCH_CACHE``, else ``~/.cache/unipath-bench``). Raises
-        :class:`~unipath_bench.errors.UsageError` for an address without a bucket, or with a password in it.
+        :class:`~unipath_bench.UsageError` for an address without a bucket, or with a password in it.
         """
         if "://" not in out:
             return cls(Path(out))

@@ -18,12 +18,12 @@ from unipath_bench.contracts import (
     Suite,
     TextEncoder,
 )
-from unipath_bench.digest import digest
-from unipath_bench.errors import MissingError, UsageError
+from unipath_bench.core.digest import digest
+from unipath_bench.core.errors import MissingError, UsageError
+from unipath_bench.core.registries import ENCODERS, METRICS
+from unipath_bench.core.registry import is_file
 from unipath_bench.generators.cards import load_generator, model_digest
 from unipath_bench.pipeline.requests import build_requests, build_variants, wordings
-from unipath_bench.registries import ENCODERS, METRICS
-from unipath_bench.registry import is_file
 from unipath_bench.schema.cards import EncoderCard, SuiteCard
 from unipath_bench.schema.record import PlanRecord
 from unipath_bench.schema.task import TaskSpec

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unipath_bench.contracts import ImageEncoder, Request
-from unipath_bench.generated import validate_generated
-from unipath_bench.images import decode_png, encode_png
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.images import decode_png, encode_png
+from unipath_bench.generators.validation import validate_generated
 from unipath_bench.pipeline.embed import embed_images
 from unipath_bench.pipeline.environment import peak_memory_mib
 from unipath_bench.pipeline.estimate import Estimate
@@ -21,7 +22,6 @@ from unipath_bench.pipeline.generate import call_generator
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.score_probe import probe_scores
 from unipath_bench.pipeline.store import Store
-from unipath_bench.types import RGBImage
 
 PROBED = 8
 ROW_BYTES = 300

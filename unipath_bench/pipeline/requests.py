@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unipath_bench.contracts import Request, Sample
-from unipath_bench.digest import digest, seed_from
+from unipath_bench.core.digest import digest, seed_from
 
 MAX_PARAPHRASES = 4
 

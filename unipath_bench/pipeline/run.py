@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from unipath_bench.digest import digest
-from unipath_bench.exhibits import Exhibits
+from unipath_bench.core.digest import digest
+from unipath_bench.core.files import storage_error, write_text
+from unipath_bench.core.progress import Progress, Silent
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.environment import describe_environment, package_versions, peak_memory_mib
@@ -19,48 +20,21 @@ from unipath_bench.pipeline.executors import Execution, Executor, build_executor
 from unipath_bench.pipeline.executors.protocol import LostUnits
 from unipath_bench.pipeline.exhibit import gather_exhibits
 from unipath_bench.pipeline.feature_sets import FeatureSets, StoredFeatures
-from unipath_bench.pipeline.files import storage_error, write_text
 from unipath_bench.pipeline.generate import GenerateStage
 from unipath_bench.pipeline.lock import locked
 from unipath_bench.pipeline.place import Place
 from unipath_bench.pipeline.plan import Plan
-from unipath_bench.pipeline.progress import Progress, Silent
 from unipath_bench.pipeline.score import score_tasks
 from unipath_bench.pipeline.store import Family, FeatureRow, SampleRow, Store, content_digest, positions
 from unipath_bench.pipeline.work import Share, StageName
-from unipath_bench.schema.base import parse_json
+from unipath_bench.results.gallery import Exhibits
+from unipath_bench.results.run_folder import RunFolder
 from unipath_bench.schema.record import PlanRecord, RunRecord, Shard, Timing
 from unipath_bench.suites.table_suite import slug
 from unipath_bench.suites.verify import verify_by_loading
 
 _LONGEST_NAME = 80
 """Letters of a model's or a suite's name in the name of a run's folder."""
-
-
-@dataclass(frozen=True)
-class RunFolder:
-    """Where the views of one run lie."""
-
-    path: Path
-
-    @property
-    def record(self) -> Path:
-        """Path of ``record.json``, the run record."""
-        return self.path / "record.json"
-
-    @property
-    def report(self) -> Path:
-        """Path of ``report.html``, the page made of the record and the exhibits."""
-        return self.path / "report.html"
-
-    @property
-    def exhibits(self) -> Path:
-        """Path of the folder of images that the report shows: samples and their nearest neighbours."""
-        return self.path / "exhibits"
-
-    def load_record(self) -> RunRecord:
-        """The record; raises :class:`~unipath_bench.errors.UsageError` where there is none, or it is no record."""
-        return load_record(self.path)
 
 
 @dataclass(frozen=True)
@@ -82,11 +56,6 @@ def identify(plan: Plan) -> Identity:
     return Identity(run_id, name, record, versions["unipath-bench"])
 
 
-def load_record(path: Path) -> RunRecord:
-    """Read a run's record from its folder or from the JSON file itself."""
-    return parse_json(RunRecord, path / "record.json" if path.is_dir() else path)
-
-
 def run(
     plan: Plan,
     out: Path | Place,
@@ -99,7 +68,7 @@ def run(
 
     Everything that ``out`` holds already is used; nothing is computed twice. A damaged file of the store is set aside
     and computed anew. ``execution`` says who works (:mod:`unipath_bench.pipeline.executors`); ``batch_size`` alone is
-    short for this process with that batch size. Raises a :class:`~unipath_bench.errors.BenchError` naming the thing
+    short for this process with that batch size. Raises a :class:`~unipath_bench.BenchError` naming the thing
     and the remedy; finished shards survive it.
     """
     plan.require_chosen()

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import unipath_bench
 from unipath_bench.contracts import Metric, ScoreInputs
-from unipath_bench.digest import digest, digest_file, digest_strings
-from unipath_bench.errors import DataError
+from unipath_bench.core.digest import digest, digest_file, digest_strings
+from unipath_bench.core.errors import DataError
+from unipath_bench.core.files import write_text
+from unipath_bench.core.progress import Progress
+from unipath_bench.core.registries import ENCODERS
 from unipath_bench.pipeline.environment import package_versions
 from unipath_bench.pipeline.feature_sets import FeatureSets
-from unipath_bench.pipeline.files import write_text
 from unipath_bench.pipeline.plan import Plan, PlannedTask, encoder_digest
-from unipath_bench.pipeline.progress import Progress
 from unipath_bench.pipeline.store import Store
-from unipath_bench.registries import ENCODERS
 from unipath_bench.schema.base import parse_json
 from unipath_bench.schema.record import Shard, TaskScore
 from unipath_bench.scoring.evaluate import TaskOutcome, evaluate
@@ -94,8 +94,8 @@ def _framework_code() -> str:
 
 
 def _computed(task: PlannedTask, plan: Plan, store: Store, sets: FeatureSets) -> TaskScore:
-    keeper = store.classifiers(digest([_framework_code(), package_versions()]))
-    outcome = evaluate(task.spec, task.metric, ScoreInputs(sets.load(task.encoder, task.needs), keeper=keeper))
+    artifacts = store.classifiers(digest([_framework_code(), package_versions()]))
+    outcome = evaluate(task.spec, task.metric, ScoreInputs(sets.load(task.encoder, task.needs), artifacts=artifacts))
     card = plan.encoders[task.encoder].card if task.encoder else None
     return TaskScore(
         key=task.key,

@@ -16,12 +16,12 @@ import numpy as np
 from scipy.optimize import nnls
 
 from unipath_bench.contracts import ScoreInputs
-from unipath_bench.digest import seed_from
+from unipath_bench.core.arrays import Features
+from unipath_bench.core.artifact_cache import ArtifactCache
+from unipath_bench.core.digest import seed_from
 from unipath_bench.pipeline.feature_sets import FeatureSets
-from unipath_bench.pipeline.kept import KeptFiles
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.scoring.evaluate import evaluate
-from unipath_bench.types import Features
 
 ALL = 1024
 """Prompts up to which all are scored."""
@@ -99,9 +99,9 @@ def _timed(plan: Plan, clock: Clock) -> float:
     sets = FeatureSets(plan, MadeUpFeatures(plan))
     seconds = 0.0
     with tempfile.TemporaryDirectory() as folder:
-        keeper = KeptFiles(Path(folder))
+        artifacts = ArtifactCache(Path(folder))
         for task in plan.runnable:
-            inputs = ScoreInputs(sets.load(task.encoder, task.needs), keeper=keeper)
+            inputs = ScoreInputs(sets.load(task.encoder, task.needs), artifacts=artifacts)
             begin = clock()
             evaluate(task.spec, task.metric, inputs)
             seconds += clock() - begin

@@ -23,14 +23,14 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from unipath_bench.digest import digest_strings
-from unipath_bench.errors import UsageError
+from unipath_bench.core.arrays import Features
+from unipath_bench.core.artifact_cache import ArtifactCache
+from unipath_bench.core.digest import digest_strings
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.files import write_atomically, write_text
+from unipath_bench.core.parsing import parse_json
 from unipath_bench.pipeline.bucket import Bucket
 from unipath_bench.pipeline.damage import DamagedShard
-from unipath_bench.pipeline.files import write_atomically, write_text
-from unipath_bench.pipeline.kept import KeptFiles
-from unipath_bench.schema.parsing import parse_json
-from unipath_bench.types import Features
 
 SHARD_ROWS = 32
 STORE_VERSION = 2
@@ -307,7 +307,7 @@ class Store:
     def prepare(self) -> None:
         """Mark a new store with the version of its layout.
 
-        Raises :class:`~unipath_bench.errors.UsageError` for a store of another version.
+        Raises :class:`~unipath_bench.UsageError` for a store of another version.
         """
         mark = self.root / "version.json"
         if self.bucket is not None:
@@ -339,9 +339,9 @@ class Store:
         """File of one task's score; ``key`` is a digest of all that decides it."""
         return self.root / "scores" / f"{key}.json"
 
-    def classifiers(self, code: str) -> KeptFiles:
+    def classifiers(self, code: str) -> ArtifactCache:
         """What classifiers learnt of real images; ``code`` is a digest of the code and packages that trained them."""
-        return KeptFiles(self.root / "classifiers" / code[:16])
+        return ArtifactCache(self.root / "classifiers" / code[:16])
 
     def relative(self, path: Path) -> str:
         """A shard's name in records."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from unipath_bench.core.arrays import RGBImage
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.generate import GenerateStage
 from unipath_bench.pipeline.work import Done, Unit
-from unipath_bench.types import RGBImage
 
 
 class Worker:

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from unipath_bench.errors import UsageError, listed
-from unipath_bench.schema import parsing
+from unipath_bench.core import parsing
+from unipath_bench.core.errors import UsageError, listed
 
 _LONGEST = 200
 """Characters of a value that a message quotes."""

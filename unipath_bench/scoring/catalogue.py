@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from unipath_bench.errors import MissingError, UsageError, listed
-from unipath_bench.registries import TASKS
-from unipath_bench.registry import suggest
+from unipath_bench.core.errors import MissingError, UsageError, listed
+from unipath_bench.core.registries import TASKS
+from unipath_bench.core.registry import suggest
 from unipath_bench.schema.base import load_yaml
 from unipath_bench.schema.task import TaskSpec
 

@@ -58,9 +58,9 @@ def attribute_control(
             left_out[name] = reason
         else:
             images = Labelled(train, taught, inputs["train"].groups)
-            chosen = settle(recipe, images, inputs.seed, inputs.keeper)
-            judge = fit(chosen, images, inputs.seed, inputs.keeper)
-            calibration = calibrate(chosen, images, inputs.seed, inputs.keeper)
+            chosen = settle(recipe, images, inputs.seed, inputs.artifacts)
+            judge = fit(chosen, images, inputs.seed, inputs.artifacts)
+            calibration = calibrate(chosen, images, inputs.seed, inputs.artifacts)
             tables[name] = {
                 **_table(judge, reference, real, generated, prompted),
                 "classifier": chosen.described(),

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from unipath_bench.contracts import FeatureSet
-from unipath_bench.digest import seed_from
+from unipath_bench.core.digest import seed_from
 from unipath_bench.metrics.units import assign_blocks, units_of
 from unipath_bench.scoring.answers import Labels
 from unipath_bench.scoring.classifiers.interface import Labelled, Recipe

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from unipath_bench.contracts import Measurement, Metric, ScoreInputs
-from unipath_bench.errors import DataError, UsageError, listed
+from unipath_bench.core.errors import DataError, UsageError, listed
 from unipath_bench.schema.record import Contributions, Interval, Value
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.anchors import Anchored, anchored, percent_of_range

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unipath_bench.contracts import FeatureSet, ScoreInputs
-from unipath_bench.errors import DataError, listed
+from unipath_bench.core.errors import DataError, listed
 from unipath_bench.scoring.not_computable import NotComputable
 
 Matrix = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import StratifiedGroupKFold
 
-from unipath_bench.digest import seed_from
+from unipath_bench.core.digest import seed_from
 
 Rows = npt.NDArray[np.int64]
 

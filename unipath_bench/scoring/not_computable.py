@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from unipath_bench.errors import EXIT_MISSING, BenchError
+from unipath_bench.core.errors import EXIT_MISSING, BenchError
 
 
 class NotComputable(BenchError):

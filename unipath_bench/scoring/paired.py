@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unipath_bench.contracts import FeatureSet
-from unipath_bench.digest import digest_strings
+from unipath_bench.core.digest import digest_strings
 from unipath_bench.metrics import paired
 from unipath_bench.metrics.unit_uncertainty import LeaveOneOut, mean_without_units
 from unipath_bench.metrics.units import assign_blocks, units_of

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
-from unipath_bench.errors import UsageError
+from unipath_bench.core.errors import UsageError
 from unipath_bench.metrics.unit_uncertainty import LeaveOneOut
 from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.scoring.answers import Labels, chance_weighted_f1, weighted_f1, weighted_f1_without
@@ -52,7 +52,7 @@ class _Course:
 
     def of_real(self, real: Labelled) -> Labels:
         """Answers of a classifier taught real images alone, which the next generator's run can use too."""
-        return fit(self.recipe, real, self.inputs.seed, self.inputs.keeper).predict(self.reference.features)
+        return fit(self.recipe, real, self.inputs.seed, self.inputs.artifacts).predict(self.reference.features)
 
     def of_generated(self, generated: Labelled, real: Labelled | None = None, folds: Sequence[Fold] = ()) -> Labels:
         """Answers of classifiers taught generated images, and real ones beside them."""
@@ -112,7 +112,7 @@ def synthetic_training(
     _require_teachable(name, found, train.labels, classes)
     parts = cut_into_folds(inputs["reference"], inputs["generated"], reference.labels, folds, inputs.seed, across)
     train = train.take(np.flatnonzero(np.isin(train.labels, found)))
-    recipe = settle(recipe_of(classifier, regularisation), train, inputs.seed, inputs.keeper)
+    recipe = settle(recipe_of(classifier, regularisation), train, inputs.seed, inputs.artifacts)
     course = _Course(reference, generated, train, found, parts, recipe, inputs)
 
     alone = course.of_generated(generated)

@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import Field
 
-from unipath_bench.confidential import refuse_secrets
 from unipath_bench.contracts import Suite
-from unipath_bench.errors import UsageError
-from unipath_bench.registries import SUITES
-from unipath_bench.registry import suggest
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.redaction import refuse_secrets
+from unipath_bench.core.registries import SUITES
+from unipath_bench.core.registry import suggest
 from unipath_bench.schema.base import Document, load_yaml
 
 
@@ -33,7 +33,7 @@ def load_suite(
     """Build the suite that ``spec`` names: a registered name, a path ending in .yaml or .yml, or ``module:attribute``.
 
     ``data`` and ``arguments`` go before those of a YAML file. With ``offline`` a suite that takes an ``offline``
-    argument reaches for nothing. Raises :class:`~unipath_bench.errors.UsageError` for unknown names and arguments, and
+    argument reaches for nothing. Raises :class:`~unipath_bench.UsageError` for unknown names and arguments, and
     whatever the suite raises over its data.
     """
     given = dict(arguments or {})

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Unpack
 
-from unipath_bench.digest import digest_file
-from unipath_bench.errors import DataError, UsageError
-from unipath_bench.images import image_size, read_image
-from unipath_bench.named_files import is_file_below, outside
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import digest_file
+from unipath_bench.core.errors import DataError, UsageError
+from unipath_bench.core.files import escaping_paths, is_file_below
+from unipath_bench.core.images import image_size, read_image
 from unipath_bench.suites.metadata import NAMES, Record, read_metadata
 from unipath_bench.suites.problems import Problems
 from unipath_bench.suites.table_suite import Description, Size, TableSuite, check_arguments
 from unipath_bench.suites.tabular import Columns, Row, build_table, split_name
-from unipath_bench.types import RGBImage
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"})
 """Files that are images by their name, in any case."""
@@ -68,7 +68,7 @@ class FolderSuite(TableSuite):
     :mod:`unipath_bench.suites.tabular`. Without a ``label`` column, class folders are the label where there are two or
     more. Links to folders and links that lead out of ``data`` are refused.
 
-    Raises :class:`~unipath_bench.errors.DataError` that lists everything wrong with the folder at once. Pixels are
+    Raises :class:`~unipath_bench.DataError` that lists everything wrong with the folder at once. Pixels are
     decoded by :meth:`load` alone.
     """
 
@@ -228,7 +228,7 @@ def _located(
             nameless.append(where)
             continue
         path = PurePosixPath(os.path.normpath(PurePosixPath(name).parent / written.strip())).as_posix()
-        if outside(root, [path]):
+        if escaping_paths(root, [path]):
             led_out.append(f"{where}: {written}")
         elif not is_file_below(root, path):
             missing.append(f"{where}: {written}")

@@ -18,7 +18,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from unipath_bench.errors import MissingError, UsageError
+from unipath_bench.core.errors import MissingError, UsageError
 
 _TRUE = {"1", "ON", "YES", "TRUE"}
 
@@ -33,7 +33,7 @@ def snapshot(name: str, revision: str, files: Sequence[str] | None = None, *, of
     """Folder of the data set repository ``name`` at ``revision``, downloaded unless it is in the hub's cache.
 
     With ``offline`` (or :func:`is_offline`) only the cache is looked at and nothing is reached for. Raises
-    :class:`~unipath_bench.errors.MissingError` with the remedy where it is not cached, not there, gated, or the hub
+    :class:`~unipath_bench.MissingError` with the remedy where it is not cached, not there, gated, or the hub
     cannot be reached.
     """
     offline = offline or is_offline()

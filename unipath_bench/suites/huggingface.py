@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from huggingface_hub import constants
 
-from unipath_bench.digest import digest_file
-from unipath_bench.errors import DataError, MissingError, UsageError, listed
-from unipath_bench.images import image_size, read_image
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import digest_file
+from unipath_bench.core.errors import DataError, MissingError, UsageError, listed
+from unipath_bench.core.images import image_size, read_image
 from unipath_bench.suites.parquet import find_image_column
 from unipath_bench.suites.problems import Problems
 from unipath_bench.suites.table_suite import Description, Size, TableSuite, check_arguments
 from unipath_bench.suites.tabular import Columns, Row, build_table, split_name
-from unipath_bench.types import RGBImage
 
 if TYPE_CHECKING:
     from datasets import Dataset

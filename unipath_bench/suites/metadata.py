@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unipath_bench.schema.parsing import parse_json
-from unipath_bench.spreadsheets import unshield
+from unipath_bench.core.csv_safety import unescape_formula
+from unipath_bench.core.parsing import parse_json
 from unipath_bench.suites.problems import Problems
 
 NAMES = ("metadata.csv", "metadata.jsonl")
@@ -31,7 +31,7 @@ def read_metadata(path: Path, name: str, problems: Problems) -> list[Record]:
     """The rows of a CSV or JSON-lines file, UTF-8 with or without a byte order mark.
 
     The apostrophe that this project's own tables have before a text that a spreadsheet would run is taken away
-    (:mod:`unipath_bench.spreadsheets`).
+    (:mod:`unipath_bench.core.csv_safety`).
 
     What is wrong (encoding, columns, ragged or unreadable rows) goes to ``problems`` under ``name``, every line of it;
     rows that could be read are returned all the same, so that later checks can report too.
@@ -73,7 +73,7 @@ def _read_csv(text: str, name: str, problems: Problems) -> list[Record]:
     if first is None:
         problems.add(f"{name} is empty", "Write a header line with file_name and one row an image.")
         return []
-    header = [unshield(column).strip() for column in first[1]]
+    header = [unescape_formula(column).strip() for column in first[1]]
     doubled = sorted(column for column, count in Counter(header).items() if count > 1)
     if "" in header or doubled:
         what = f"columns with one name ({', '.join(doubled)})" if any(doubled) else "a column without a name"
@@ -85,7 +85,7 @@ def _read_csv(text: str, name: str, problems: Problems) -> list[Record]:
     records, ragged = [], []
     for line, cells in rows:
         if len(cells) == len(header):
-            records.append(Record(line, dict(zip(header, map(unshield, cells), strict=True))))
+            records.append(Record(line, dict(zip(header, map(unescape_formula, cells), strict=True))))
         elif cells:
             ragged.append(f"line {line}: {len(cells)} cells, {len(header)} columns")
     problems.add_each(

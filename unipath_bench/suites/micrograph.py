@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from unipath_bench.contracts import Sample, Suite
-from unipath_bench.digest import digest, pixel_digest
-from unipath_bench.errors import DataError
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import digest, pixel_digest
+from unipath_bench.core.errors import DataError
 from unipath_bench.schema.cards import SuiteCard
-from unipath_bench.types import RGBImage
 
 TILE = 32
 """Pixels a side; tiles do not overlap."""

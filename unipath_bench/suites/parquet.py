@@ -13,13 +13,13 @@ from typing import Any, Unpack
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unipath_bench.digest import digest_file
-from unipath_bench.errors import DataError, UsageError
-from unipath_bench.images import image_size, read_image
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import digest_file
+from unipath_bench.core.errors import DataError, UsageError
+from unipath_bench.core.images import image_size, read_image
 from unipath_bench.suites.problems import Problems
 from unipath_bench.suites.table_suite import Description, Size, TableSuite, check_arguments
 from unipath_bench.suites.tabular import SPLIT_NAMES, Columns, Row, build_table, split_name
-from unipath_bench.types import RGBImage
 
 CACHE_BYTES = 64 * 2**20
 """Encoded images kept in memory; at least the row group in use."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from unipath_bench.errors import DataError, listed
+from unipath_bench.core.errors import DataError, listed
 
 LISTED = 200
 """Instances of one kind of problem that are spelt out; the rest are counted."""

@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from unipath_bench.contracts import Sample, Suite
-from unipath_bench.digest import digest
-from unipath_bench.errors import DataError, UsageError
-from unipath_bench.images import middle_square
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import digest
+from unipath_bench.core.errors import DataError, UsageError
+from unipath_bench.core.images import middle_square
 from unipath_bench.suites.card import load_suite
-from unipath_bench.types import RGBImage
 
 
 class ReducedSuite(Suite):
@@ -20,7 +20,7 @@ class ReducedSuite(Suite):
 
     ``suite``: a registered name, a card or ``module:attribute``; ``data`` and all further arguments are its own.
     Microns a pixel grow accordingly, where the suite's images have one size. An image smaller than ``side`` is a
-    :class:`~unipath_bench.errors.DataError`.
+    :class:`~unipath_bench.DataError`.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from unipath_bench.contracts import Sample, Suite
-from unipath_bench.errors import DataError, listed
+from unipath_bench.core.errors import DataError, listed
 
 Stratum = tuple[str, ...]
 

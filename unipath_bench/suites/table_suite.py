@@ -11,13 +11,13 @@ from functools import cached_property
 from typing import Literal, TypedDict, get_args
 
 from unipath_bench.contracts import Sample, Suite
-from unipath_bench.digest import canonical_json, digest_strings
-from unipath_bench.errors import DataError, UsageError
-from unipath_bench.registry import suggest
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import canonical_json, digest_strings
+from unipath_bench.core.errors import DataError, UsageError
+from unipath_bench.core.registry import suggest
 from unipath_bench.schema.base import validate
 from unipath_bench.schema.cards import SuiteCard
 from unipath_bench.suites.tabular import Table
-from unipath_bench.types import RGBImage
 
 Size = Literal["uniform", "any"]
 _PROBED = 25

@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from unipath_bench.contracts import Sample
-from unipath_bench.errors import UsageError
-from unipath_bench.registry import suggest
-from unipath_bench.schema.parsing import parse_json
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.parsing import parse_json
+from unipath_bench.core.registry import suggest
 from unipath_bench.suites.problems import Problems
 
 TEXT = ("text", "caption", "prompt")
@@ -107,8 +107,8 @@ class Table:
 def build_table(rows: Sequence[Row], columns: Columns, problems: Problems) -> Table:
     """Turn rows into samples. Every offence against the rules goes to ``problems``, which is then raised.
 
-    Raises :class:`~unipath_bench.errors.DataError` with all of them, and
-    :class:`~unipath_bench.errors.UsageError` where an argument names a column that is not there.
+    Raises :class:`~unipath_bench.DataError` with all of them, and
+    :class:`~unipath_bench.UsageError` where an argument names a column that is not there.
     """
     present = list(dict.fromkeys(name for row in rows for name in row.cells))
     text = _column(columns.text, TEXT, present, "text_column")

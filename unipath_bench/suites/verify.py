@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from unipath_bench.contracts import Progress, Sample, Suite
-from unipath_bench.errors import DataError, listed
+from unipath_bench.core.errors import DataError, listed
 from unipath_bench.suites.problems import LISTED
 
 _THREADS = 2
@@ -19,7 +19,7 @@ def verify_by_loading(suite: Suite, progress: Progress | None = None) -> None:
     """Decode every sample through ``suite.load`` on two threads and check dtype, shape and the card's size.
 
     Images are dropped as soon as they are checked. ``progress`` is called in the calling thread after each image.
-    Raises one :class:`~unipath_bench.errors.DataError` that lists all bad images (up to 200 are spelt out) with the
+    Raises one :class:`~unipath_bench.DataError` that lists all bad images (up to 200 are spelt out) with the
     remedies.
     """
     samples = suite.samples()

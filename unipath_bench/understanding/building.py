@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from unipath_bench.errors import UsageError
-from unipath_bench.registry import Registry, load_attribute
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.registry import Registry, load_attribute
 
 MadeT = TypeVar("MadeT")
 
@@ -15,7 +15,7 @@ MadeT = TypeVar("MadeT")
 def make(registry: Registry[Callable[..., MadeT]], spec: str, arguments: Mapping[str, Any], kind: type[MadeT]) -> MadeT:
     """Look ``spec`` up and call it with ``arguments``.
 
-    Raises :class:`~unipath_bench.errors.UsageError` for an unknown name, for arguments that do not fit, and where the
+    Raises :class:`~unipath_bench.UsageError` for an unknown name, for arguments that do not fit, and where the
     result is not of ``kind``.
     """
     target: Any = load_attribute(spec) if ":" in spec else registry.get(spec)

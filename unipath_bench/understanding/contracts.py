@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from unipath_bench.contracts import Context
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
 from unipath_bench.understanding.record import AnswererCard, QuestionSetCard
 
 LETTERS = string.ascii_uppercase
@@ -51,7 +51,7 @@ class QuestionSet(ABC):
 
     @abstractmethod
     def load(self, question: Question) -> RGBImage:
-        """The image, uint8 (H, W, 3). Raises :class:`~unipath_bench.errors.DataError` naming the file."""
+        """The image, uint8 (H, W, 3). Raises :class:`~unipath_bench.DataError` naming the file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from unipath_bench.digest import digest, digest_file
-from unipath_bench.errors import DataError, MissingError, UsageError, listed
-from unipath_bench.images import read_image
-from unipath_bench.named_files import is_file_below, outside
-from unipath_bench.schema.parsing import parse_json
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import digest, digest_file
+from unipath_bench.core.errors import DataError, MissingError, UsageError, listed
+from unipath_bench.core.files import escaping_paths, is_file_below
+from unipath_bench.core.images import read_image
+from unipath_bench.core.parsing import parse_json
 from unipath_bench.understanding.contracts import LETTERS, Question, QuestionSet
 from unipath_bench.understanding.record import QuestionSetCard
 from unipath_bench.understanding.run import check_questions
@@ -140,7 +140,7 @@ def _found(folder: Path, names: set[str]) -> dict[str, Path]:
     absent = []
     for name in sorted(names):
         candidates = [name, f"images/{name}"]
-        if outside(folder, candidates):
+        if escaping_paths(folder, candidates):
             raise DataError(
                 f"{folder / QUESTIONS_FILE} names the image {name!r}, outside its folder.", "Fetch it again."
             )

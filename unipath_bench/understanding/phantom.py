@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import Any
 
 from unipath_bench.contracts import Sample
-from unipath_bench.digest import digest
-from unipath_bench.errors import UsageError
-from unipath_bench.suites.phantom import CLASSES, PhantomSuite
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import digest
+from unipath_bench.core.errors import UsageError
+from unipath_bench.phantom import CLASSES, PhantomSuite
 from unipath_bench.understanding.contracts import Question, QuestionSet
 from unipath_bench.understanding.record import QuestionSetCard
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unipath_bench.registry import Registry
+from unipath_bench.core.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable

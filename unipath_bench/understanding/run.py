@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from unipath_bench.contracts import Context
-from unipath_bench.digest import digest, seed_from
-from unipath_bench.errors import DataError, GeneratorError, MissingError, UsageError
+from unipath_bench.core.digest import digest, seed_from
+from unipath_bench.core.errors import DataError, GeneratorError, MissingError, UsageError
+from unipath_bench.core.parsing import parse_json
+from unipath_bench.core.progress import Progress
 from unipath_bench.pipeline.environment import describe_environment, package_versions
-from unipath_bench.pipeline.progress import Progress
-from unipath_bench.schema.parsing import parse_json
 from unipath_bench.scoring.features import codes
 from unipath_bench.scoring.uncertainty import share_interval
 from unipath_bench.suites.table_suite import slug
@@ -35,7 +35,7 @@ def order_of(question: Question, seed: int) -> tuple[int, ...]:
 def chosen_questions(questions: Sequence[Question], n: int | None, seed: int) -> list[Question]:
     """``n`` of the questions, drawn by the seed, in their own order; all where ``n`` is None.
 
-    Raises :class:`~unipath_bench.errors.UsageError` where there are fewer.
+    Raises :class:`~unipath_bench.UsageError` where there are fewer.
     """
     if n is None:
         return list(questions)
@@ -58,8 +58,8 @@ def evaluate(
 ) -> tuple[UnderstandingRecord, Path]:
     """Ask, or go on asking where an earlier run stopped; writes replies and record, returns it with its folder.
 
-    Raises :class:`~unipath_bench.errors.MissingError` where the answerer lacks something, and
-    :class:`~unipath_bench.errors.GeneratorError` where it answers with something else than one text a question.
+    Raises :class:`~unipath_bench.MissingError` where the answerer lacks something, and
+    :class:`~unipath_bench.GeneratorError` where it answers with something else than one text a question.
     """
     remedy = answerer.missing(context)
     if remedy is not None:
@@ -193,7 +193,7 @@ def _score(chosen: Sequence[Question], read: Sequence[int | NoAnswer]) -> Subset
 
 
 def check_questions(questions: Sequence[Question], source: str) -> None:
-    """Raise :class:`~unipath_bench.errors.DataError` for questions that cannot be asked, naming the first."""
+    """Raise :class:`~unipath_bench.DataError` for questions that cannot be asked, naming the first."""
     ids: set[str] = set()
     for question in questions:
         problem = ""

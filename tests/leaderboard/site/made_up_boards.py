@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import made_up_records as made_up
-from unipath_bench.digest import digest
+from unipath_bench.core.digest import digest
 from unipath_bench.leaderboard.site import SiteBoard, SiteEntry
 from unipath_bench.schema.board import Board, BoardMetric, Cell, Entry, QuotedModel, Standing, Standings
 from unipath_bench.schema.cards import PublishedFigure

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.leaderboard.site.made_up_boards import made_up_board
 from tests.leaderboard.site.test_site_pages import read
 from unipath_bench.cli.app import invoke
-from unipath_bench.errors import EXIT_DONE, EXIT_USAGE
+from unipath_bench.core.errors import EXIT_DONE, EXIT_USAGE
 
 
 @pytest.fixture

@@ -23,13 +23,13 @@ from PIL import Image
 from tests import made_up_records as made_up
 from tests.html_pages import Page
 from tests.leaderboard.site.made_up_boards import METRICS, board, made_up_board, made_up_entry, replaced
-from unipath_bench.errors import DataError, UsageError
-from unipath_bench.exhibits import sample_grid
+from unipath_bench.core.errors import DataError, UsageError
 from unipath_bench.leaderboard.site import SiteBoard, SiteEntry, build_site
 from unipath_bench.leaderboard.site.content import file_stem
 from unipath_bench.leaderboard.site.drawing import bars, field_medians, radar
 from unipath_bench.leaderboard.site.rendering import head, style_sheet
 from unipath_bench.leaderboard.site.samples import LARGEST_EDGE, WIDEST, sample_picture
+from unipath_bench.results.gallery import sample_grid
 from unipath_bench.schema.board import QuotedModel, Standings
 from unipath_bench.schema.cards import PublishedFigure
 from unipath_bench.schema.task import Tier

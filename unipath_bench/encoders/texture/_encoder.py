@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from unipath_bench.contracts import ImageEncoder
+from unipath_bench.core.arrays import Features, RGBBatch
+from unipath_bench.core.errors import DataError
 from unipath_bench.encoders.texture._dimensions import DIMENSIONS
 from unipath_bench.encoders.texture._features import SMALLEST_TILE, texture_features
-from unipath_bench.errors import DataError
 from unipath_bench.schema.cards import EncoderCard
-from unipath_bench.types import Features, RGBBatch
 
 
 class TextureEncoder(ImageEncoder):

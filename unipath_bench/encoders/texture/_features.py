@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from unipath_bench.core.arrays import RGBImage
 from unipath_bench.encoders.texture._colour import colour_statistics
 from unipath_bench.encoders.texture._dimensions import DIMENSIONS
 from unipath_bench.encoders.texture._nuclear import nuclear_statistics
 from unipath_bench.encoders.texture._optics import optical_density, separate_stains, tissue_weight
 from unipath_bench.encoders.texture._texture import texture_statistics
-from unipath_bench.types import RGBImage
 
 SMALLEST_TILE = 32
 """Pixels a side."""

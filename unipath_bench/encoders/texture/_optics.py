@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
 
 Plane: TypeAlias = npt.NDArray[np.float32]
 """float32, shape (H, W)."""

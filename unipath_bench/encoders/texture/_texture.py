@@ -7,9 +7,9 @@ from math import log, sqrt
 import numpy as np
 import numpy.typing as npt
 
+from unipath_bench.core.arrays import RGBImage
 from unipath_bench.encoders.texture._optics import Plane, Planes, average
 from unipath_bench.encoders.texture._scales import lowpasses, smooth
-from unipath_bench.types import RGBImage
 
 DENSITY_FLOOR = 0.003
 """Optical density below which detail is lost in 8-bit rounding: added in quadrature before logarithms."""

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.errors import BenchError, DataError
 from unipath_bench.encoders.texture._features import texture_statistics_of
-from unipath_bench.errors import BenchError, DataError
-from unipath_bench.types import RGBImage
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 

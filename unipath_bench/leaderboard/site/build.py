@@ -11,14 +11,14 @@ from typing import Any
 
 from jinja2 import Template
 
-from unipath_bench.errors import UsageError
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.files import storage_error
 from unipath_bench.leaderboard.site import entry_page, standings
 from unipath_bench.leaderboard.site.content import Appearance, SiteBoard, file_stem, histories
 from unipath_bench.leaderboard.site.drawing import field_medians, radar
 from unipath_bench.leaderboard.site.rendering import engine, head
 from unipath_bench.leaderboard.site.samples import SamplePicture, sample_picture
-from unipath_bench.pipeline.files import storage_error
-from unipath_bench.reading import remedies, run_notes
+from unipath_bench.results import remedies, run_notes
 
 MARK = ".unipath-bench-site"
 """The file by which a folder is known as a site that may be replaced."""
@@ -28,7 +28,7 @@ def build_site(boards: Sequence[SiteBoard], out: Path) -> Path:
     """Write the site of ``boards`` to the folder ``out`` and return its ``index.html``.
 
     ``out`` may hold an earlier site, which is replaced whole once the new one is complete; any other folder with
-    something in it is refused with :class:`~unipath_bench.errors.UsageError`. The same boards give the same bytes. The
+    something in it is refused with :class:`~unipath_bench.UsageError`. The same boards give the same bytes. The
     pages ask nothing of the network, and work from a server as from the disk.
     """
     out = out.absolute()

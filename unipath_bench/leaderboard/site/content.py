@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unipath_bench.digest import digest
-from unipath_bench.errors import DataError
+from unipath_bench.core.digest import digest
+from unipath_bench.core.errors import DataError
 from unipath_bench.schema.board import Board, BoardMetric, Cell, Entry, Standing, Standings
 from unipath_bench.schema.record import RunRecord
 
@@ -59,7 +59,7 @@ class SiteBoard:
         return next((metric for metric in metrics if metric.headline), metrics[0] if metrics else None)
 
     def entry(self, row: Standing) -> SiteEntry:
-        """What is behind a row; raises :class:`~unipath_bench.errors.DataError` where nothing is."""
+        """What is behind a row; raises :class:`~unipath_bench.DataError` where nothing is."""
         if row.name not in self.entries:
             raise DataError(
                 f"The standings of {self.board.name!r} list {row.name!r}, of which there is no entry.",

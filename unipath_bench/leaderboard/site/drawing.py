@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from unipath_bench.reading import (
+from unipath_bench.results import (
     Memorisation,
     Scale,
     format_interval,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from unipath_bench.leaderboard.site.content import Appearance, SiteBoard, file_stem
 from unipath_bench.leaderboard.site.drawing import Bar, Curves, bars, distance_curves
-from unipath_bench.reading import (
+from unipath_bench.results import (
     TIERS,
     AttributeControl,
     Memorisation,

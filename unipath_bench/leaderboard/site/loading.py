@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unipath_bench.errors import UsageError
+from unipath_bench.core.errors import UsageError
 from unipath_bench.leaderboard.boards import BOARD, entry_folders, load_board, load_entry
 from unipath_bench.leaderboard.ranking import rank_entries
 from unipath_bench.leaderboard.site.content import SiteBoard, SiteEntry
@@ -15,7 +15,7 @@ PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 def load_boards(folder: Path) -> list[SiteBoard]:
     """Every board under ``folder``, by name, with its entries ranked.
 
-    Raises :class:`~unipath_bench.errors.UsageError` where there is no board, or where something in one is not valid.
+    Raises :class:`~unipath_bench.UsageError` where there is no board, or where something in one is not valid.
     """
     found = [path.parent for path in sorted(folder.glob(f"*/{BOARD}"))]
     if not found:

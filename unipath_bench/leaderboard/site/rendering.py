@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from unipath_bench.leaderboard.site.content import file_stem
 from unipath_bench.leaderboard.site.entry_page import rank_text
-from unipath_bench.report.rendering import environment
+from unipath_bench.views.report.rendering import environment
 
 _PALETTE = re.compile(r":root \{(.*?)\}", flags=re.DOTALL)
 
@@ -31,7 +31,7 @@ class Head:
 def engine() -> Environment:
     """The report's engine (autoescape, strict names, number formats) with this site's templates before the report's."""
     made = environment()
-    packages = ("unipath_bench.leaderboard.site", "unipath_bench.report")
+    packages = ("unipath_bench.leaderboard.site", "unipath_bench.views.report")
     made.loader = ChoiceLoader([PackageLoader(package, "templates") for package in packages])
     made.filters.update(rank=rank_text, stem=file_stem)
     return made
@@ -46,7 +46,7 @@ def head() -> Head:
 
 def style_sheet() -> str:
     """The report's style with the site's own, and both palettes once more for a reader who chooses one by hand."""
-    report = _text("unipath_bench.report", "report.css")
+    report = _text("unipath_bench.views.report", "report.css")
     light, dark = (" ".join(block.split()) for block in _PALETTE.findall(report))
     chosen = f':root[data-theme="light"] {{ {light} color-scheme: light; }}\n'
     chosen += f':root[data-theme="dark"] {{ {dark} color-scheme: dark; }}\n'

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from unipath_bench.errors import DataError
-from unipath_bench.images import refuse_bomb
+from unipath_bench.core.errors import DataError
+from unipath_bench.core.images import refuse_bomb
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 LARGEST_FILE = 8 * 2**20
@@ -29,7 +29,7 @@ class SamplePicture:
 def sample_picture(path: Path) -> SamplePicture:
     """Decode a PNG, JPEG or WebP file, reduce it to :data:`WIDEST` pixels' width and encode it as WebP.
 
-    Raises :class:`~unipath_bench.errors.DataError` where the file is larger than :data:`LARGEST_FILE` bytes, an edge is
+    Raises :class:`~unipath_bench.DataError` where the file is larger than :data:`LARGEST_FILE` bytes, an edge is
     longer than :data:`LARGEST_EDGE` pixels, it has more pixels than any image may have, or it is no picture of these
     formats.
     """

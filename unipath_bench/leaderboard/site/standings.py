@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unipath_bench.leaderboard.site.content import SiteBoard, SiteEntry, column_key, file_stem
-from unipath_bench.reading import TIERS, format_number
+from unipath_bench.results import TIERS, format_number
 from unipath_bench.schema.board import BoardMetric, Cell, QuotedModel, Standing
 from unipath_bench.schema.cards import PublishedFigure
 

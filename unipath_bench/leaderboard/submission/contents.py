@@ -10,7 +10,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from unipath_bench.errors import DataError
+from unipath_bench.core.errors import DataError
 from unipath_bench.leaderboard.submission.documents import parse_document
 from unipath_bench.leaderboard.submission.layout import (
     CARD,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from unipath_bench.errors import DataError
+from unipath_bench.core.errors import DataError
+from unipath_bench.core.parsing import parse_json
 from unipath_bench.schema.base import DocumentT, validate
-from unipath_bench.schema.parsing import parse_json
 
 _BITS = 63
 """Of a whole number: seeds and sizes go into int64 arrays."""

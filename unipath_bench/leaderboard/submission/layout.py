@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from unipath_bench.digest import digest_strings, seed_from
+from unipath_bench.core.digest import digest_strings, seed_from
 from unipath_bench.schema.base import Document
 
 MANIFEST, RECORD, CARD, SAMPLES = "manifest.json", "record.json", "card.json", "samples.json"

@@ -6,9 +6,9 @@ import importlib.util
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
-from unipath_bench.digest import digest_file, digest_strings
+from unipath_bench.core.digest import digest_file, digest_strings
+from unipath_bench.core.registries import GENERATORS
 from unipath_bench.leaderboard.submission.layout import Adapter
-from unipath_bench.registries import GENERATORS
 from unipath_bench.schema.record import PlanRecord
 
 

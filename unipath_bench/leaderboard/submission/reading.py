@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import BinaryIO
 
-from unipath_bench.errors import DataError
+from unipath_bench.core.errors import DataError
 from unipath_bench.leaderboard.submission.layout import (
     CARD,
     FEATURES_NAME,

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save
 
-from unipath_bench.errors import DataError, UsageError
-from unipath_bench.images import decode_png, encode_png
+from unipath_bench.core.errors import DataError, UsageError
+from unipath_bench.core.files import write_atomically
+from unipath_bench.core.images import decode_png, encode_png
 from unipath_bench.leaderboard.submission.layout import (
     CARD,
     MANIFEST,
@@ -30,11 +31,10 @@ from unipath_bench.leaderboard.submission.layout import (
     image_name,
 )
 from unipath_bench.leaderboard.submission.provenance import describe_adapter
-from unipath_bench.pipeline.files import write_atomically
 from unipath_bench.pipeline.plan import encoder_digest
-from unipath_bench.pipeline.run import RunFolder
 from unipath_bench.pipeline.store import FeatureFamily, FeatureRow, SampleRow, Store, content_digest
 from unipath_bench.pipeline.store import SampleFamily as StoredSamples
+from unipath_bench.results.run_folder import RunFolder
 from unipath_bench.schema.base import Document
 from unipath_bench.schema.record import RunRecord, Shard
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from unipath_bench.errors import EXIT_BAD_DATA, EXIT_DONE, EXIT_MISSING
+from unipath_bench.core.errors import EXIT_BAD_DATA, EXIT_DONE, EXIT_MISSING
 
 Status = Literal["passed", "failed", "could not check"]
 SHOWN = 6

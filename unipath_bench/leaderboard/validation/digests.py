@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from unipath_bench.digest import pixel_digest
-from unipath_bench.errors import BenchError
-from unipath_bench.images import image_size, read_image
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import pixel_digest
+from unipath_bench.core.errors import BenchError
+from unipath_bench.core.images import image_size, read_image
 from unipath_bench.leaderboard.submission.contents import Documents
 from unipath_bench.leaderboard.submission.layout import (
     FEATURES_NAME,
@@ -26,7 +27,6 @@ from unipath_bench.leaderboard.validation.checks import Check, judged
 from unipath_bench.pipeline.plan import encoder_digest
 from unipath_bench.pipeline.store import FeatureRow, SampleRow, content_digest, positions
 from unipath_bench.schema.record import RunRecord
-from unipath_bench.types import RGBImage
 
 Features = Mapping[tuple[str, str], npt.NDArray[np.float32]]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from unipath_bench.digest import digest
+from unipath_bench.core.digest import digest
 from unipath_bench.leaderboard.validation.checks import Check, judged
 from unipath_bench.metrics.estimate import quantile
 from unipath_bench.metrics.memorisation import clopper_pearson_lower

@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from unipath_bench.contracts import ImageEncoder
-from unipath_bench.errors import BenchError
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.errors import BenchError
+from unipath_bench.core.registries import ENCODERS
 from unipath_bench.leaderboard.submission.layout import Samples, image_name
 from unipath_bench.leaderboard.validation.checks import Check, failed, judged, unknown
 from unipath_bench.leaderboard.validation.stand_in import reason_of
 from unipath_bench.pipeline.embed import embed_images
 from unipath_bench.pipeline.plan import Plan, encoder_digest
 from unipath_bench.pipeline.requests import request_key
-from unipath_bench.registries import ENCODERS
 from unipath_bench.schema.record import RunRecord
-from unipath_bench.types import RGBImage
 
 TOLERANCE = 1e-3
 """Largest difference of a feature from the one computed here, in units of the features' root mean square: what

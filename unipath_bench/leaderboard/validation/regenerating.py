@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from unipath_bench.contracts import Context, Generator
-from unipath_bench.digest import pixel_digest, seed_from
-from unipath_bench.errors import BenchError, MissingError
-from unipath_bench.generated import validate_generated
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import pixel_digest, seed_from
+from unipath_bench.core.errors import BenchError, MissingError
+from unipath_bench.core.registries import GENERATORS
 from unipath_bench.generators.cards import load_generator, model_digest
+from unipath_bench.generators.validation import validate_generated
 from unipath_bench.leaderboard.submission.contents import Documents
 from unipath_bench.leaderboard.submission.layout import draw, image_name
 from unipath_bench.leaderboard.submission.provenance import describe_adapter
@@ -20,9 +22,7 @@ from unipath_bench.leaderboard.validation.images import embed
 from unipath_bench.leaderboard.validation.stand_in import reason_of
 from unipath_bench.pipeline.generate import call_generator
 from unipath_bench.pipeline.plan import Plan, encoder_digest
-from unipath_bench.registries import GENERATORS
 from unipath_bench.schema.record import PlanRecord
-from unipath_bench.types import RGBImage
 
 GREY_LEVELS = 2.0
 """Mean absolute difference of pixels that another device may cause; on one platform the pixels are equal."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from unipath_bench.core.registries import ENCODERS
 from unipath_bench.leaderboard.eligibility import differences, find_score, memorised, stale
 from unipath_bench.leaderboard.submission.layout import Manifest
 from unipath_bench.leaderboard.validation.checks import Check, failed, judged, passed, unknown
-from unipath_bench.registries import ENCODERS
 from unipath_bench.schema.board import Board
 from unipath_bench.schema.record import RunRecord
 

@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from unipath_bench.contracts import Context, Generator, Request
-from unipath_bench.digest import digest
-from unipath_bench.errors import BenchError, DataError, UsageError
+from unipath_bench.core.digest import digest
+from unipath_bench.core.errors import BenchError, DataError, UsageError
+from unipath_bench.core.progress import Progress
+from unipath_bench.core.registries import ENCODERS
 from unipath_bench.leaderboard.submission.layout import Samples
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.feature_sets import FeatureSets, StoredFeatures
 from unipath_bench.pipeline.plan import Options, Plan, PlannedTask, encoder_digest, make_plan
-from unipath_bench.pipeline.progress import Progress
 from unipath_bench.pipeline.score import score_tasks
 from unipath_bench.pipeline.store import FeatureRow, Store, positions
-from unipath_bench.registries import ENCODERS
 from unipath_bench.schema.board import Board
 from unipath_bench.schema.cards import GeneratorCard
 from unipath_bench.schema.record import RunRecord, TaskScore

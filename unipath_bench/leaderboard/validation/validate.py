@@ -15,7 +15,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from unipath_bench.errors import BenchError, DataError
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.errors import BenchError, DataError
+from unipath_bench.core.progress import Progress, Silent
 from unipath_bench.leaderboard.boards import list_boards, load_board
 from unipath_bench.leaderboard.fingerprints import Fingerprints, sketched_encoder, take_fingerprints
 from unipath_bench.leaderboard.submission.contents import (
@@ -41,10 +43,8 @@ from unipath_bench.leaderboard.validation.stand_in import (
     recompute,
     replan,
 )
-from unipath_bench.pipeline.progress import Progress, Silent
 from unipath_bench.schema.board import Board
 from unipath_bench.schema.record import RunRecord
-from unipath_bench.types import RGBImage
 
 Features = Mapping[tuple[str, str], npt.NDArray[np.float32]]
 Read = TypeVar("Read")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from unipath_bench.errors import UsageError
+from unipath_bench.core.errors import UsageError
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.executors.local import Local
 from unipath_bench.pipeline.executors.protocol import Executor
@@ -32,8 +32,8 @@ class Execution:
 def build_executor(execution: Execution, plan: Plan, store: Store, embed: EmbedStage) -> Executor:
     """The executor; ``embed`` is the driver's own, which a local one shares.
 
-    Raises :class:`~unipath_bench.errors.UsageError` for settings that do not go together, and
-    :class:`~unipath_bench.errors.MissingError` where Ray is not installed.
+    Raises :class:`~unipath_bench.UsageError` for settings that do not go together, and
+    :class:`~unipath_bench.MissingError` where Ray is not installed.
     """
     if execution.workers is not None and execution.workers < 1:
         raise UsageError(f"--workers is {execution.workers}.", "At least one is needed.")

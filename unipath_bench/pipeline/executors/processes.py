@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from unipath_bench.errors import BenchError, GeneratorError
+from unipath_bench.core.errors import BenchError, GeneratorError
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.executors.protocol import LostUnits
 from unipath_bench.pipeline.generate import GenerateStage
@@ -74,7 +74,7 @@ class Processes:
     def carry_out(self, units: Sequence[Unit]) -> Iterator[Done]:
         """Do every unit on whichever process is free.
 
-        Raises :class:`~unipath_bench.errors.GeneratorError` naming what hung or what killed three processes.
+        Raises :class:`~unipath_bench.GeneratorError` naming what hung or what killed three processes.
         """
         try:
             yield from self._carry_out(deque(units), set(units), len(units))

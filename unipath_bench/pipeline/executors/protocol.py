@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from unipath_bench.errors import BenchError
+from unipath_bench.core.errors import BenchError
 from unipath_bench.pipeline.work import Done, Unit
 
 

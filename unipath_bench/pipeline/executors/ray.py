@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from unipath_bench.errors import BenchError, GeneratorError, MissingError
+from unipath_bench.core.errors import BenchError, GeneratorError, MissingError
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.executors.protocol import LostUnits
 from unipath_bench.pipeline.generate import GenerateStage
@@ -59,7 +59,7 @@ class RayData:
     def carry_out(self, units: Sequence[Unit]) -> Iterator[Done]:
         """Do every unit on whichever actor is free.
 
-        Raises what the work raised, and :class:`~unipath_bench.errors.GeneratorError` naming a unit that killed every
+        Raises what the work raised, and :class:`~unipath_bench.GeneratorError` naming a unit that killed every
         actor that worked on it.
         """
         import ray.data

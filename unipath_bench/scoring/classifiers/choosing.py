@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unipath_bench.errors import UsageError
-from unipath_bench.registry import suggest
+from unipath_bench.core.errors import UsageError
+from unipath_bench.core.registry import suggest
 from unipath_bench.schema.base import validate
 from unipath_bench.scoring.classifiers.head import Head
 from unipath_bench.scoring.classifiers.interface import Recipe

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from pydantic import Field, PositiveFloat, PositiveInt
 from scipy.special import erf, softmax
 
-from unipath_bench.digest import seed_from
-from unipath_bench.keeping import Kept
+from unipath_bench.core.artifact_cache import Artifact
+from unipath_bench.core.digest import seed_from
 from unipath_bench.metrics.threads import one_torch_thread
 from unipath_bench.scoring.classifiers.interface import Classifier, Labelled, Recipe
 from unipath_bench.scoring.classifiers.scaling import Scaling, scaling_of
@@ -50,10 +50,10 @@ class MlpHead(Classifier):
         inner = inner * 0.5 * (1.0 + erf(inner / np.sqrt(2.0)))
         return np.asarray(softmax(inner @ w["out"] + w["out_bias"], axis=1))
 
-    def kept(self) -> Kept:
+    def artifact(self) -> Artifact:
         """Class names and how it was stopped; weights and scaling."""
         settings = {"classes": self.classes, "epochs": self.epochs, "stopped_by": self.stopped_by}
-        return Kept(settings, {**self._weights, "mean": self._scaling.mean, "scale": self._scaling.scale})
+        return Artifact(settings, {**self._weights, "mean": self._scaling.mean, "scale": self._scaling.scale})
 
 
 class Head(Recipe):
@@ -86,11 +86,11 @@ class Head(Recipe):
         trained = _train(self, scaling(images.features), codes.astype(np.int64), len(classes), held, seed)
         return MlpHead(scaling, trained.weights, [str(name) for name in classes], trained.epochs, len(held))
 
-    def restore(self, kept: Kept, images: Labelled) -> MlpHead:
+    def restore(self, artifact: Artifact, images: Labelled) -> MlpHead:
         """From its weights."""
-        weights = {name: array for name, array in kept.arrays.items() if name not in ("mean", "scale")}
-        settings = kept.settings
-        scaling = Scaling(kept.arrays["mean"], kept.arrays["scale"])
+        weights = {name: array for name, array in artifact.arrays.items() if name not in ("mean", "scale")}
+        settings = artifact.settings
+        scaling = Scaling(artifact.arrays["mean"], artifact.arrays["scale"])
         return MlpHead(scaling, weights, list(settings["classes"]), settings["epochs"], settings["stopped_by"])
 
 

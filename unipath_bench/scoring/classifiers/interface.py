@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from unipath_bench.keeping import Kept
+from unipath_bench.core.artifact_cache import Artifact
 from unipath_bench.schema.base import Document
 from unipath_bench.scoring.features import Matrix
 from unipath_bench.scoring.folds import Rows
@@ -64,7 +64,7 @@ class Classifier(ABC):
         return np.asarray(np.asarray(self.classes)[self.probabilities(features).argmax(1)], dtype=np.str_)
 
     @abstractmethod
-    def kept(self) -> Kept:
+    def artifact(self) -> Artifact:
         """What :meth:`Recipe.restore` makes the same classifier of, given the same training images."""
 
 
@@ -84,8 +84,8 @@ class Recipe(Document, ABC):
         """
 
     @abstractmethod
-    def restore(self, kept: Kept, images: Labelled) -> Classifier:
-        """The classifier that :meth:`fit` made of ``images``, from what was kept of it."""
+    def restore(self, artifact: Artifact, images: Labelled) -> Classifier:
+        """The classifier that :meth:`fit` made of ``images``, from what was artifact of it."""
 
     def described(self) -> Mapping[str, Any]:
         """The recipe as it stands in a score's details."""

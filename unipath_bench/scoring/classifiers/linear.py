@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import ThreadpoolController
 
-from unipath_bench.keeping import Kept
+from unipath_bench.core.artifact_cache import Artifact
 from unipath_bench.scoring.classifiers.interface import Classifier, Labelled, Labels, Recipe, log_loss
 from unipath_bench.scoring.classifiers.scaling import Scaling, scaling_of
 from unipath_bench.scoring.features import Matrix
@@ -67,7 +67,7 @@ class LinearProbe(Classifier):
         """The most probable class of each row."""
         return np.asarray(self._model.predict(self._scaling(features)), dtype=np.str_)
 
-    def kept(self) -> Kept:
+    def artifact(self) -> Artifact:
         """Class names; coefficients, intercepts and scaling."""
         arrays = {
             "coefficients": np.ascontiguousarray(self._model.coef_),
@@ -75,18 +75,18 @@ class LinearProbe(Classifier):
             "mean": self._scaling.mean,
             "scale": self._scaling.scale,
         }
-        return Kept({"classes": self.classes, "regularisation": float(self._model.C)}, arrays)
+        return Artifact({"classes": self.classes, "regularisation": float(self._model.C)}, arrays)
 
     @classmethod
-    def restored(cls, kept: Kept) -> Self:
-        """The probe that ``kept`` was kept of."""
+    def restored(cls, artifact: Artifact) -> Self:
+        """The probe that ``artifact`` was artifact of."""
         probe = cls.__new__(cls)
-        probe._scaling = Scaling(kept.arrays["mean"], kept.arrays["scale"])
+        probe._scaling = Scaling(artifact.arrays["mean"], artifact.arrays["scale"])
         probe._model = _fitted(
-            kept.settings["regularisation"],
-            kept.settings["classes"],
-            kept.arrays["coefficients"],
-            kept.arrays["intercepts"],
+            artifact.settings["regularisation"],
+            artifact.settings["classes"],
+            artifact.arrays["coefficients"],
+            artifact.arrays["intercepts"],
         )
         return probe
 
@@ -118,9 +118,9 @@ class Linear(Recipe):
         """Train with the first C; the seed plays no part."""
         return LinearProbe(images.features, images.labels, self.regularisation[0])
 
-    def restore(self, kept: Kept, images: Labelled) -> LinearProbe:
+    def restore(self, artifact: Artifact, images: Labelled) -> LinearProbe:
         """From its coefficients."""
-        return LinearProbe.restored(kept)
+        return LinearProbe.restored(artifact)
 
 
 @cache

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveInt
 
-from unipath_bench.keeping import Kept
+from unipath_bench.core.artifact_cache import Artifact
 from unipath_bench.scoring.classifiers.interface import Classifier, Labelled, Labels, Recipe, log_loss
 from unipath_bench.scoring.classifiers.scaling import scaling_of
 from unipath_bench.scoring.features import Matrix
@@ -59,9 +59,9 @@ class NearestNeighbours(Classifier):
         first = voted[np.arange(len(voted)), leading.argmax(1)]
         return np.asarray(np.asarray(self._names)[first], dtype=np.str_)
 
-    def kept(self) -> Kept:
+    def artifact(self) -> Artifact:
         """Nothing but k: the training images are the classifier."""
-        return Kept({"k": self.k})
+        return Artifact({"k": self.k})
 
     def _nearest(self, features: Matrix) -> Rows:
         """Training rows of the k nearest, nearest first, of equally near ones the first rows; shape (N, k)."""
@@ -109,6 +109,6 @@ class Neighbours(Recipe):
         """Remember the images; the seed plays no part."""
         return NearestNeighbours(images.features, images.labels, self.k[0])
 
-    def restore(self, kept: Kept, images: Labelled) -> NearestNeighbours:
+    def restore(self, artifact: Artifact, images: Labelled) -> NearestNeighbours:
         """From the images."""
-        return NearestNeighbours(images.features, images.labels, int(kept.settings["k"]))
+        return NearestNeighbours(images.features, images.labels, int(artifact.settings["k"]))

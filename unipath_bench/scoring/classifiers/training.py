@@ -1,7 +1,7 @@
 """Settling, training and calibrating a recipe, once for the same images.
 
-Where a :class:`~unipath_bench.keeping.Keeper` is given, what is found is put there under a digest of the recipe, the
-features, classes and groups of the images and the seed, and taken from there the next time.
+Where an :class:`~unipath_bench.core.artifact_cache.ArtifactCache` is given, what is found is put there under a digest
+of the recipe, the features, classes and groups of the images and the seed, and taken from there the next time.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from unipath_bench.digest import digest, digest_strings, seed_from
-from unipath_bench.keeping import Keeper, Kept
+from unipath_bench.core.artifact_cache import Artifact, ArtifactCache
+from unipath_bench.core.digest import digest, digest_strings, seed_from
 from unipath_bench.scoring.classifiers.calibration import fit_temperature
 from unipath_bench.scoring.classifiers.interface import Classifier, Labelled, Recipe, columns_of
 from unipath_bench.scoring.folds import grouped_folds
@@ -29,31 +29,33 @@ class Calibration(NamedTuple):
     images: int
 
 
-def settle(recipe: RecipeT, images: Labelled, seed: int, keeper: Keeper | None = None) -> RecipeT:
+def settle(recipe: RecipeT, images: Labelled, seed: int, artifacts: ArtifactCache | None = None) -> RecipeT:
     """The recipe with its hyperparameters chosen on ``images``."""
-    key = _key("settle", recipe, images, seed) if keeper else ""
-    found = keeper.find(key) if keeper else None
+    key = _key("settle", recipe, images, seed) if artifacts else ""
+    found = artifacts.find(key) if artifacts else None
     if found is not None:
         return type(recipe).model_validate(found.settings)
     settled = recipe.settled(images, seed)
-    if keeper:
-        keeper.put(key, Kept(settled.model_dump(mode="json")))
+    if artifacts:
+        artifacts.put(key, Artifact(settled.model_dump(mode="json")))
     return settled
 
 
-def fit(recipe: Recipe, images: Labelled, seed: int, keeper: Keeper | None = None) -> Classifier:
+def fit(recipe: Recipe, images: Labelled, seed: int, artifacts: ArtifactCache | None = None) -> Classifier:
     """The classifier that a settled recipe makes of ``images``."""
-    key = _key("fit", recipe, images, seed) if keeper else ""
-    found = keeper.find(key) if keeper else None
+    key = _key("fit", recipe, images, seed) if artifacts else ""
+    found = artifacts.find(key) if artifacts else None
     if found is not None:
         return recipe.restore(found, images)
     classifier = recipe.fit(images, seed)
-    if keeper:
-        keeper.put(key, classifier.kept())
+    if artifacts:
+        artifacts.put(key, classifier.artifact())
     return classifier
 
 
-def calibrate(recipe: Recipe, images: Labelled, seed: int, keeper: Keeper | None = None) -> Calibration | None:
+def calibrate(
+    recipe: Recipe, images: Labelled, seed: int, artifacts: ArtifactCache | None = None
+) -> Calibration | None:
     """Fit the temperature of a settled recipe on a third of the groups of ``images``.
 
     The classifier that is calibrated was trained on the other groups. None where the groups are too few to be cut.
@@ -61,16 +63,16 @@ def calibrate(recipe: Recipe, images: Labelled, seed: int, keeper: Keeper | None
     folds = grouped_folds(images.labels, images.groups, CALIBRATION_FOLDS, seed_from("calibration", seed))
     if not folds:
         return None
-    key = _key("calibrate", recipe, images, seed) if keeper else ""
-    found = keeper.find(key) if keeper else None
+    key = _key("calibrate", recipe, images, seed) if artifacts else ""
+    found = artifacts.find(key) if artifacts else None
     if found is not None:
         return Calibration(**found.settings)
     held = images.take(folds[0])
     classifier = recipe.fit(images.without(folds[0]), seed)
     columns = columns_of(classifier, held.labels)
     calibration = Calibration(fit_temperature(classifier.probabilities(held.features), columns), len(held))
-    if keeper:
-        keeper.put(key, Kept(calibration._asdict()))
+    if artifacts:
+        artifacts.put(key, Artifact(calibration._asdict()))
     return calibration
 
 

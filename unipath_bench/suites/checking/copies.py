@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from unipath_bench.contracts import Progress, Sample
+from unipath_bench.core.arrays import Features
 from unipath_bench.suites.checking.hashing import BLOCK, Pair, is_plain, near_pairs
 from unipath_bench.suites.checking.look import Look
 from unipath_bench.suites.checking.report import Finding, Verdict
-from unipath_bench.types import Features
 
 
 def exact_copies(seen: Look) -> list[Finding]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy.fft import dctn
 
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
 
 SIDE = 32
 """Pixels a side of a thumbnail."""

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from unipath_bench.contracts import Progress, Sample, Suite
-from unipath_bench.digest import pixel_digest
-from unipath_bench.errors import DataError
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import pixel_digest
+from unipath_bench.core.errors import DataError
 from unipath_bench.suites.checking.hashing import Thumbnail, thumbnail
-from unipath_bench.types import RGBImage
 
 SCALED = 48
 """Images whose nuclei are measured."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage.color import hed_from_rgb
 
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
 
 NUCLEUS = 5.0
 """Diameter in micrometres at which blobs answer most: medians of 4.1, 4.5, 5.3 and 6.1 in four diagnoses of real H&E at

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from unipath_bench.errors import DataError, UsageError
-from unipath_bench.named_files import is_file_below, outside
+from unipath_bench.core.errors import DataError, UsageError
+from unipath_bench.core.files import escaping_paths, is_file_below
 from unipath_bench.suites.problems import Problems
 from unipath_bench.suites.public.images import Files
 from unipath_bench.suites.public.spec import DataSet, Found, Layout
@@ -36,7 +36,7 @@ class CaptionTable(Layout):
     def find(self, data_set: DataSet, data: str, problems: Problems) -> Found:
         """Read the table in the folder ``data`` and find the image of each of its rows.
 
-        Raises :class:`~unipath_bench.errors.MissingError` where the table or the folder of images is not there. Names
+        Raises :class:`~unipath_bench.MissingError` where the table or the folder of images is not there. Names
         outside the folder, unknown splits and absent images are added to ``problems``.
         """
         root = Path(data).expanduser().resolve()
@@ -62,7 +62,9 @@ class CaptionTable(Layout):
                 absent.append(name)
             rows.append(Row(f"{self.table} row {index + 1}", name, row, self.splits.get(written)))
             paths.append(folder / name)
-        problems.add_each(outside(folder, seen), f"{self.table} names {{n}} files outside {folder}", "Do not trust it.")
+        problems.add_each(
+            escaping_paths(folder, seen), f"{self.table} names {{n}} files outside {folder}", "Do not trust it."
+        )
         problems.add_each(unknown, "{n} rows have a split that is not published", f"{', '.join(self.splits)} are.")
         problems.add_each(
             absent,
@@ -101,7 +103,7 @@ class CaptionBags(Layout):
             if folder is None or not (folder / "captions.json").is_file():
                 raise data_set.missing(f"there is no {part}/captions.json in {root} (parts=[...] reads some alone)")
             images = {path.stem: path for path in sorted((folder / "images").glob("*")) if path.is_file()}
-            led_out = outside(folder, [f"images/{path.name}" for path in images.values()])
+            led_out = escaping_paths(folder, [f"images/{path.name}" for path in images.values()])
             problems.add_each(led_out, f"{{n}} links lead out of {folder}", "Copy the files in.")
             for key, entry in _objects(folder / "captions.json"):
                 uuid, caption = str(entry.get("uuid", "")), str(entry.get("caption", "")).strip()
@@ -188,7 +190,7 @@ class QuestionDocument(Layout):
                         absent.append(f"{subset}: {name}")
                     rows[name] = Row(f"data.json, {subset}, {part}: {name}", name, {"label": subset}, split)
         problems.add_each(
-            outside(root / "images", rows), "data.json names {n} files outside images/", "Do not trust it."
+            escaping_paths(root / "images", rows), "data.json names {n} files outside images/", "Do not trust it."
         )
         problems.add_each(
             absent,

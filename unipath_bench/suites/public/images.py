@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from unipath_bench.digest import digest_file
-from unipath_bench.errors import DataError
-from unipath_bench.images import image_size, read_image, refuse_bomb
-from unipath_bench.types import RGBImage
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import digest_file
+from unipath_bench.core.errors import DataError
+from unipath_bench.core.images import image_size, read_image, refuse_bomb
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unipath_bench.errors import DataError, UsageError
-from unipath_bench.named_files import is_file_below, outside
+from unipath_bench.core.errors import DataError, UsageError
+from unipath_bench.core.files import escaping_paths, is_file_below
 from unipath_bench.suites.huggingface import fetch
 from unipath_bench.suites.parquet import ParquetImages, find_files, read_parquet
 from unipath_bench.suites.problems import Problems
@@ -123,7 +123,7 @@ def _from_table(folder: Path, table: str, chosen: Mapping[str, str], problems: P
     cells = read_columns(folder / table, list(chosen.values()))
     names = cells[chosen["image"]]
     times = Counter(names)
-    problems.add_each(outside(folder, times), f"{table} names {{n}} files outside {folder}", "Do not trust it.")
+    problems.add_each(escaping_paths(folder, times), f"{table} names {{n}} files outside {folder}", "Do not trust it.")
     absent = [name for name in times if not is_file_below(folder, name)]
     problems.add_each(absent, f"{table} names {{n}} images that are not there", f"Paths are relative to {folder}.")
     rows = [

@@ -17,13 +17,13 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from PIL import Image
 
-from unipath_bench.digest import digest, digest_file
-from unipath_bench.errors import DataError, MissingError, UsageError
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.digest import digest, digest_file
+from unipath_bench.core.errors import DataError, MissingError, UsageError
 from unipath_bench.suites.problems import Problems
 from unipath_bench.suites.public.spec import DataSet, Found, Layout
 from unipath_bench.suites.public.tables import column_names, read_columns
 from unipath_bench.suites.tabular import Row
-from unipath_bench.types import RGBImage
 
 SUFFIXES = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".bif", ".vms")
 _KEYS = ("slide", "x", "y")

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, cast, get_args
 
 from unipath_bench.contracts import Suite
-from unipath_bench.errors import DataError, MissingError, UsageError
-from unipath_bench.registry import suggest
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.errors import DataError, MissingError, UsageError
+from unipath_bench.core.registry import suggest
 from unipath_bench.suites.problems import Problems
 from unipath_bench.suites.public.dealing import deal
 from unipath_bench.suites.table_suite import Description, Size, TableSuite
 from unipath_bench.suites.tabular import Columns, Row, build_table
-from unipath_bench.types import RGBImage
 
 TEMPLATES = "2026-11-23"
 """Date of this project's wording of class names. The templates are its own: no data set's and no paper's captions."""
@@ -57,7 +57,7 @@ class Layout(ABC):
     def find(self, data_set: DataSet, data: str, problems: Problems, *args: Any, **arguments: Any) -> Found:
         """Read the metadata below ``data``; what is wrong with them goes to ``problems``.
 
-        Raises :class:`~unipath_bench.errors.MissingError` where parts of the data set are not there.
+        Raises :class:`~unipath_bench.MissingError` where parts of the data set are not there.
         """
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from unipath_bench.errors import DataError, MissingError, UsageError
+from unipath_bench.core.errors import DataError, MissingError, UsageError
 from unipath_bench.suites.problems import Problems
 from unipath_bench.suites.public.images import Stack, Stacks
 from unipath_bench.suites.public.spec import DataSet, Found, Layout

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv
 
-from unipath_bench.errors import DataError, UsageError
-from unipath_bench.registry import suggest
-from unipath_bench.schema.parsing import parse_json
+from unipath_bench.core.errors import DataError, UsageError
+from unipath_bench.core.parsing import parse_json
+from unipath_bench.core.registry import suggest
 
 _UNREADABLE = (pa.ArrowException, OSError, ValueError)
 """What pyarrow raises on a file that is no CSV; a text that is not UTF-8 is a ``ValueError``."""

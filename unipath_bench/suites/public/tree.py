@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from unipath_bench.errors import UsageError
+from unipath_bench.core.errors import UsageError
 from unipath_bench.suites.folder import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES
 from unipath_bench.suites.problems import Problems
 from unipath_bench.suites.public.images import Files

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from unipath_bench.digest import seed_from
+from unipath_bench.core.digest import seed_from
 from unipath_bench.understanding.contracts import LETTERS, Answerer, AskedQuestion
 from unipath_bench.understanding.record import AnswererCard
 

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 from PIL import Image
 
 from unipath_bench.contracts import Context
-from unipath_bench.endpoint import LONGEST_WAIT, Endpoint
-from unipath_bench.errors import GeneratorError
+from unipath_bench.core.errors import GeneratorError
+from unipath_bench.core.http import LONGEST_WAIT, Endpoint
+from unipath_bench.core.parsing import parse_json
 from unipath_bench.generators._arguments import integer, number, slug
-from unipath_bench.schema.parsing import parse_json
 from unipath_bench.understanding.contracts import Answerer, AskedQuestion
 from unipath_bench.understanding.record import AnswererCard
 
@@ -64,11 +64,11 @@ class OpenAIAnswerer(Answerer):
 
     def missing(self, context: Context) -> str | None:
         """The remedy where the token is unset, or the endpoint is elsewhere and the run offline."""
-        return self.endpoint.missing(context)
+        return self.endpoint.missing(offline=context.offline)
 
     def setup(self, context: Context) -> None:
         """Open the connection pool. Raises ``MissingError`` where :meth:`missing` has a remedy."""
-        self.endpoint.open(context)
+        self.endpoint.open(offline=context.offline)
 
     def answer(self, questions: Sequence[AskedQuestion]) -> Sequence[str]:
         """Ask the questions one by one; a reply without text content is the empty string.

@@ -9,8 +9,8 @@ from typing import Any
 from PIL import Image
 
 from unipath_bench.contracts import Context
+from unipath_bench.core.errors import DataError, MissingError, UsageError
 from unipath_bench.encoders.loading import exact_inference, torch_device
-from unipath_bench.errors import DataError, MissingError, UsageError
 from unipath_bench.generators._arguments import choice, integer
 from unipath_bench.generators._hub import HubCommit, LocalFiles, parse_source
 from unipath_bench.understanding.contracts import Answerer, AskedQuestion
@@ -68,7 +68,7 @@ class TransformersAnswerer(Answerer):
         return None if isinstance(found, str) else f"Fetch it once: hf download {_named(self.source)}"
 
     def setup(self, context: Context) -> None:
-        """Load model and processor. Raises :class:`~unipath_bench.errors.DataError` where the files do not serve."""
+        """Load model and processor. Raises :class:`~unipath_bench.DataError` where the files do not serve."""
         remedy = self.missing(context)
         if remedy is not None:
             raise MissingError(f"The model {self.card.name} is not on this machine.", remedy)

@@ -1,0 +1,279 @@
+"""The images that a report shows: real beside generated, and the audit's nearest pairs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from pydantic import ValidationError
+
+from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.errors import DataError, UsageError
+from unipath_bench.core.files import escaping_paths, is_file_below
+from unipath_bench.core.images import read_image
+from unipath_bench.schema.base import Document, read_json
+
+INDEX = "index.json"
+_VERSION = 1
+_REPEAT = "Give a finished run's folder; repeat the run if it is."
+_ANEW = "Repeat the run: it writes the file anew."
+_INK, _PAPER, _RULE = (32, 36, 42), (255, 255, 255), (0, 114, 178)
+
+
+class _SampleEntry(Document):
+    """A :class:`ShownSample` in the index, by the names of its files."""
+
+    sample_id: str
+    prompt: str
+    labels: dict[str, str]
+    real: str | None
+    generated: tuple[str, ...]
+
+
+class _PairEntry(Document):
+    """A :class:`NeighbourPair` in the index."""
+
+    sample_id: str
+    replicate: int
+    train_id: str
+    distance: float
+    copied: bool
+    generated: str
+    train: str
+
+
+class _Index(Document):
+    version: Literal[1]
+    samples: tuple[_SampleEntry, ...]
+    neighbours: tuple[_PairEntry, ...]
+
+
+@dataclass(frozen=True)
+class ShownSample:
+    """One prompt with its real image and the answers to it."""
+
+    sample_id: str
+    prompt: str
+    labels: Mapping[str, str]
+    real: RGBImage | None
+    """uint8 (H, W, 3)."""
+    generated: Sequence[RGBImage]
+    """One a replicate, uint8 (H, W, 3)."""
+
+
+@dataclass(frozen=True)
+class NeighbourPair:
+    """A generated image beside the training image nearest to it."""
+
+    generated: RGBImage
+    train: RGBImage
+    sample_id: str
+    replicate: int
+    train_id: str
+    distance: float
+    copied: bool
+
+
+@dataclass(frozen=True)
+class Exhibits:
+    """What a report shows beyond numbers."""
+
+    samples: Sequence[ShownSample] = field(default_factory=list)
+    neighbours: Sequence[NeighbourPair] = field(default_factory=list)
+
+    def save(self, folder: Path) -> None:
+        """Write lossless PNG files and one JSON index; an earlier version of ``folder`` is replaced whole.
+
+        The files are written beside and renamed. Raises ``OSError`` where the disk refuses.
+        """
+        beside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
+        before = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+        _remove(beside)
+        beside.mkdir(parents=True)
+        try:
+            index = {
+                "version": _VERSION,
+                "samples": [_write_sample(s, i, beside) for i, s in enumerate(self.samples)],
+                "neighbours": [_write_pair(p, i, beside) for i, p in enumerate(self.neighbours)],
+            }
+            text = json.dumps(index, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+            (beside / INDEX).write_text(text, encoding="utf-8")
+            if folder.exists():
+                os.replace(folder, before)
+            os.replace(beside, folder)
+        finally:
+            _remove(beside)
+            if before.exists() and not folder.exists():
+                os.replace(before, folder)
+            _remove(before)
+
+    @classmethod
+    def load(cls, folder: Path) -> Exhibits:
+        """Read what :meth:`save` wrote.
+
+        Raises :class:`~unipath_bench.UsageError` where there is no index, and
+        :class:`~unipath_bench.DataError` naming a file that cannot be read.
+        """
+        path = folder / INDEX
+        value = read_json(path, _REPEAT)
+        try:
+            index = _Index.model_validate(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise DataError(f"{path} is not an index of exhibits: {place}: {first['msg']}.", _ANEW) from error
+        return cls(
+            samples=[_read_sample(entry, folder) for entry in index.samples],
+            neighbours=[_read_pair(entry, folder) for entry in index.neighbours],
+        )
+
+
+def _write_sample(sample: ShownSample, number: int, folder: Path) -> dict[str, Any]:
+    stem = f"sample-{number:03d}"
+    return {
+        "sample_id": sample.sample_id,
+        "prompt": sample.prompt,
+        "labels": dict(sample.labels),
+        "real": None if sample.real is None else _write_image(sample.real, folder, f"{stem}-real.png"),
+        "generated": [_write_image(im, folder, f"{stem}-generated-{r}.png") for r, im in enumerate(sample.generated)],
+    }
+
+
+def _read_sample(entry: _SampleEntry, folder: Path) -> ShownSample:
+    return ShownSample(
+        sample_id=entry.sample_id,
+        prompt=entry.prompt,
+        labels=entry.labels,
+        real=None if entry.real is None else _read_image(folder, entry.real),
+        generated=[_read_image(folder, name) for name in entry.generated],
+    )
+
+
+def _write_pair(pair: NeighbourPair, number: int, folder: Path) -> dict[str, Any]:
+    stem = f"pair-{number:03d}"
+    return {
+        "sample_id": pair.sample_id,
+        "replicate": pair.replicate,
+        "train_id": pair.train_id,
+        "distance": pair.distance,
+        "copied": pair.copied,
+        "generated": _write_image(pair.generated, folder, f"{stem}-generated.png"),
+        "train": _write_image(pair.train, folder, f"{stem}-train.png"),
+    }
+
+
+def _read_pair(entry: _PairEntry, folder: Path) -> NeighbourPair:
+    return NeighbourPair(
+        generated=_read_image(folder, entry.generated),
+        train=_read_image(folder, entry.train),
+        sample_id=entry.sample_id,
+        replicate=entry.replicate,
+        train_id=entry.train_id,
+        distance=entry.distance,
+        copied=entry.copied,
+    )
+
+
+def _write_image(image: RGBImage, folder: Path, name: str) -> str:
+    Image.fromarray(image).save(folder / name, format="PNG")
+    return name
+
+
+def _read_image(folder: Path, name: str) -> RGBImage:
+    own = Path(name).name
+    if escaping_paths(folder, [own]):
+        raise DataError(f"{folder / own} is a link that leads out of its folder.", _ANEW)
+    if not is_file_below(folder, own):
+        raise UsageError(f"{folder / own}: no such file.", _REPEAT)
+    return read_image(folder / own)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def sample_grid(exhibits: Exhibits, *, columns: int = 2, tile: int = 192, replicates: int = 3) -> RGBImage:
+    """One picture of the shown samples: each block is a real image, framed, beside what was generated for its prompt.
+
+    ``columns`` blocks stand side by side; each tile is fitted into ``tile`` pixels (never enlarged), and at most
+    ``replicates`` answers are drawn. Returns uint8 (H, W, 3); raises ``ValueError`` where there is nothing to draw.
+    """
+    if not exhibits.samples:
+        raise ValueError("there are no samples to draw")
+    shown = min(replicates, max(len(sample.generated) for sample in exhibits.samples))
+    edges = [max(im.shape[:2]) for s in exhibits.samples for im in (s.real, *s.generated) if im is not None]
+    tile = min(tile, max(96, *edges))
+    gap, head, caption = 6, 24, 36
+    columns = min(columns, len(exhibits.samples))
+    rows = -(-len(exhibits.samples) // columns)
+    block_width, block_height = (1 + shown) * (tile + gap) - gap, caption + tile
+    stride_x, stride_y = block_width + 4 * gap, block_height + 2 * gap
+    page = Image.new("RGB", (columns * stride_x, head + rows * stride_y + gap), _PAPER)
+    draw = ImageDraw.Draw(page)
+    bold, plain = _font("DejaVuSans-Bold.ttf", 13), _font("DejaVuSans.ttf", 12)
+    for column in range(columns):
+        left = column * stride_x + 2 * gap
+        draw.text((left, gap), "Real", fill=_RULE, font=bold)
+        draw.text((left + tile + gap, gap), "Generated", fill=_INK, font=bold)
+    for number, sample in enumerate(exhibits.samples):
+        row, column = divmod(number, columns)
+        left, top = column * stride_x + 2 * gap, head + row * stride_y + gap
+        lines = _wrapped(sample.prompt or _labels(sample.labels) or sample.sample_id, plain, block_width, lines=2)
+        draw.multiline_text((left, top), "\n".join(lines), fill=_INK, font=plain, spacing=2)
+        top += caption
+        if sample.real is not None:
+            fitted = _fit(sample.real, tile)
+            page.paste(fitted, (left, top))
+            draw.rectangle(
+                (left - 2, top - 2, left + fitted.width + 1, top + fitted.height + 1), outline=_RULE, width=2
+            )
+        for replicate, image in enumerate(sample.generated[:shown], start=1):
+            page.paste(_fit(image, tile), (left + replicate * (tile + gap), top))
+    return np.asarray(page, dtype=np.uint8)
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in labels.items())
+
+
+def _fit(image: RGBImage, edge: int) -> Image.Image:
+    picture = Image.fromarray(image)
+    picture.thumbnail((edge, edge), Image.Resampling.LANCZOS)
+    return picture
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int, lines: int) -> list[str]:
+    found = [""]
+    for word in text.split():
+        longer = f"{found[-1]} {word}".strip()
+        if not found[-1] or font.getlength(longer) <= width:
+            found[-1] = longer
+        else:
+            found.append(word)
+    kept = found[:lines]
+    if len(found) > lines:
+        kept[-1] += "…"
+    return [_clipped(line, font, width) for line in kept]
+
+
+def _clipped(line: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    if font.getlength(line) <= width:
+        return line
+    shorter = line.removesuffix("…")
+    while shorter and font.getlength(shorter + "…") > width:
+        shorter = shorter[:-1]
+    return shorter.rstrip() + "…"
+
+
+def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    from matplotlib import get_data_path
+
+    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / name), size)

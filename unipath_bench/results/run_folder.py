@@ -1,0 +1,40 @@
+"""Where the files of one finished run lie, and reading its record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from unipath_bench.schema.base import parse_json
+from unipath_bench.schema.record import RunRecord
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the views of one run lie."""
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """Path of ``record.json``, the run record."""
+        return self.path / "record.json"
+
+    @property
+    def report(self) -> Path:
+        """Path of ``report.html``, the page made of the record and the exhibits."""
+        return self.path / "report.html"
+
+    @property
+    def exhibits(self) -> Path:
+        """Path of the folder of images that the report shows: samples and their nearest neighbours."""
+        return self.path / "exhibits"
+
+    def load_record(self) -> RunRecord:
+        """The record; raises :class:`~unipath_bench.UsageError` where there is none, or it is no record."""
+        return load_record(self.path)
+
+
+def load_record(path: Path) -> RunRecord:
+    """Read a run's record from its folder or from the JSON file itself."""
+    return parse_json(RunRecord, path / "record.json" if path.is_dir() else path)

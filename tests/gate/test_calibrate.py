@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.studies.gate.bench import COPIED, DEFECTS, SHUFFLED, draw_pair, tasks
+from tests.studies.gate.calibrate import upper_bound
+from tests.studies.gate.pool import DAMAGED, DAMAGES, RENDERINGS, Pool
 from unipath_bench.contracts import FeatureSet
-from unipath_bench.gate.bench import COPIED, DEFECTS, SHUFFLED, draw_pair, tasks
-from unipath_bench.gate.calibrate import upper_bound
-from unipath_bench.gate.pool import DAMAGED, DAMAGES, RENDERINGS, Pool
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from tests.studies.compare_generators import compare_generators
 from unipath_bench.metrics import manifold_blocks
-from unipath_bench.metrics.comparison import compare_generators
 from unipath_bench.metrics.frechet_uncertainty import frechet_estimate
 from unipath_bench.metrics.kernel_uncertainty import kernel_distance_estimate, kernel_distance_without_units
 from unipath_bench.metrics.manifold import precision_recall_density_coverage

@@ -11,7 +11,6 @@ import torch
 
 from unipath_bench.metrics.alignment import cosine_per_pair
 from unipath_bench.metrics.basis import PcaBasis
-from unipath_bench.metrics.diversity import vendi_score
 from unipath_bench.metrics.extrapolation import frechet_infinity
 from unipath_bench.metrics.frechet import FeatureStatistics, frechet_distance
 from unipath_bench.metrics.frechet_uncertainty import frechet_estimate
@@ -25,7 +24,6 @@ KEYS = np.arange(80)
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cosine_per_pair": cosine_per_pair,
     "pca": lambda x, y: PcaBasis.fit(x, 4).project(y).sum().item(),
-    "vendi_score": lambda x, y: vendi_score(x) + vendi_score(y),
     "frechet_infinity": lambda x, y: frechet_infinity(x, y, points=3).value,
     "statistics": lambda x, y: FeatureStatistics.from_features(x).merge(FeatureStatistics.from_features(y)).covariance,
     "frechet_distance": frechet_distance,

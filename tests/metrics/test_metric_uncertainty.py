@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from tests.studies.compare_generators import compare_generators
 from unipath_bench.metrics.classification import weighted_f1
-from unipath_bench.metrics.comparison import compare_generators
 from unipath_bench.metrics.estimate import Outcome, holm, two_sided_p
 from unipath_bench.metrics.frechet import frechet_distance
 from unipath_bench.metrics.frechet_uncertainty import Jackknife, frechet_estimate, jackknife, judge

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.studies.phantom.compare import contact_sheet, format_table, main, phantom_tiles, real_tiles
+from tests.studies.phantom.statistics import STATISTICS, compare, tile_statistics
 from unipath_bench.core.errors import DataError
-from unipath_bench.phantom.compare import contact_sheet, format_table, main, phantom_tiles, real_tiles
 from unipath_bench.phantom.optics import EOSIN, HEMATOXYLIN
-from unipath_bench.phantom.statistics import STATISTICS, compare, tile_statistics
 
 
 def section(h: np.ndarray, e: float) -> np.ndarray:

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from tests.studies.phantom.statistics import tile_statistics
 from unipath_bench.core.errors import UsageError
 from unipath_bench.phantom import CLASSES, Attributes, Stream, render, sample_attributes, slide_appearance
 from unipath_bench.phantom.attributes import Architecture, CytologyType
 from unipath_bench.phantom.findings import choose_dividing
 from unipath_bench.phantom.layout import Cells
-from unipath_bench.phantom.statistics import tile_statistics
 
 PLAIN = Attributes(
     cytology_type="epithelioid",

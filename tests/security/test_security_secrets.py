@@ -15,7 +15,6 @@ import pytest
 
 from unipath_bench.api import publish
 from unipath_bench.cli.options import parse_arguments
-from unipath_bench.contracts import Context
 from unipath_bench.core.errors import BenchError, GeneratorError, MissingError, UsageError
 from unipath_bench.core.http import Endpoint
 from unipath_bench.core.images import encode_png

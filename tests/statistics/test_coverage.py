@@ -17,8 +17,8 @@ import pytest
 from scipy.stats import binom
 
 from tests.statistics.simulation import Design, Population, frechet, gaussian_mmd, polynomial_mmd, population_pair
+from tests.studies.compare_generators import compare_generators
 from unipath_bench.metrics.classification import weighted_f1_from_counts
-from unipath_bench.metrics.comparison import compare_generators
 from unipath_bench.metrics.estimate import Estimate, Outcome
 from unipath_bench.metrics.frechet_uncertainty import frechet_estimate
 from unipath_bench.metrics.kernel_uncertainty import cmmd_estimate, kernel_distance_estimate

@@ -2,9 +2,8 @@
 
 Units, not learned weights: they only put the dimensions on one footing. Source: the 1,624 training tiles of
 the Pathology Atlas set (Balci S., histopathologyatlas.com; MIT licence; 256 px, about 0.5 microns a pixel,
-six slides of four diagnoses), measured on 23 November 2026. ``python -m
-unipath_bench.encoders.texture.calibrate DATA_DIR`` prints this table; a change of it is a new revision of the
-encoder.
+six slides of four diagnoses), measured on 23 November 2026. ``python -m tests.studies.texture.calibrate DATA_DIR``
+in a checkout prints this table; a change of it is a new revision of the encoder.
 """
 
 from __future__ import annotations

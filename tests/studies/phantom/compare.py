@@ -1,4 +1,4 @@
-"""``python -m unipath_bench.phantom.compare REAL_DIR --out sheet.png``: the phantom beside real tissue.
+"""``python -m tests.studies.phantom.compare REAL_DIR --out sheet.png``: the phantom beside real tissue.
 
 Draws a contact sheet (left half real tiles, right half phantom tiles) and prints a table of colour, nuclear and texture
 statistics in both.
@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tests.studies.phantom.statistics import Comparison, compare
 from unipath_bench.core.arrays import RGBBatch, RGBImage
 from unipath_bench.core.errors import BenchError, DataError
 from unipath_bench.phantom.attributes import sample_attributes
 from unipath_bench.phantom.optics import slide_appearance
 from unipath_bench.phantom.rendering import render
-from unipath_bench.phantom.statistics import Comparison, compare
 from unipath_bench.phantom.streams import Stream
 
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
@@ -122,7 +122,7 @@ def format_table(rows: Sequence[Comparison]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m unipath_bench.phantom.compare", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.studies.phantom.compare", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder of real H&E tiles")
     parser.add_argument("--out", type=Path, help="PNG file for the contact sheet")
     parser.add_argument("--n", type=int, default=512, help="tiles of each kind for the table")

@@ -1,6 +1,6 @@
 """Measure the origin and unit of every dimension on real tiles: prints the table that ``_units.py`` holds.
 
-``python -m unipath_bench.encoders.texture.calibrate DATA_DIR``, where ``DATA_DIR/train`` holds images in any
+``python -m tests.studies.texture.calibrate DATA_DIR``, where ``DATA_DIR/train`` holds images in any
 folders.
 """
 

@@ -1,8 +1,8 @@
 """How often the gate raises a false alarm, and how often it sees a planted defect.
 
-    python -m unipath_bench.gate.calibrate
+    python -m tests.studies.gate.calibrate
 
-Each resplit draws patients of a pool of phantom images (:mod:`unipath_bench.gate.pool`), and for each of their prompts
+Each resplit draws patients of a pool of phantom images (:mod:`tests.studies.gate.pool`), and for each of their prompts
 different images for two runs of one honest generator. All headline values of the phantom's four tiers go through the
 gate's test, at the scorers' own contributions. With margins of nought every alarm is a false one. Then the second run
 gets a defect of a size that ``unipath-bench audit`` sees, and the gate has its default margins.
@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unipath_bench.gate.bench import DEFECTS, Bench, draw_pair
+from tests.studies.gate.bench import DEFECTS, Bench, draw_pair
+from tests.studies.gate.pool import load_pool
 from unipath_bench.gate.family import find_regressions, worse_by
-from unipath_bench.gate.pool import load_pool
 from unipath_bench.metrics.memorisation import clopper_pearson_lower
 from unipath_bench.schema.record import Contributions
 from unipath_bench.scoring.paired import numbers
@@ -72,7 +72,7 @@ def upper_bound(hits: int, of: int, confidence: float = 0.99) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the false-alarm rate and the shares caught; 0 where both are as wanted, 1 where not."""
-    parser = argparse.ArgumentParser(prog="python -m unipath_bench.gate.calibrate", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.studies.gate.calibrate", description=__doc__.splitlines()[0])
     parser.add_argument("--resplits", type=int, default=1000, help="of the honest generator")
     parser.add_argument("--planted", type=int, default=100, help="resplits for each planted defect")
     parser.add_argument("--cases", type=int, default=1024, help="prompts in the pool")

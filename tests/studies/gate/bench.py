@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tests.studies.gate.pool import DAMAGED, DAMAGES, RENDERINGS, TEXT_ENCODER, WORDINGS, Pool
 from unipath_bench.contracts import FeatureSet, Metric, ScoreInputs
 from unipath_bench.core.registries import METRICS
 from unipath_bench.gate.margins import default_margin
-from unipath_bench.gate.pool import DAMAGED, DAMAGES, RENDERINGS, TEXT_ENCODER, WORDINGS, Pool
 from unipath_bench.schema.record import Contributions
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.catalogue import load_tasks

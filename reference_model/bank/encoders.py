@@ -33,8 +33,8 @@ def reopen_encoder(reference: EncoderReference, context: Context) -> Encoder:
     """Set up the encoder that a bank's card names.
 
     A ``module:attribute`` in a card is not imported: a bank is data, never code. Raises
-    :class:`~unipath_bench.MissingError` where the encoder is not at hand, :class:`~unipath_bench.DataError` where it is
-    not the one that made the bank.
+    :class:`~unipath_bench.MissingError` where the encoder is not available, :class:`~unipath_bench.DataError` where it
+    is not the one that made the bank.
     """
     if ":" in reference.name or reference.name not in ENCODERS:
         raise MissingError(

@@ -122,7 +122,8 @@ def ours(first: Path, second: Path, out: Path) -> dict[str, float]:
     from unipath_bench.metrics.manifold import precision_recall_density_coverage
     from unipath_bench.pipeline.embed import EmbedStage
     from unipath_bench.pipeline.feature_sets import StoredFeatures
-    from unipath_bench.pipeline.plan import Options, make_plan
+    from unipath_bench.pipeline.options import Options
+    from unipath_bench.pipeline.plan import make_plan
     from unipath_bench.pipeline.store import Store
 
     plan = make_plan(

@@ -28,7 +28,8 @@ from unipath_bench.generators.validation import validate_generated
 from unipath_bench.pipeline.embed import embed_images
 from unipath_bench.pipeline.estimate import Estimate, estimate
 from unipath_bench.pipeline.generate import call_generator
-from unipath_bench.pipeline.plan import Options, Plan, make_plan
+from unipath_bench.pipeline.options import Options
+from unipath_bench.pipeline.plan import Plan, make_plan
 from unipath_bench.pipeline.run import run
 
 BATCH = 8

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from unipath_bench.core.errors import MissingError, UsageError
-from unipath_bench.pipeline.plan import Options, Plan, make_plan
+from unipath_bench.pipeline.options import Options
+from unipath_bench.pipeline.plan import Plan, make_plan
 from unipath_bench.pipeline.score import _coupled
 
 
@@ -34,8 +35,8 @@ def _plan(tiles: Path, *encoders: str, trust: bool = False) -> Plan:
 @pytest.mark.integration
 def test_a_chosen_encoder_that_is_absent_is_missing(small_tiles: Path) -> None:
     plan = _plan(small_tiles, "texture", "image=uni2-h")
-    assert [task.obstacle is None for task in plan.tasks] == [True, False]  # the plan can be shown
-    with pytest.raises(MissingError, match="'uni2-h' is not at hand"):
+    assert [task.blocker is None for task in plan.tasks] == [True, False]  # the plan can be shown
+    with pytest.raises(MissingError, match="'uni2-h' is not available"):
         plan.require_chosen()
     _plan(small_tiles, "texture").require_chosen()
 
@@ -48,8 +49,8 @@ def test_a_role_that_does_not_exist_is_refused(small_tiles: Path) -> None:
 def test_trust_reaches_the_encoder(small_tiles: Path) -> None:
     for trust, asked in ((False, True), (True, False)):
         (task,) = _plan(small_tiles, "conch-v1.5", trust=trust).tasks
-        assert task.obstacle is not None
-        assert ("--trust-remote-code" in task.obstacle[1]) is asked
+        assert task.blocker is not None
+        assert ("--trust-remote-code" in task.blocker.remedy) is asked
 
 
 def test_a_files_encoder_goes_by_its_name_and_stays_coupled(small_tiles: Path, tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ def test_an_absent_hub_encoder_ends_the_run_with_code_3_and_the_remedy_in_five_s
     after = os.times()
     spent = after.children_user + after.children_system - before.children_user - before.children_system
     assert done.returncode == 3, done.stderr
-    for part in ("'uni2-h' is not at hand", "https://huggingface.co/MahmoodLab/UNI2-h", "HF_TOKEN", "hf download"):
+    for part in ("'uni2-h' is not available", "https://huggingface.co/MahmoodLab/UNI2-h", "HF_TOKEN", "hf download"):
         assert part in done.stderr
     assert spent < 5, f"{spent:.1f} s of processor time"
     assert not (tmp_path / "store").exists()

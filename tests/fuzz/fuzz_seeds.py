@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ from unipath_bench.leaderboard.submission.layout import (
 )
 from unipath_bench.leaderboard.submission.writing import describe_members, write_members
 from unipath_bench.pipeline.merge import ShareNote
-from unipath_bench.pipeline.plan import Options
+from unipath_bench.pipeline.options import Options, OptionsDocument
 from unipath_bench.pipeline.store import FeatureFamily, FeatureRow, SampleFamily, SampleRow
 
 
@@ -101,7 +100,8 @@ def baseline_documents() -> list[bytes]:
 
 def share_notes() -> list[bytes]:
     """What a share of a run leaves."""
-    options = asdict(Options(model="noise", suite="phantom", tasks=("frechet-distance",), encoders=("texture",)))
+    chosen = Options(model="noise", suite="phantom", tasks=("frechet-distance",), encoders=("texture",))
+    options = OptionsDocument.of(chosen)
     return [ShareNote(run="0" * 64, number=1, of=2, options=options).model_dump_json().encode()]
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from unipath_bench.core.errors import MissingError, UsageError
 from unipath_bench.pipeline.executors import Execution
+from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.place import Place
-from unipath_bench.pipeline.plan import Options, make_plan
+from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run, run_share
 from unipath_bench.pipeline.work import Share
 from unipath_bench.schema.record import RunRecord

@@ -26,7 +26,8 @@ from unipath_bench.pipeline.executors import Execution
 from unipath_bench.pipeline.executors import ray as ray_executor
 from unipath_bench.pipeline.executors.processes import Processes
 from unipath_bench.pipeline.executors.protocol import LostUnits
-from unipath_bench.pipeline.plan import Options, make_plan
+from unipath_bench.pipeline.options import Options
+from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
 from unipath_bench.pipeline.store import Store
 from unipath_bench.pipeline.work import Unit
@@ -227,7 +228,7 @@ def test_parts_that_are_merged_are_the_whole(
 ) -> None:
     parts = [tmp_path / f"part{i % folders}" for i in range(3)]
     for number, part in enumerate(parts, start=1):
-        arguments = ["run", "--model", options.model, "--suite", "folder", "--data", str(options.data)]
+        arguments = ["run", "--model", str(options.model), "--suite", "folder", "--data", str(options.data)]
         ended = CliRunner().invoke(
             app, [*arguments, "--tiers", "1,3", "--shard", f"{number}/3", "--out", str(part)], catch_exceptions=False
         )
@@ -249,7 +250,7 @@ def test_a_merge_misses_and_mistrusts(options: Options, tmp_path: Path) -> None:
     def invoke(*arguments: str) -> BaseException | None:
         return CliRunner().invoke(app, list(arguments)).exception
 
-    common = ["run", "--model", options.model, "--suite", "folder", "--data", str(options.data), "--tiers", "1,3"]
+    common = ["run", "--model", str(options.model), "--suite", "folder", "--data", str(options.data), "--tiers", "1,3"]
     assert isinstance(invoke("merge", str(tmp_path)), UsageError)
     a, b = tmp_path / "a", tmp_path / "b"
     assert invoke(*common, "--shard", "1/2", "--out", str(a)) is None

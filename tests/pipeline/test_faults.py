@@ -22,7 +22,8 @@ from unipath_bench.core.progress import Silent
 from unipath_bench.pipeline import run as run_module
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.lock import locked
-from unipath_bench.pipeline.plan import Options, make_plan
+from unipath_bench.pipeline.options import Options
+from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
 from unipath_bench.pipeline.store import FeatureFamily, SampleFamily, Store
 from unipath_bench.schema.record import RunRecord

@@ -23,7 +23,8 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from unipath_bench.pipeline.executors import Execution
-from unipath_bench.pipeline.plan import Options, make_plan
+from unipath_bench.pipeline.plan import make_plan
+from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.run import run
 data, out, kind, delay = sys.argv[1:]
 painter = {"model": "tests.adapters:Painter", "model_arguments": {"delay": float(delay)}}

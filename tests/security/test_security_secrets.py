@@ -19,7 +19,8 @@ from unipath_bench.core.errors import BenchError, GeneratorError, MissingError, 
 from unipath_bench.core.http import Endpoint
 from unipath_bench.core.images import encode_png
 from unipath_bench.core.redaction import HIDDEN, is_secret_query, refuse_secrets, without_credentials, without_secrets
-from unipath_bench.pipeline.plan import Options, make_plan
+from unipath_bench.pipeline.options import Options
+from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
 
 SECRETS = {

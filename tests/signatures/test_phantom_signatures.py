@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from unipath_bench.pipeline.plan import Options, make_plan
+from unipath_bench.pipeline.options import Options
+from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
 from unipath_bench.schema.record import RunRecord, Value
 

@@ -13,7 +13,8 @@ from PIL import Image
 from unipath_bench.contracts import Suite
 from unipath_bench.core.errors import BenchError, DataError, UsageError
 from unipath_bench.core.images import decode_png
-from unipath_bench.pipeline.plan import Options, make_plan
+from unipath_bench.pipeline.options import Options
+from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
 from unipath_bench.suites.card import load_suite
 

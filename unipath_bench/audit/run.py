@@ -52,7 +52,8 @@ def run_audit(plan: Plan, defects: Sequence[Defect], progress: Progress | None =
     cohort = make_cohort(plan)
     if not plan.runnable:
         raise MissingError(
-            "None of the tasks can be computed:\n" + "\n".join(f"  - {t.key}: {_obstacle(t)[0]}" for t in plan.tasks),
+            "None of the tasks can be computed:\n"
+            + "\n".join(f"  - {t.key}: {t.blocker.reason}" for t in plan.tasks if t.blocker),
             "Choose an encoder that is at hand with --encoder, or other tasks.",
         )
     names = sorted({t.encoder for t in plan.runnable if t.encoder})
@@ -69,8 +70,8 @@ def run_audit(plan: Plan, defects: Sequence[Defect], progress: Progress | None =
     absent: list[NotAudited] = []
     told.start("Score", len(plan.tasks) * (1 + sum(len(d.levels) for d in possible)))
     for task in plan.tasks:
-        if task.obstacle is not None:
-            absent.append(NotAudited(key=task.key, reason=task.obstacle[0], remedy=task.obstacle[1]))
+        if task.blocker is not None:
+            absent.append(NotAudited(key=task.key, reason=task.blocker.reason, remedy=task.blocker.remedy))
             told.advance(1 + sum(len(d.levels) for d in possible))
             continue
         sets = Sets(cohort, gallery, task.encoder or names[0], taught)
@@ -277,7 +278,3 @@ def _result(
         not_audited=tuple(absent),
         environment=describe_environment(plan.options.device),
     )
-
-
-def _obstacle(task: PlannedTask) -> tuple[str, str]:
-    return task.obstacle or ("", "")

@@ -119,7 +119,8 @@ def _plan(
     trust_remote_code: bool,
 ) -> Plan:
     """The plan of the ``real`` baseline, whose images the audit damages."""
-    from unipath_bench.pipeline.plan import Options, make_plan
+    from unipath_bench.pipeline.options import Options
+    from unipath_bench.pipeline.plan import make_plan
 
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"

@@ -228,7 +228,8 @@ def prompts(
     """
     from unipath_bench.core.csv_safety import escaped_row
     from unipath_bench.generators.folder import expected_file_name
-    from unipath_bench.pipeline.plan import Options, plan_requests
+    from unipath_bench.pipeline.options import Options
+    from unipath_bench.pipeline.plan import plan_requests
 
     _stay_offline(offline)
     chosen = Options(
@@ -282,7 +283,8 @@ def _plan(
     offline: bool,
     trust_remote_code: bool,
 ) -> Plan:
-    from unipath_bench.pipeline.plan import Options, make_plan
+    from unipath_bench.pipeline.options import Options
+    from unipath_bench.pipeline.plan import make_plan
 
     _stay_offline(offline)
     name, arguments = opt.choose_model(model, images, opt.parse_arguments(model_arg, "--model-arg"))

@@ -28,7 +28,7 @@ def print_plan(plan: Plan, cost: Estimate, console: Console, probed: Probed | No
     for column in ("Tier", "Task", "Encoder", "Will be computed"):
         table.add_column(column)
     for task in plan.tasks:
-        verdict = "yes" if task.obstacle is None else f"no: {task.obstacle[0]}"
+        verdict = "yes" if task.blocker is None else f"no: {task.blocker.reason}"
         table.add_row(str(task.spec.tier), task.spec.name, task.encoder or "", verdict)
     console.print(table)
     sets = Table(title="Images", title_justify="left")
@@ -47,12 +47,12 @@ def print_plan(plan: Plan, cost: Estimate, console: Console, probed: Probed | No
         _print_forecast(*probed, console)
     else:
         console.print(HOW_TO_PROBE)
-    missing = [task for task in plan.tasks if task.obstacle is not None]
+    missing = [task for task in plan.tasks if task.blocker is not None]
     if missing:
         console.print("\n[bold]What is missing[/]")
         for task in missing:
-            if task.obstacle is not None:
-                console.print(f"  {task.key}: {task.obstacle[0]} {task.obstacle[1]}", markup=False, highlight=False)
+            if task.blocker is not None:
+                console.print(f"  {task.key}: {task.blocker}", markup=False, highlight=False)
 
 
 def _print_forecast(probe: Probe, forecast: Forecast, console: Console) -> None:
@@ -76,8 +76,8 @@ def plan_as_json(plan: Plan, cost: Estimate, probed: Probed | None = None) -> st
                 "key": t.key,
                 "tier": t.spec.tier,
                 "encoder": t.encoder,
-                "reason": t.obstacle[0] if t.obstacle else None,
-                "remedy": t.obstacle[1] if t.obstacle else None,
+                "reason": t.blocker.reason if t.blocker else None,
+                "remedy": t.blocker.remedy if t.blocker else None,
             }
             for t in plan.tasks
         ],

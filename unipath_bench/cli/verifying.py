@@ -49,13 +49,14 @@ class Comparison:
 def measure(encoder: object, name: str, context: Context) -> PatternFeatures:
     """Load an encoder and embed the test images.
 
-    Raises :class:`MissingError` with the remedy where it is not at hand, :class:`UsageError` where it reads no images.
+    Raises :class:`MissingError` with the remedy where it is not available, :class:`UsageError` where it reads no
+    images.
     """
     if not isinstance(encoder, ImageEncoder):
         raise UsageError(f"The encoder {name!r} reads no images.", "Name an image encoder.")
     remedy = encoder.missing(context)
     if remedy is not None:
-        raise MissingError(f"The encoder {name!r} is not at hand.", remedy)
+        raise MissingError(f"The encoder {name!r} is not available.", remedy)
     encoder.setup(context)
     images = list(pattern_images())
     features = embed_images(encoder, images, [f"test image {i}" for i in range(len(images))])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,42 +44,50 @@ class Model:
 
 
 def load_generator(
-    spec: str, arguments: Mapping[str, Any] | None = None, overrides: Mapping[str, Any] | None = None
+    spec: str | Generator | Callable[..., Generator],
+    arguments: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Generator:
     """The generator that ``--model`` names, built but not set up; its ``card`` says what it is.
 
     ``spec`` is the name of a baseline card or of a registered generator, the path of a card (``.yaml``,
-    ``.yml``), or ``module:attribute`` (a Generator class, an instance, or a function that returns one).
+    ``.yml``), ``module:attribute``, or what that names: a Generator class, an instance, or a function that returns one.
     ``arguments`` go to the constructor, over those of the card; ``overrides`` replace fields of the card,
     e.g. ``name`` or ``revision``.
 
     Raises :class:`UsageError` for unknown names, wrong arguments and objects that are no generator.
     """
     given = dict(arguments or {})
-    path = _card_path(spec)
     card: GeneratorCard | None = None
-    if path is not None:
+    target: object
+    if not isinstance(spec, str):
+        target, named = spec, _name_of(spec)
+    elif (path := _card_path(spec)) is not None:
         card = _read_card(path)
         given = {**card.arguments, **given}
         target, named = _declared(card.adapter, path), card.adapter
-    elif ":" in spec:
-        target, named = load_attribute(spec), spec
     else:
-        target, named = GENERATORS.get(spec), spec
-    refuse_secrets(given, f"{spec}:")
+        target, named = load_attribute(spec) if ":" in spec else GENERATORS.get(spec), spec
+    source = spec if isinstance(spec, str) else named
+    refuse_secrets(given, f"{source}:")
     generator = build(target, named, given)
     final = _final_card(generator.card, card, given)
     if overrides:
-        final = validate(GeneratorCard, final.model_dump(mode="python") | dict(overrides), f"the card of {spec}")
+        final = validate(GeneratorCard, final.model_dump(mode="python") | dict(overrides), f"the card of {source}")
     if final != generator.card:
         try:
             generator.card = final
         except AttributeError as error:
             raise UsageError(
-                f"The card of {spec} cannot be set, so its arguments would not be recorded: {error}.",
+                f"The card of {source} cannot be set, so its arguments would not be recorded: {error}.",
                 "Make `card` a plain attribute of the generator's class.",
             ) from error
     return generator
+
+
+def _name_of(given: object) -> str:
+    """What messages call an object that was given instead of a name."""
+    return str(getattr(given, "__qualname__", type(given).__qualname__))
 
 
 def _declared(adapter: str, path: Path) -> Any:

@@ -15,7 +15,8 @@ from unipath_bench.core.digest import pixel_digest
 from unipath_bench.core.errors import DataError, UsageError, listed
 from unipath_bench.core.images import decode_png
 from unipath_bench.pipeline.damage import DamagedShard
-from unipath_bench.pipeline.plan import Encoder, Plan, encoder_digest
+from unipath_bench.pipeline.options import Encoder
+from unipath_bench.pipeline.plan import Plan, encoder_digest
 from unipath_bench.pipeline.requests import request_key
 from unipath_bench.pipeline.store import FeatureFamily, FeatureRow, Store, positions, rows_of
 from unipath_bench.pipeline.work import Unit

@@ -6,11 +6,10 @@ import inspect
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from unipath_bench.contracts import Generator, ImageEncoder, Suite, TextEncoder
 from unipath_bench.core.digest import digest_file
@@ -19,7 +18,8 @@ from unipath_bench.core.files import write_atomically, write_text
 from unipath_bench.core.registry import is_file, load_attribute
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.generate import GenerateStage
-from unipath_bench.pipeline.plan import Options, Plan
+from unipath_bench.pipeline.options import Options, OptionsDocument
+from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.run import identify
 from unipath_bench.pipeline.store import Store
 from unipath_bench.pipeline.work import Share
@@ -34,7 +34,7 @@ class ShareNote(Document):
     run: str = Field(description="Digest of the plan and the packages: equal among the shares of one run.")
     number: int = Field(ge=1)
     of: int = Field(ge=1, le=100_000)
-    options: dict[str, Any] = Field(description="What the user asked for.")
+    options: OptionsDocument = Field(description="What the user asked for.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Merged:
 def note_share(plan: Plan, out: Path, share: Share) -> Path:
     """Say in ``out`` that a share is complete."""
     run = identify(plan).run_id
-    note = ShareNote(run=run, number=share.number, of=share.of, options=asdict(plan.options))
+    note = ShareNote(run=run, number=share.number, of=share.of, options=OptionsDocument.of(plan.options))
     path = out / "shares" / f"{run[:16]}-{share.number}-of-{share.of}.json"
     write_text(path, note.model_dump_json(indent=2) + "\n")
     return path
@@ -132,23 +132,17 @@ def _bring(path: Path, source: Store, target: Store) -> bool:
     return False
 
 
-def _options(values: dict[str, Any], trust_remote_code: bool) -> Options:
-    try:
-        options = TypeAdapter(Options).validate_python(values)
-    except ValidationError as error:
-        raise DataError(
-            f"The options of these shares cannot be read: {error.errors()[0]['msg']}.",
-            "Carry out the shares again with this version of unipath-bench.",
-        ) from error
+def _options(document: OptionsDocument, trust_remote_code: bool) -> Options:
+    options = document.options()
     if options.trust_remote_code and not trust_remote_code:
         raise UsageError(
             "These shares were made with --trust-remote-code, which a folder cannot ask for by itself.",
             "Add --trust-remote-code, if you would run that code.",
         )
-    encoders = [spec.partition("=")[2] or spec for spec in options.encoders]
+    encoders = [spec.partition("=")[2] or spec for spec in document.encoders]
     classes: tuple[tuple[str, tuple[type, ...]], ...] = (
-        (options.model, (Generator,)),
-        (options.suite, (Suite,)),
+        (document.model, (Generator,)),
+        (document.suite, (Suite,)),
         *((e, (ImageEncoder, TextEncoder)) for e in encoders),
     )
     for spec, kind in classes:

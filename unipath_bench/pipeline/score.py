@@ -19,6 +19,7 @@ from unipath_bench.core.errors import DataError
 from unipath_bench.core.files import write_text
 from unipath_bench.core.progress import Progress
 from unipath_bench.core.registries import ENCODERS
+from unipath_bench.pipeline.blockers import Blocker
 from unipath_bench.pipeline.environment import package_versions
 from unipath_bench.pipeline.feature_sets import FeatureSets
 from unipath_bench.pipeline.plan import Plan, PlannedTask, encoder_digest
@@ -31,18 +32,19 @@ from unipath_bench.scoring.evaluate import TaskOutcome, evaluate
 def score_tasks(
     plan: Plan, store: Store, sets: FeatureSets, shards: Sequence[Shard], progress: Progress
 ) -> list[TaskScore]:
-    """One score a planned task, in the plan's order; tasks with an obstacle are 'not computed'."""
+    """One score a planned task, in the plan's order; tasks with a blocker are 'not computed'."""
     progress.start("Score", len(plan.tasks))
     scores = {}
     for task in sorted(plan.tasks, key=lambda task: task.encoder or ""):  # An encoder's features are read once.
-        scores[task.key] = _not_computed(task, plan) if task.obstacle else _stored(task, plan, store, sets, shards)
+        scores[task.key] = (
+            _not_computed(task, task.blocker, plan) if task.blocker else _stored(task, plan, store, sets, shards)
+        )
         progress.advance(1)
     progress.finish()
     return [scores[task.key] for task in plan.tasks]
 
 
-def _not_computed(task: PlannedTask, plan: Plan) -> TaskScore:
-    reason, remedy = task.obstacle or ("", "")
+def _not_computed(task: PlannedTask, blocker: Blocker, plan: Plan) -> TaskScore:
     return TaskScore(
         key=task.key,
         task=task.spec.name,
@@ -50,8 +52,8 @@ def _not_computed(task: PlannedTask, plan: Plan) -> TaskScore:
         version=task.spec.version,
         title=task.spec.title,
         status="not computed",
-        reason=reason,
-        remedy=remedy,
+        reason=blocker.reason,
+        remedy=blocker.remedy,
         encoder=task.encoder,
         coupled=_coupled(task, plan),
     )

@@ -50,22 +50,28 @@ def load_tasks(folders: Sequence[Path] | None = None) -> dict[str, TaskSpec]:
 
 
 def select_tasks(
-    tiers: Sequence[int] = (1, 2, 3, 4), names: Sequence[str] = (), folders: Sequence[Path] | None = None
+    tiers: Sequence[int] = (1, 2, 3, 4), names: Sequence[str | TaskSpec] = (), folders: Sequence[Path] | None = None
 ) -> list[TaskSpec]:
-    """Return the tasks of these tiers; with ``names`` only those, each a task's name or the path of a single YAML file.
+    """Return the tasks of these tiers; with ``names`` only those.
 
-    In the order of tier and name. Raises :class:`UsageError` for an unknown name (with near ones), for a
-    named task outside the tiers, and where nothing is left.
+    Each of ``names`` is a task's name, the path of a single YAML file, or a specification. In the order of tier and
+    name. Raises :class:`UsageError` for an unknown name (with near ones), for a named task outside the tiers, and
+    where nothing is left.
     """
     known = load_tasks(folders)
     chosen = dict(known) if not names else {}
     for name in names:
-        spec = _read_single(name, known) if _is_path(name) else known.get(name)
-        if spec is None:
+        if isinstance(name, TaskSpec):
+            spec = _distinct(name, "This specification", known)
+        elif _is_path(name):
+            spec = _distinct(load_yaml(TaskSpec, Path(name)), name, known)
+        elif name in known:
+            spec = known[name]
+        else:
             raise UsageError(f"There is no task named {name!r}.", suggest(name, list(known), "task"))
         if spec.tier not in tiers:
             raise UsageError(
-                f"The task {name!r} is of tier {spec.tier}, which is not among the tiers {_spell(tiers)}.",
+                f"The task {spec.name!r} is of tier {spec.tier}, which is not among the tiers {_spell(tiers)}.",
                 f"Add tier {spec.tier} to --tiers, or leave the task out.",
             )
         chosen[spec.name] = spec
@@ -79,11 +85,10 @@ def _is_path(name: str) -> bool:
     return name.endswith(SUFFIXES)
 
 
-def _read_single(name: str, known: dict[str, TaskSpec]) -> TaskSpec:
-    spec = load_yaml(TaskSpec, Path(name))
+def _distinct(spec: TaskSpec, source: str, known: dict[str, TaskSpec]) -> TaskSpec:
     if spec.name in known and known[spec.name] != spec:
         raise UsageError(
-            f"{name} defines the task {spec.name!r}, which is installed already with other content.",
+            f"{source} defines the task {spec.name!r}, which is installed already with other content.",
             "Give it another name: two different tasks of one name cannot be told apart in a record.",
         )
     return spec

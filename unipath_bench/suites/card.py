@@ -28,22 +28,31 @@ class SuiteFile(Document):
 
 
 def load_suite(
-    spec: str, data: str | None = None, arguments: Mapping[str, Any] | None = None, *, offline: bool = False
+    spec: str | Suite | Callable[..., Suite],
+    data: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    offline: bool = False,
 ) -> Suite:
     """Build the suite that ``spec`` names: a registered name, a path ending in .yaml or .yml, or ``module:attribute``.
+
+    ``spec`` may also be what that names: a suite, a class of suites, or a function that returns one.
 
     ``data`` and ``arguments`` go before those of a YAML file. With ``offline`` a suite that takes an ``offline``
     argument reaches for nothing. Raises :class:`~unipath_bench.UsageError` for unknown names and arguments, and
     whatever the suite raises over its data.
     """
     given = dict(arguments or {})
-    if spec.endswith((".yaml", ".yml")):
+    factory: object = spec
+    if not isinstance(spec, str):
+        spec = str(getattr(spec, "__qualname__", type(spec).__qualname__))
+    elif spec.endswith((".yaml", ".yml")):
         path = Path(spec).expanduser()
         card = load_yaml(SuiteFile, path)
         if card.suite.endswith((".yaml", ".yml")):
             raise UsageError(f"{path}: suite: {card.suite} is a card again.", "Name a suite or module:attribute there.")
         spec, given = card.suite, {**card.arguments, **given}
-        factory: object = SUITES.get(spec)
+        factory = SUITES.get(spec)
         is_suite = isinstance(factory, Suite) or (inspect.isclass(factory) and issubclass(factory, Suite))
         if ":" in spec and not is_suite:
             # A card is data that others wrote: any function with any arguments would be code.

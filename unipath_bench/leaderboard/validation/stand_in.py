@@ -18,7 +18,8 @@ from unipath_bench.core.registries import ENCODERS
 from unipath_bench.leaderboard.submission.layout import Samples
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.feature_sets import FeatureSets, StoredFeatures
-from unipath_bench.pipeline.plan import Options, Plan, PlannedTask, encoder_digest, make_plan
+from unipath_bench.pipeline.options import Options
+from unipath_bench.pipeline.plan import Plan, PlannedTask, encoder_digest, make_plan
 from unipath_bench.pipeline.score import score_tasks
 from unipath_bench.pipeline.store import FeatureRow, Store, positions
 from unipath_bench.schema.board import Board
@@ -41,11 +42,6 @@ class StandIn(Generator):
     def generate(self, requests: Sequence[Request]) -> list[np.ndarray[Any, np.dtype[np.uint8]]]:
         """Refuses: a validation generates nothing."""
         raise UsageError("A submission is checked without its generator.", "Use --regenerate to run the adapter.")
-
-
-def stand_in(plain: Mapping[str, Any], answers_paraphrases: bool) -> StandIn:
-    """A :class:`StandIn` for the card in ``plain``."""
-    return StandIn(GeneratorCard.model_validate(plain), answers_paraphrases)
 
 
 @dataclass(frozen=True)
@@ -75,11 +71,7 @@ def replan(board: Board, record: RunRecord, identity: str, *, data: str | None, 
     if not tasks:
         raise UsageError("None of the record's tasks is installed here.", "Install the version that it was made with.")
     options = Options(
-        model=f"{__name__}:stand_in",
-        model_arguments={
-            "plain": record.plan.model.model_dump(mode="json"),
-            "answers_paraphrases": record.plan.counts.get("variants", 0) > 0,
-        },
+        model=StandIn(record.plan.model, record.plan.counts.get("variants", 0) > 0),
         suite=board.suite,
         data=data,
         suite_arguments=board.suite_arguments,
@@ -89,9 +81,7 @@ def replan(board: Board, record: RunRecord, identity: str, *, data: str | None, 
         encoders=tuple(f"{role}={name}" for role, names in roles.items() for name in names),
         offline=offline,
     )
-    plan = make_plan(options)
-    generator = StandIn(record.plan.model, record.plan.counts.get("variants", 0) > 0)
-    plan = replace(plan, generator=generator, model_digest=digest(["submission", identity]))
+    plan = replace(make_plan(options), model_digest=digest(["submission", identity]))
     lacking = _lacking(plan, record)
     runnable = tuple(task for task in plan.tasks if task.key not in lacking and _computed(record, task.key))
     return Replanned(replace(plan, tasks=runnable), lacking)
@@ -179,8 +169,8 @@ def _lacking(plan: Plan, record: RunRecord) -> dict[str, str]:
         task = planned.get(score.key)
         if task is None:
             lacking[score.key] = "its task or encoder is not installed here"
-        elif task.obstacle is not None:
-            lacking[score.key] = " ".join(task.obstacle)
+        elif task.blocker is not None:
+            lacking[score.key] = str(task.blocker)
         elif task.spec.version != score.version:
             lacking[score.key] = f"version {task.spec.version} is installed here, and it was scored by {score.version}"
         elif task.encoder is not None and encoder_digest(plan.encoders[task.encoder].card) != score.encoder_digest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,6 +49,7 @@ def build_executor(execution: Execution, plan: Plan, store: Store, embed: EmbedS
         if execution.workers not in (None, 1):
             raise UsageError("--executor local has one worker.", "Add --executor processes, or ray.")
         return Local(plan, store, embed, execution.batch_size)
+    _require_portable(plan)
     if execution.kind == "processes":
         from unipath_bench.pipeline.executors.processes import Processes
 
@@ -56,6 +58,17 @@ def build_executor(execution: Execution, plan: Plan, store: Store, embed: EmbedS
     from unipath_bench.pipeline.executors.ray import RayData
 
     return RayData(plan.options, store, execution.workers or 2, execution.batch_size, execution.address)
+
+
+def _require_portable(plan: Plan) -> None:
+    """Refuse objects that cannot be sent to another process."""
+    try:
+        pickle.dumps(plan.options)
+    except Exception as error:
+        raise UsageError(
+            f"The model, suite, tasks or encoders cannot be sent to other processes: {type(error).__name__}: {error}",
+            "Use the executor local, or give them by name or module:attribute.",
+        ) from error
 
 
 def _devices(device: str, workers: int | None) -> list[str]:

@@ -18,7 +18,8 @@ from unipath_bench.core.errors import BenchError, GeneratorError
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.executors.protocol import LostUnits
 from unipath_bench.pipeline.generate import GenerateStage
-from unipath_bench.pipeline.plan import Options, make_plan
+from unipath_bench.pipeline.options import Options
+from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.store import Store
 from unipath_bench.pipeline.work import Done, Unit
 from unipath_bench.pipeline.worker import Worker

@@ -404,7 +404,7 @@ def tasks() -> dict[str, TaskSpec]:
             "Distance between Gaussians fitted to real and generated features.",
             published=(quoted,),
             citation="Heusel et al. 2017",
-            choices="The encoder is this project's choice.",
+            rationale="The encoder is this project's choice.",
         ),
         task("kernel-distance", 1, "Kernel distance", "Unbiased squared maximum mean discrepancy."),
         task("manifold", 1, "Precision, recall, density, coverage", "Overlap of nearest-neighbour manifolds."),

@@ -40,10 +40,10 @@ def test_shipped_tasks_come_by_tier_and_name() -> None:
 
 
 @pytest.mark.parametrize("name", list(load_tasks()))
-def test_a_shipped_task_names_a_metric_and_says_its_choices(name: str) -> None:
+def test_a_shipped_task_names_a_metric_and_gives_its_rationale(name: str) -> None:
     spec = load_tasks()[name]
     assert isinstance(METRICS.get(spec.metric), Metric)
-    assert spec.choices
+    assert spec.rationale
     assert all(figure.source for figure in spec.published)
 
 

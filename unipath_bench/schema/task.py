@@ -50,7 +50,7 @@ class TaskSpec(Document):
     values: dict[str, ValueSpec] = Field(min_length=1)
     published: tuple[PublishedFigure, ...] = ()
     citation: str = ""
-    choices: str = Field(default="", description="What is the project's choice where the paper is silent.")
+    rationale: str = Field(default="", description="What is the project's choice where the paper is silent.")
 
     @field_validator("name")
     @classmethod

@@ -124,8 +124,8 @@ class TierPart:
 
     @property
     def explained(self) -> list[TaskSpec]:
-        """Those of them that state choices or a source."""
-        return [spec for spec in self.described if spec.choices or spec.citation]
+        """Those of them that state their rationale or a source."""
+        return [spec for spec in self.described if spec.rationale or spec.citation]
 
     @property
     def more(self) -> list[str]:

@@ -27,6 +27,7 @@ from reference_model.checkpoint_layout import Component, Plan, Shape, Shapes, pl
 from reference_model.pipeline import BANK_FOLDER, UniPathPipeline
 from reference_model.shard_writer import BYTES, Entry, ShardWriter
 from unipath_bench import BenchError, DataError, MissingError, UsageError
+from unipath_bench.core.console import Console, ConsoleHandler
 
 log = logging.getLogger("reference_model")
 SHARD_BYTES = 4 << 30
@@ -239,7 +240,8 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    console = Console(stderr=True)
+    logging.basicConfig(level=logging.INFO, handlers=[ConsoleHandler(console)], format="%(message)s")
     given = _arguments(arguments)
     try:
         config = json.loads(given.config.read_text(encoding="utf-8")) if given.config else None
@@ -253,10 +255,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             upstream_compat=given.upstream_compat,
         )
     except BenchError as error:
-        print(error, file=sys.stderr)
+        console.print_line(str(error))
         return error.exit_code
     except OSError as error:
-        print(f"{error}\nCheck the paths and the space on the disk.", file=sys.stderr)
+        console.print_line(f"{error}\nCheck the paths and the space on the disk.")
         return MissingError.exit_code
     return 0
 

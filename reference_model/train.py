@@ -16,7 +16,7 @@ from pathlib import Path
 from reference_model.training.config import TrainingConfig, read_config
 from unipath_bench import BenchError, UsageError
 from unipath_bench.cli.drawing import RichProgress
-from unipath_bench.core.console import Console
+from unipath_bench.core.console import Console, ConsoleHandler
 from unipath_bench.core.progress import Silent
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         train(config, options.out or Path("trainings") / config.name, console, options.flow_steps, options.threads)
     except BenchError as error:
-        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        console.print_line(str(error), "red")
         return 2
     return 0
 
@@ -69,7 +69,8 @@ def train(config: TrainingConfig, out: Path, console: Console, flow_steps: int |
     # Without being told, accelerate takes processes on the CPU for trainings of their own.
     accelerator = Accelerator(cpu=not torch.accelerator.is_available())
     torch.set_num_threads(threads)
-    logging.basicConfig(level=logging.INFO if accelerator.is_main_process else logging.ERROR, format="%(message)s")
+    level = logging.INFO if accelerator.is_main_process else logging.ERROR
+    logging.basicConfig(level=level, handlers=[ConsoleHandler(console)], format="%(message)s")
     logging.getLogger("reference_model").setLevel(logging.WARNING)
     with ExitStack() as stack:
         drawn = accelerator.is_main_process
@@ -77,7 +78,7 @@ def train(config: TrainingConfig, out: Path, console: Console, flow_steps: int |
         pipeline = Training(config, out, accelerator, progress).run(flow_steps)
     if accelerator.is_main_process:
         told = f"Written to {out / 'pipeline'}" if pipeline is not None else f"Stopped; the checkpoint is in {out}"
-        console.print(told, highlight=False, soft_wrap=True)
+        console.print_line(told)
 
 
 def tell_sizes(config: TrainingConfig, console: Console) -> None:
@@ -85,9 +86,9 @@ def tell_sizes(config: TrainingConfig, console: Console) -> None:
     from reference_model.training.checking import check
 
     shapes = check(config)
-    console.print(f"latents {shapes.latents}, {shapes.tokens} tokens, context {shapes.context}", highlight=False)
+    console.print_line(f"latents {shapes.latents}, {shapes.tokens} tokens, context {shapes.context}")
     for name, count in shapes.parameters.items():
-        console.print(f"{name:<20}{count:>14,}", highlight=False)
+        console.print_line(f"{name:<20}{count:>14,}")
 
 
 def shipped() -> list[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from unipath_bench.cli import options as opt
-from unipath_bench.core.console import Console
+from unipath_bench.core.console import Console, write_json
 
 app = typer.Typer(help="Build, import and look at prototype banks.", no_args_is_help=True, add_completion=False)
 
@@ -132,10 +131,10 @@ def show(
     bank = load_bank(folder, retrieval=given, context=context)
     if prompt is None:
         if as_json:
-            sys.stdout.write(bank.card.model_dump_json(indent=2) + "\n")
+            write_json(bank.card.model_dump_json(indent=2))
         else:
             Console().print(describe_card(folder, bank.card, bank.content))
     elif as_json:
-        sys.stdout.write(retrieval_json(bank, prompt) + "\n")
+        write_json(retrieval_json(bank, prompt))
     else:
         Console().print(describe_retrieval(bank, prompt))

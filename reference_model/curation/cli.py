@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from unipath_bench.cli import options as opt
-from unipath_bench.core.console import Console
+from unipath_bench.core.console import Console, write_json
 
 app = typer.Typer(
     help="Curate tiles: quality control, de-duplication, sampling, captions.",
@@ -135,7 +134,7 @@ def run(
         write_sheets(source, result, out / "report")
     write_dataset(source, result, out / "dataset", cast(Form, form))
     Console().print(summary_table(summary))
-    Console().print(f"--suite {form} --data {out / 'dataset'}", highlight=False, soft_wrap=True)
+    Console().print_line(f"--suite {form} --data {out / 'dataset'}")
 
 
 @app.command()
@@ -147,6 +146,6 @@ def report(
 
     summary = read_summary(folder / "report" / "summary.json")
     if as_json:
-        sys.stdout.write(summary.model_dump_json(indent=2) + "\n")
+        write_json(summary.model_dump_json(indent=2))
     else:
         Console().print(summary_table(summary))

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import typer
 from PIL import Image
-from rich.console import Console
 from typer.testing import CliRunner
 
 from unipath_bench.audit.catalogue import choose_defects
@@ -22,6 +21,7 @@ from unipath_bench.audit.scorers import make_scorer
 from unipath_bench.audit.sets import Gallery, Sets, part
 from unipath_bench.audit.terminal import print_audit
 from unipath_bench.cli.audit import audit, parse_levels
+from unipath_bench.core.console import Console
 from unipath_bench.core.errors import MissingError, UsageError
 from unipath_bench.core.progress import Silent
 from unipath_bench.pipeline.options import Options
@@ -153,7 +153,7 @@ def test_the_files_hold_the_result(result: AuditResult, tmp_path: Path) -> None:
 
 
 def test_the_terminal_names_what_is_blind(result: AuditResult) -> None:
-    console = Console(file=io.StringIO(), width=160, no_color=True)
+    console = Console(file=io.StringIO(), width=160, color_system=None)
     print_audit(result, console)
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert f"{result.n} prompts of {result.patients} patients" in shown

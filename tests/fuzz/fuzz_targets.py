@@ -185,7 +185,7 @@ def _text(data: bytes, folder: Path) -> None:
     read_reply(text, ("glands", "stroma", "necrosis"))
     assert unescape_formula(escape_formula(text)) == text
     stream = io.StringIO()
-    Console(file=stream, force_terminal=False, width=80).print(Text(text), markup=False)
+    Console(file=stream, force_terminal=False, width=80).print(Text(text))
     assert "\x1b" not in stream.getvalue()
 
 

@@ -153,7 +153,7 @@ def test_the_terminal_keeps_its_own_sequences_and_shows_those_of_texts() -> None
     table = Table("name")
     table.add_row(Text(ESCAPE, style="red"))
     console.print(table)
-    console.print(RICH, markup=False, highlight=False)
+    console.print(RICH)
     shown = stream.getvalue()
     assert "\x1b[31m" in shown
     assert SHOWN in shown

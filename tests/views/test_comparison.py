@@ -7,11 +7,11 @@ import json
 
 import numpy as np
 import pytest
-from rich.console import Console
 from scipy import stats
 
 from tests import made_up_records as made_up
 from unipath_bench.contracts import FeatureSet
+from unipath_bench.core.console import Console
 from unipath_bench.core.errors import UsageError
 from unipath_bench.schema.record import Contributions, Interval, RunRecord, TaskScore
 from unipath_bench.scoring.paired import mean_contributions

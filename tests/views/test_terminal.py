@@ -6,9 +6,9 @@ import io
 
 import pytest
 from rich.cells import cell_len
-from rich.console import Console
 
 from tests import made_up_records as made_up
+from unipath_bench.core.console import Console
 from unipath_bench.results import Scale
 from unipath_bench.schema.record import RunRecord
 from unipath_bench.views.terminal import NARROW, print_summary, scale_bar

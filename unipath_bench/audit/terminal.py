@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from unipath_bench.audit.layout import Grid, cell_text, make_grid
 from unipath_bench.audit.result import AuditResult, Cell
+from unipath_bench.core.console import Console
 
 _STYLES = {
     "responds": "bold",
@@ -23,8 +23,13 @@ def print_audit(result: AuditResult, console: Console) -> None:
     """The map as a table, then in words what is blind and what moves for the wrong reason."""
     grid = make_grid(result)
     console.print(
-        f"[bold]Audit of the metrics[/] on [bold]{escape(result.suite.name)}[/]: {result.n} prompts of "
-        f"{result.patients} patients, {len(result.values)} values, {len(grid.columns)} defects"
+        Text.assemble(
+            ("Audit of the metrics", "bold"),
+            " on ",
+            (result.suite.name, "bold"),
+            f": {result.n} prompts of {result.patients} patients, {len(result.values)} values, "
+            f"{len(grid.columns)} defects",
+        )
     )
     for table in _tables(grid, console.width):
         console.print(table)
@@ -37,11 +42,11 @@ def print_audit(result: AuditResult, console: Console) -> None:
     for title, verdict in (("Blind", "blind"), ("Moves for the wrong reason", "moves"), ("Not settled", "unsettled")):
         found = [(row.label, cell) for row in grid.rows for cell in row.cells if cell.verdict == verdict]
         if found:
-            console.print(f"\n[bold]{title}[/]")
+            console.print_line(f"\n{title}", "bold")
             for label, cell in found:
-                console.print(f"  {label}, {cell.defect}: {cell.finding}", markup=False, highlight=False)
+                console.print_line(f"  {label}, {cell.defect}: {cell.finding}")
     for item in result.not_audited:
-        console.print(f"  not computed: {item.key}: {item.reason}", markup=False, highlight=False, style="dim")
+        console.print_line(f"  not computed: {item.key}: {item.reason}", "dim")
 
 
 def _tables(grid: Grid, width: int) -> list[Table]:
@@ -56,12 +61,12 @@ def _tables(grid: Grid, width: int) -> list[Table]:
         for k in columns:
             table.add_column(grid.columns[k].name.replace("-", "\n"), justify="center", no_wrap=True, min_width=8)
         for band in grid.bands:
-            table.add_row(f"[dim]{band.title}[/]")
+            table.add_row(Text(band.title, "dim"))
             for row in band.rows:
-                table.add_row(f"  {escape(row.label)}", *(_shown(row.cells[k]) for k in columns))
+                table.add_row(f"  {row.label}", *(_shown(row.cells[k]) for k in columns))
         tables.append(table)
     return tables
 
 
-def _shown(cell: Cell) -> str:
-    return f"[{_STYLES[cell.verdict]}]{escape(cell_text(cell))}[/]"
+def _shown(cell: Cell) -> Text:
+    return Text(cell_text(cell), _STYLES[cell.verdict])

@@ -9,15 +9,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import typer
+from rich.text import Text
 from typer.core import TyperGroup
 
 from unipath_bench.core.console import Console
-from unipath_bench.core.errors import EXIT_BUG, EXIT_DONE, BenchError
+from unipath_bench.core.errors import EXIT_BUG, EXIT_DONE, BenchError, UsageError
 
 EPILOG = (
     "Exit codes: 0 done, 1 a bug of ours, 2 wrong usage, 3 something missing that you can supply (weights, a licence, "
     "a package, disk space), 4 bad data or a faulty adapter, 5 a regression (gate), 130 interrupted."
 )
+
+_WRONG_USAGE: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""Errors of the arguments: a class of Click, which some versions of Typer import and others carry along."""
 
 
 class _Group(TyperGroup):
@@ -39,11 +43,11 @@ class _Group(TyperGroup):
         command.name = cmd_name
         return command
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: Any) -> None:
         try:
-            return super().invoke(ctx)
+            super().invoke(ctx)
         except KeyboardInterrupt:
-            Console(stderr=True).print(
+            Console(stderr=True).print_line(
                 "\nInterrupted. Everything finished is kept: the same command resumes where it stopped."
             )
             raise
@@ -66,7 +70,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"unipath-bench {version('unipath-bench')}")
+        Console().print_line(f"unipath-bench {version('unipath-bench')}")
         raise typer.Exit
 
 
@@ -94,27 +98,47 @@ def invoke(arguments: Sequence[str] | None = None) -> int:
     from unipath_bench.cli import commands
 
     commands.attach(app)
-    errors = Console(stderr=True, highlight=False)
+    errors = Console(stderr=True)
+    given = list(arguments) if arguments is not None else None
     try:
-        app(args=list(arguments) if arguments is not None else None, prog_name="unipath-bench")
+        code = app(args=given, prog_name="unipath-bench", standalone_mode=False)
     except SystemExit as finished:
         return finished.code if isinstance(finished.code, int) else EXIT_DONE
     except BenchError as error:
         show_error(error, errors)
         return error.exit_code
-    except Exception:
-        traceback.print_exc()
-        errors.print("\n[bold red]This is a bug in UniPath-Bench.[/] Please report it with the traceback above.")
+    except _WRONG_USAGE as error:
+        return _show_wrong_usage(error, errors)
+    except typer.Abort:
+        errors.print_line("Aborted.")
         return EXIT_BUG
-    return EXIT_DONE
+    except Exception:
+        errors.print_line(traceback.format_exc())
+        bug = Text.assemble(
+            ("This is a bug in UniPath-Bench.", "bold red"), " Please report it with the traceback above."
+        )
+        errors.print_line(bug)
+        return EXIT_BUG
+    return code if isinstance(code, int) else EXIT_DONE
 
 
 def show_error(error: BenchError, console: Console) -> None:
     """Print an expected error: what is wrong, then what to do."""
     if os.environ.get("UNIPATH_BENCH_DEBUG"):
-        traceback.print_exception(error)
-    console.print("[bold red]Error:[/] ", end="")
-    console.print(error.message, markup=False, soft_wrap=True)
+        console.print_line("".join(traceback.format_exception(error)))
+    console.print_line(Text.assemble(("Error:", "bold red"), f" {error.message}"))
     if error.remedy:
-        console.print("[bold]What to do:[/] ", end="")
-        console.print(error.remedy, markup=False, soft_wrap=True)
+        console.print_line(Text.assemble(("What to do:", "bold"), f" {error.remedy}"))
+
+
+def _show_wrong_usage(error: Any, console: Console) -> int:
+    """Print what Typer refused, as other errors are printed; returns the exit code.
+
+    There is no message where a command with nothing behind it has shown its help page.
+    """
+    message = error.format_message()
+    if message:
+        context = getattr(error, "ctx", None)
+        remedy = f"{context.command_path if context else 'unipath-bench'} --help"
+        show_error(UsageError(message, remedy), console)
+    return int(error.exit_code)

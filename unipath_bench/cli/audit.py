@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unipath_bench.cli import options as opt
-from unipath_bench.core.console import Console
+from unipath_bench.core.console import Console, write_json
 from unipath_bench.core.errors import UsageError
 from unipath_bench.core.parsing import parse_yaml
 
@@ -78,12 +77,12 @@ def audit(
         result = run_audit(planned, chosen, progress)
     folder = save_audit(result, example_tiles(make_cohort(planned), chosen), out)
     if as_json:
-        sys.stdout.write(folder.result.read_text(encoding="utf-8"))
+        write_json(folder.result.read_text(encoding="utf-8"))
         return
     console = Console()
     print_audit(result, console)
-    console.print(f"\nResult  {folder.result}\nTable   {folder.table}", highlight=False, soft_wrap=True)
-    console.print(f"Map     {folder.map}\nPage    {folder.page}", highlight=False, soft_wrap=True)
+    console.print_line(f"\nResult  {folder.result}\nTable   {folder.table}")
+    console.print_line(f"Map     {folder.map}\nPage    {folder.page}")
 
 
 def parse_levels(items: list[str] | None) -> dict[str, tuple[float, ...]]:

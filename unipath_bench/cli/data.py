@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unipath_bench.cli import options as opt
-from unipath_bench.core.console import Console
+from unipath_bench.core.console import Console, write_json
 from unipath_bench.core.errors import EXIT_BAD_DATA
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def check(
         if found is not None:
             report = report.model_copy(update={"findings": (*report.findings, found)})
     if as_json:
-        sys.stdout.write(report.model_dump_json(indent=2) + "\n")
+        write_json(report.model_dump_json(indent=2))
     else:
         print_report(report, Console())
     if not report.is_sound:
@@ -98,14 +97,14 @@ def print_report(report: DataReport, console: Console) -> None:
             counts.add_row(f"{name}: {label}", *(str(by_split.get(split, 0)) for split in splits))
     console.print(counts)
     sizes = ", ".join(f"{size} ({count})" for size, count in list(report.sizes.items())[:_SHOWN])
-    console.print(f"{report.looked_at} images looked at; height x width: {sizes or 'none'}", highlight=False)
+    console.print_line(f"{report.looked_at} images looked at; height x width: {sizes or 'none'}")
     for finding in report.findings:
         line = Text.assemble((f"{finding.verdict:>11}", _COLOURS[finding.verdict]), f"  {finding.check}: ")
-        console.print(line.append(finding.summary), soft_wrap=True, highlight=False)
+        console.print_line(line.append(finding.summary))
         for item in finding.items[:_SHOWN]:
-            console.print(Text(f"{'':13}- {item}"), soft_wrap=True)
+            console.print_line(Text(f"{'':13}- {item}"))
         if len(finding.items) > _SHOWN:
-            console.print(f"{'':13}- ... and {len(finding.items) - _SHOWN} more (--json has all)", highlight=False)
+            console.print_line(f"{'':13}- ... and {len(finding.items) - _SHOWN} more (--json has all)")
 
 
 class _Stages:

@@ -28,9 +28,10 @@ class RichProgress:
     """Draws each stage with its rate and the time left, on standard error."""
 
     def __init__(self, console: Console) -> None:
+        self._console = console
         self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description:<13}"),
+            SpinnerColumn("line" if console.options.ascii_only else "dots"),
+            TextColumn("{task.description:<13}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             _Rate(),
@@ -63,4 +64,4 @@ class RichProgress:
 
     def note(self, text: str) -> None:
         """Print ``text`` in yellow above the bars, exactly as it is: markup in it has no effect."""
-        self._progress.console.print(text, style="yellow", markup=False, highlight=False)
+        self._console.print_line(text, "yellow")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +11,7 @@ import yaml
 from rich.table import Table
 
 from unipath_bench.cli import options as opt
-from unipath_bench.core.console import Console
+from unipath_bench.core.console import Console, write_json
 from unipath_bench.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -33,9 +32,9 @@ def list_(
 
     rows = [row_of(spec) for spec in panel().values()]
     if as_json:
-        sys.stdout.write(json.dumps([spec.model_dump(mode="json") for spec in panel().values()], indent=2) + "\n")
+        write_json(json.dumps([spec.model_dump(mode="json") for spec in panel().values()], indent=2))
     elif markdown:
-        sys.stdout.write(markdown_table(rows))
+        Console().print_line(markdown_table(rows))
     else:
         table = Table()
         for column in rows[0]:
@@ -50,9 +49,9 @@ def show(name: Name, as_json: opt.AsJson = False) -> None:
     """Show an encoder's specification, or the card of one that has none."""
     facts = _facts(name)
     if as_json:
-        sys.stdout.write(json.dumps(facts, indent=2) + "\n")
+        write_json(json.dumps(facts, indent=2))
     else:
-        sys.stdout.write(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=100))
+        Console().print_line(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=100).rstrip())
 
 
 @app.command()
@@ -83,11 +82,11 @@ def verify(
     if write is not None:
         verifying.save(found, write)
     if as_json:
-        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
+        write_json(found.model_dump_json(indent=2))
     else:
         _print(found, write)
     if expect is None:
-        Console(stderr=as_json).print(
+        Console(stderr=as_json).print_line(
             f"There is no published digest of {found.encoder.name}: nothing was compared. --expect FILE compares."
         )
         return
@@ -98,7 +97,9 @@ def verify(
             f"{tolerance:g} is allowed.",
             "The weights and the recipe are the same, so compare the versions of torch, timm, transformers and Pillow.",
         )
-    Console(stderr=as_json).print(f"Agrees with {expect}: largest difference {result.difference:.2e} of their size.")
+    Console(stderr=as_json).print_line(
+        f"Agrees with {expect}: largest difference {result.difference:.2e} of their size."
+    )
 
 
 def row_of(spec: EncoderSpec) -> dict[str, str]:
@@ -123,7 +124,7 @@ def row_of(spec: EncoderSpec) -> dict[str, str]:
 def markdown_table(rows: list[dict[str, str]]) -> str:
     """Rows as a Markdown table."""
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _facts(name: str) -> dict[str, Any]:
@@ -137,16 +138,14 @@ def _facts(name: str) -> dict[str, Any]:
 
 
 def _print(found: Any, write: Path | None) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"Encoder      {found.encoder.name}, {found.encoder.revision}", markup=False)
-    console.print(
-        f"Recipe       {found.encoder.recipe or 'see the card'} (digest {found.encoder_digest})", markup=False
-    )
-    console.print(f"Test images  {len(found.features)}, digest {found.pattern}")
-    console.print(f"Features     SHA-256 {found.features_sha256}")
+    console = Console()
+    console.print_line(f"Encoder      {found.encoder.name}, {found.encoder.revision}")
+    console.print_line(f"Recipe       {found.encoder.recipe or 'see the card'} (digest {found.encoder_digest})")
+    console.print_line(f"Test images  {len(found.features)}, digest {found.pattern}")
+    console.print_line(f"Features     SHA-256 {found.features_sha256}")
     for i, row in enumerate(found.features):
         norm = sum(value * value for value in row) ** 0.5
         head = " ".join(f"{value:+.5f}" for value in row[:5])
-        console.print(f"  image {i}    norm {norm:.5f}, begins {head}")
+        console.print_line(f"  image {i}    norm {norm:.5f}, begins {head}")
     if write is not None:
-        console.print(f"Written      {write}")
+        console.print_line(f"Written      {write}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unipath_bench.cli import options as opt
-from unipath_bench.core.console import Console
+from unipath_bench.core.console import Console, write_csv, write_json
 
 if TYPE_CHECKING:
     from unipath_bench.pipeline.executors import Execution
@@ -103,11 +103,7 @@ def _carry_out_share(planned: Plan, place: Place, execution: Execution, shard: s
         run_share(planned, place, share, progress=progress, execution=execution)
     note_share(planned, place.folder, share)
     then = f"unipath-bench merge {place}" if place.url is None else "the same command without --shard"
-    Console().print(
-        f"Part {share.number} of {share.of} is complete in {place}. When all are: {then}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    Console().print_line(f"Part {share.number} of {share.of} is complete in {place}. When all are: {then}")
 
 
 def carry_out_and_show(
@@ -139,15 +135,15 @@ def carry_out_and_show(
         publish(folder, tracking_uri=uri, experiment=experiment, progress=progress, mlflow_run=mlflow_run)
         place.publish(folder.path)
     if as_json:
-        sys.stdout.write(folder.record.read_text(encoding="utf-8"))
+        write_json(folder.record.read_text(encoding="utf-8"))
         return
     console = Console()
     print_summary(folder.load_record(), console)
-    console.print(f"Record  {folder.record}\nReport  {folder.report}", highlight=False, soft_wrap=True)
+    console.print_line(f"Record  {folder.record}\nReport  {folder.report}")
     where = f"{uri}, experiment {experiment}" if tracking_uri else f"unipath-bench ui --out {place.folder}"
     if uri is None:
         where = f"not logged; later: unipath-bench import {folder.path}"
-    console.print(f"MLflow  {where}", highlight=False, soft_wrap=True)
+    console.print_line(f"MLflow  {where}")
 
 
 def plan(
@@ -205,7 +201,7 @@ def plan(
         found = probing.probe(planned, cost)
         probed = found, probing.forecast(planned, cost, found, out)
     if as_json:
-        sys.stdout.write(plan_as_json(planned, cost, probed))
+        write_json(plan_as_json(planned, cost, probed))
     else:
         print_plan(planned, cost, Console(), probed)
 
@@ -252,14 +248,17 @@ def prompts(
         "height",
         *requests[0].labels,
     ]
-    stream = sys.stdout if str(file) == "-" else file.open("w", encoding="utf-8", newline="")
-    with stream:
-        writer = csv.writer(stream)
-        writer.writerow(escaped_row(columns))
-        for r in requests:
-            head = [expected_file_name(r), r.sample_id, r.replicate, r.prompt, r.seed, r.width, r.height]
-            writer.writerow(escaped_row([*head, *r.labels.values()]))
-    Console(stderr=True).print(f"{len(requests)} requests written to {file}.", highlight=False)
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(escaped_row(columns))
+    for r in requests:
+        head = [expected_file_name(r), r.sample_id, r.replicate, r.prompt, r.seed, r.width, r.height]
+        writer.writerow(escaped_row([*head, *r.labels.values()]))
+    if str(file) == "-":
+        write_csv(stream.getvalue())
+    else:
+        file.write_text(stream.getvalue(), encoding="utf-8", newline="")
+    Console(stderr=True).print_line(f"{len(requests)} requests written to {file}.")
 
 
 def default_tracking_uri(out: Path) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from unipath_bench.cli import options as opt
-from unipath_bench.core.console import Console
+from unipath_bench.core.console import Console, write_json
 from unipath_bench.core.errors import EXIT_REGRESSION, UsageError
 
 
@@ -72,7 +71,7 @@ def gate(
         verdict = judge(load_side(run), load_side(against), parse_margins(margin or []))
         text, shown, regressed = verdict.to_json(), show(verdict, Console().width), verdict.regressed
     if as_json:
-        sys.stdout.write(text + "\n")
+        write_json(text)
     else:
         Console().print(shown)
     if regressed:
@@ -96,4 +95,4 @@ def _write(run: Path, to: Path) -> None:
     from unipath_bench.results.run_folder import load_record
 
     write_baseline(load_record(run), to)
-    Console(stderr=True).print(f"Baseline  {to}", highlight=False, soft_wrap=True)
+    Console(stderr=True).print_line(f"Baseline  {to}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rich.table import Table
+from rich.text import Text
 
 from unipath_bench.core.console import Console
 from unipath_bench.core.errors import MissingError
@@ -60,11 +61,11 @@ def print_findings(findings: list[Finding], console: Console) -> None:
         table.add_column(column, overflow="fold")
     colour = {"ok": "green", "note": "yellow", "missing": "red"}
     for f in findings:
-        table.add_row(f.subject, f"[{colour[f.verdict]}]{f.verdict}[/]", f.found)
+        table.add_row(f.subject, Text(f.verdict, colour[f.verdict]), f.found)
     console.print(table)
     for f in findings:
         if f.remedy:
-            console.print(f"{f.subject}: {f.remedy}", markup=False, highlight=False)
+            console.print_line(f"{f.subject}: {f.remedy}")
 
 
 def _packages() -> list[Finding]:
@@ -118,12 +119,12 @@ def print_encoders(states: list[EncoderState], console: Console) -> None:
     for column in ("Encoder", "Loader", "Dim.", "Gated", "Would load"):
         table.add_column(column, overflow="fold")
     for s in states:
-        verdict = f"[green]yes[/], {s.place}" if s.remedy is None else "[red]no[/]"
+        verdict = Text("no", "red") if s.remedy is not None else Text.assemble(("yes", "green"), f", {s.place}")
         table.add_row(s.name, s.loader, str(s.dimension or ""), "yes" if s.gated else "no", verdict)
     console.print(table)
     for s in states:
         if s.remedy is not None:
-            console.print(f"{s.name}: {s.remedy}", markup=False, highlight=False, soft_wrap=True)
+            console.print_line(f"{s.name}: {s.remedy}")
 
 
 def _state(name: str, provider: str, context: Context) -> EncoderState:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from unipath_bench.cli import options as opt
+from unipath_bench.core.console import Console
 
 
 def import_(
@@ -36,4 +36,4 @@ def import_(
     console = Console()
     for record, folder in records:
         run = log_run(record, folder, tracking_uri=uri, experiment=experiment, tasks=tasks)
-        console.print(f"{record.name}  {run}", highlight=False, soft_wrap=True)
+        console.print_line(f"{record.name}  {run}")

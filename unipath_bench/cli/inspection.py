@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ import yaml
 from rich.table import Table
 
 from unipath_bench.cli import options as opt
-from unipath_bench.core.console import Console
+from unipath_bench.core.console import Console, write_json
 from unipath_bench.core.errors import UsageError
 from unipath_bench.core.registry import Entry, Registry, suggest
 
@@ -29,7 +28,7 @@ def list_(
     chosen = [kind] if kind else list(KINDS)
     found = {name: _rows(name) for name in chosen}
     if as_json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        write_json(json.dumps(found, indent=2))
         return
     console = Console()
     for name, rows in found.items():
@@ -54,7 +53,7 @@ def show(
 
         record = load_record(Path(name))
         if as_json:
-            sys.stdout.write(record.model_dump_json(indent=2) + "\n")
+            write_json(record.model_dump_json(indent=2))
         else:
             print_summary(record, Console())
         return
@@ -63,16 +62,12 @@ def show(
         known = sorted({str(row["name"]) for kind in KINDS for row in _rows(kind)})
         raise UsageError(f"Nothing is named {name!r}.", suggest(name, known, "name"))
     if as_json:
-        sys.stdout.write(json.dumps(cards, indent=2) + "\n")
+        write_json(json.dumps(cards, indent=2))
         return
     console = Console()
     for kind, card in cards.items():
-        console.print(f"[bold]{kind}[/]")
-        console.print(
-            yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=100),
-            markup=False,
-            highlight=False,
-        )
+        console.print_line(kind, "bold")
+        console.print_line(yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=100))
 
 
 def doctor(
@@ -88,13 +83,13 @@ def doctor(
     if encoders:
         states = examine_encoders(offline, trust_remote_code)
         if as_json:
-            sys.stdout.write(json.dumps([s.model_dump() for s in states], indent=2) + "\n")
+            write_json(json.dumps([s.model_dump() for s in states], indent=2))
         else:
             print_encoders(states, Console())
         return
     findings = examine(out, offline)
     if as_json:
-        sys.stdout.write(json.dumps([f.model_dump() for f in findings], indent=2) + "\n")
+        write_json(json.dumps([f.model_dump() for f in findings], indent=2))
     else:
         print_findings(findings, Console())
 
@@ -109,7 +104,7 @@ def schema(
 
     if document not in DOCUMENTS:
         raise UsageError(f"There is no document {document!r}.", suggest(document, sorted(DOCUMENTS), "document"))
-    sys.stdout.write(json.dumps(DOCUMENTS[document].model_json_schema(), indent=2) + "\n")
+    write_json(json.dumps(DOCUMENTS[document].model_json_schema(), indent=2))
 
 
 def _rows(kind: str) -> list[dict[str, str | int]]:

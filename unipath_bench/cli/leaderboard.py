@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unipath_bench.cli import options as opt
-from unipath_bench.core.console import Console
+from unipath_bench.core.console import Console, write_json
 from unipath_bench.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,12 +67,10 @@ def submit(
 
     built = build_archive(run, to, licence_statement, store)
     console = Console(stderr=True)
-    console.print(
-        f"Archive  {built.path}  {built.bytes:,} bytes, {built.images} images", highlight=False, soft_wrap=True
-    )
-    console.print(f"SHA-256  {built.sha256}", highlight=False, soft_wrap=True)
+    console.print_line(f"Archive  {built.path}  {built.bytes:,} bytes, {built.images} images")
+    console.print_line(f"SHA-256  {built.sha256}")
     if not licence_statement.strip():
-        console.print("It has no licence statement, which most boards ask for: --licence-statement", highlight=False)
+        console.print_line("It has no licence statement, which most boards ask for: --licence-statement")
 
 
 @app.command()
@@ -114,7 +111,7 @@ def validate(
     if folder is not None:
         outcome = hold_entry(folder, outcome)
     if as_json:
-        sys.stdout.write(outcome.report.to_json() + "\n")
+        write_json(outcome.report.to_json())
     else:
         Console().print(show_report(outcome.report))
     raise typer.Exit(outcome.report.exit_code)
@@ -159,9 +156,9 @@ def add(
     place = archive or os.path.relpath(file.resolve(), (folder / ENTRIES / "NAME").resolve())
     written = add_entry(folder, outcome, name=name, title=title, submitter=submitter, archive=place, notes=notes)
     console = Console(stderr=True)
-    console.print(f"Entry  {written}", highlight=False, soft_wrap=True)
+    console.print_line(f"Entry  {written}")
     if not outcome.report.complete:
-        console.print("Not everything could be checked: `leaderboard validate` says what.", highlight=False)
+        console.print_line("Not everything could be checked: `leaderboard validate` says what.")
 
 
 @app.command()
@@ -176,7 +173,7 @@ def rank(
 
     standings = rank_board(find_board(board))
     if as_json:
-        sys.stdout.write(standings.model_dump_json(indent=2) + "\n")
+        write_json(standings.model_dump_json(indent=2))
     else:
         Console().print(show_standings(standings))
 

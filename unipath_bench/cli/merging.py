@@ -42,7 +42,7 @@ def merge(
 
     target = out or folders[0]
     merged = unite(folders, target, trust_remote_code=trust_remote_code)
-    Console(stderr=True).print(f"{merged.copied} files brought to {target}.", highlight=False)
+    Console(stderr=True).print_line(f"{merged.copied} files brought to {target}.")
     plan = make_plan(merged.options)
     require_complete(plan, target)
     carry_out_and_show(plan, Place(target), Execution(), tracking_uri, as_json, experiment)

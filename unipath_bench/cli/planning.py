@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 
 from rich.table import Table
+from rich.text import Text
 
 from unipath_bench.core.console import Console
 from unipath_bench.pipeline.estimate import Estimate
@@ -21,9 +22,8 @@ Probed = tuple[Probe, Forecast]
 def print_plan(plan: Plan, cost: Estimate, console: Console, probed: Probed | None = None) -> None:
     """Tasks, sets and cost, and what is missing with the remedy."""
     card, suite = plan.generator.card, plan.suite.card
-    console.print(
-        f"[bold]{card.name}[/] on [bold]{suite.name}[/]: {len(plan.prompts)} prompts x {plan.options.seeds} seeds"
-    )
+    counts = f": {len(plan.prompts)} prompts x {plan.options.seeds} seeds"
+    console.print_line(Text.assemble((card.name, "bold"), " on ", (suite.name, "bold"), counts))
     table = Table(title="Tasks", title_justify="left")
     for column in ("Tier", "Task", "Encoder", "Will be computed"):
         table.add_column(column)
@@ -37,32 +37,32 @@ def print_plan(plan: Plan, cost: Estimate, console: Console, probed: Probed | No
     for name, count in plan.record().counts.items():
         sets.add_row(name, str(count))
     console.print(sets)
-    console.print(f"To generate: {cost.to_generate} ({cost.generated} are in the store)")
+    console.print_line(f"To generate: {cost.to_generate} ({cost.generated} are in the store)")
     for encoder, count in cost.to_embed.items():
-        console.print(f"To embed in {encoder}: {count} ({cost.embedded[encoder]} are in the store)")
+        console.print_line(f"To embed in {encoder}: {count} ({cost.embedded[encoder]} are in the store)")
     needed = probed[1].disk_needed if probed else cost.disk_needed
     space = f"Disk: about {needed / 2**20:.0f} MiB needed, {cost.disk_free / 2**20:.0f} MiB free"
-    console.print(space if needed < cost.disk_free else f"[bold red]{space}[/]")
+    console.print_line(space, None if needed < cost.disk_free else "bold red")
     if probed:
         _print_forecast(*probed, console)
     else:
-        console.print(HOW_TO_PROBE)
+        console.print_line(HOW_TO_PROBE)
     missing = [task for task in plan.tasks if task.blocker is not None]
     if missing:
-        console.print("\n[bold]What is missing[/]")
+        console.print_line("\nWhat is missing", "bold")
         for task in missing:
             if task.blocker is not None:
-                console.print(f"  {task.key}: {task.blocker}", markup=False, highlight=False)
+                console.print_line(f"  {task.key}: {task.blocker}")
 
 
 def _print_forecast(probe: Probe, forecast: Forecast, console: Console) -> None:
     stages = ", ".join(f"{name} {format_seconds(seconds)}" for name, seconds in forecast.seconds.items() if seconds)
     parts = f" ({stages})" if stages else ""
-    console.print(f"Time: about {format_seconds(forecast.total_seconds)}{parts}")
-    console.print(f"Memory: about {forecast.memory_mib:.0f} MiB")
+    console.print_line(f"Time: about {format_seconds(forecast.total_seconds)}{parts}")
+    console.print_line(f"Memory: about {forecast.memory_mib:.0f} MiB")
     if forecast.device_memory_mib is not None:
-        console.print(f"Memory of the device: about {forecast.device_memory_mib:.0f} MiB")
-    console.print(
+        console.print_line(f"Memory of the device: about {forecast.device_memory_mib:.0f} MiB")
+    console.print_line(
         f"Measured on {probe.images} images, the first calls included, and made-up features; nothing was stored."
     )
 

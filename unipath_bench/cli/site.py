@@ -28,5 +28,5 @@ def build(
     found = load_boards(boards or boards_folder())
     page = build_site(found, out)
     entries = sum(len(board.standings.rows) for board in found)
-    Console(stderr=True).print(f"{len(found)} boards with {entries} entries.", highlight=False)
-    Console().print(f"Site  {page}", highlight=False, soft_wrap=True)
+    Console(stderr=True).print_line(f"{len(found)} boards with {entries} entries.")
+    Console().print_line(f"Site  {page}")

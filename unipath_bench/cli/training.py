@@ -56,7 +56,7 @@ def train_encoders(
     console = Console()
     for card in made:
         console.print(_table(card))
-    console.print(f"Written to {out}", highlight=False, soft_wrap=True)
+    console.print_line(f"Written to {out}")
 
 
 def _table(card: TrainingCard) -> Table:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from unipath_bench.cli import options as opt
-from unipath_bench.core.console import Console
+from unipath_bench.core.console import Console, write_json
 
 if TYPE_CHECKING:
     from unipath_bench.understanding.record import SubsetScore, UnderstandingRecord
@@ -77,13 +76,13 @@ def understand(
             progress=progress,
         )
     if as_json:
-        sys.stdout.write((folder / RECORD).read_text(encoding="utf-8"))
+        write_json((folder / RECORD).read_text(encoding="utf-8"))
         return
     console = Console()
     console.print(_table(record))
     if record.questions.notes:
         console.print(record.questions.notes, style="dim")
-    console.print(f"Record  {folder / RECORD}", highlight=False, soft_wrap=True)
+    console.print_line(f"Record  {folder / RECORD}")
 
 
 def _table(record: UnderstandingRecord) -> Table:

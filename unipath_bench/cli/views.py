@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unipath_bench.cli import options as opt
-from unipath_bench.core.console import Console
+from unipath_bench.core.console import Console, write_json
 from unipath_bench.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def report(
     folder = RunFolder(run if run.is_dir() else run.parent)
     record = folder.load_record()
     path = write_report(record, Exhibits.load(folder.exhibits), to or folder.report, load_tasks())
-    Console(stderr=True).print(f"Report  {path}", highlight=False, soft_wrap=True)
+    Console(stderr=True).print_line(f"Report  {path}")
 
 
 def compare(
@@ -54,9 +53,9 @@ def compare(
         from unipath_bench.views.comparison.page import write_page
 
         path = write_page(comparison, [_exhibits(run) for run in runs], html)
-        Console(stderr=True).print(f"Page  {path}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print_line(f"Page  {path}")
     if as_json:
-        sys.stdout.write(comparison.to_json() + "\n")
+        write_json(comparison.to_json())
     else:
         comparison.print(Console())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unipath_bench.core.console import Console
 from unipath_bench.encoders.texture import DIMENSIONS
 
 
@@ -19,4 +20,4 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    print(table())
+    Console().print_line(table())

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from unipath_bench.core.console import Console
 from unipath_bench.core.errors import BenchError
 from unipath_bench.phantom import CLASSES
 from unipath_bench.phantom.encoders.cards import NAMES, WEIGHTS, TrainingCard, read_card, weights_path
@@ -80,9 +81,9 @@ def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Print the tables; returns the exit code."""
     try:
-        print(tables(Path(arguments[0]) if arguments else WEIGHTS))
+        Console().print_line(tables(Path(arguments[0]) if arguments else WEIGHTS))
     except BenchError as error:
-        print(error, file=sys.stderr)
+        Console(stderr=True).print_line(str(error))
         return error.exit_code
     return 0
 

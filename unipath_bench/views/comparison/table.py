@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from unipath_bench.core.console import Console
 from unipath_bench.results import format_number, format_value
 from unipath_bench.views.comparison.pairs import Pair
 

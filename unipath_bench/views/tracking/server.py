@@ -10,6 +10,7 @@ import subprocess  # nosec B404
 import sys
 from pathlib import Path
 
+from unipath_bench.core.console import Console
 from unipath_bench.core.errors import MissingError, UsageError
 from unipath_bench.core.redaction import without_credentials
 from unipath_bench.views.tracking.client import KIND, artifact_location, connected
@@ -28,10 +29,10 @@ def serve(tracking_uri: str, port: int = 5000) -> None:
         raise UsageError(f"{without_credentials(tracking_uri)} is a server already.", "Open it in a browser.")
     _require_free(port)
     pages = run_pages(tracking_uri)
-    print(f"MLflow: http://{HOST}:{port}   (Ctrl-C ends it)", file=sys.stderr)
+    console = Console(stderr=True)
+    console.print_line(f"MLflow: http://{HOST}:{port}   (Ctrl-C ends it)")
     for name, page in pages.items():
-        print(f"Runs of {name}: http://{HOST}:{port}/{page}", file=sys.stderr)
-    sys.stderr.flush()
+        console.print_line(f"Runs of {name}: http://{HOST}:{port}/{page}")
     with stoppable():
         process = subprocess.Popen(server_command(tracking_uri, port), env=server_environment(), start_new_session=True)  # nosec B603
         try:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from reference_model.curation.contracts import Captioner, CaptionError
 from unipath_bench import DataError, Sample, UsageError
 from unipath_bench.core.arrays import RGBImage
+from unipath_bench.core.builder import build, check_arguments
 from unipath_bench.core.registry import load_attribute
+
+_NOUN, _OPTION = "captioner", "--captioner-arg"
 
 
 class ExistingCaptions:
@@ -53,26 +58,22 @@ def load_captioner(spec: str, arguments: Mapping[str, Any], log: Path) -> Captio
 
     The attribute is a :class:`Captioner`, a class of captioners, which is called with ``arguments``, or a function
     ``(image, sample, **arguments) -> str``. ``log`` is where ``http`` keeps its answers. Raises
-    :class:`~unipath_bench.UsageError` for anything else.
+    :class:`~unipath_bench.UsageError` for anything else, and for arguments that do not fit.
     """
+    target = _named(spec, log)
+    if inspect.isclass(target) or isinstance(target, partial | Captioner) or not callable(target):
+        return build(target, spec, arguments, Captioner, noun=_NOUN, option=_OPTION)  # type: ignore[type-abstract]
+    check_arguments(partial(target, None, None), spec, arguments, noun=_NOUN, option=_OPTION)
+    return FunctionCaptioner(target, spec, arguments)
+
+
+def _named(spec: str, log: Path) -> Any:
     if spec == "existing":
-        if arguments:
-            raise UsageError("The captioner 'existing' takes no arguments.", "Leave --captioner-arg out.")
-        return ExistingCaptions()
+        return ExistingCaptions
     if spec == "http":
         from reference_model.curation.http_captioner import HttpCaptioner
 
-        return HttpCaptioner.of(arguments, log)
+        return partial(HttpCaptioner, log)
     if ":" not in spec:
         raise UsageError(f"There is no captioner {spec!r}.", "Use existing, http or module:attribute.")
-    found = load_attribute(spec)
-    if isinstance(found, type):
-        made: object = found(**arguments)
-        if not isinstance(made, Captioner):
-            raise UsageError(f"{spec} is no captioner.", "It needs a fingerprint and a method caption(image, sample).")
-        return made
-    if isinstance(found, Captioner):
-        return found
-    if not callable(found):
-        raise UsageError(f"{spec} is a {type(found).__name__}, not a captioner.", "Name a function or a class.")
-    return FunctionCaptioner(found, spec, arguments)
+    return load_attribute(spec)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import inspect
 import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
@@ -18,7 +17,6 @@ from unipath_bench import DataError, MissingError, Sample, UsageError
 from unipath_bench.core.arrays import RGBImage
 from unipath_bench.core.digest import digest, pixel_digest
 from unipath_bench.core.images import encode_png
-from unipath_bench.core.registry import suggest
 
 INSTRUCTION = (
     "You are a pathologist. Describe this histology image in two to four sentences: tissue and architecture, cell "
@@ -32,24 +30,26 @@ class HttpCaptioner:
     """Posts each image to ``url``/chat/completions and keeps the answer.
 
     Args:
+        log: JSON-lines file of every answer; an image that is answered there is not asked again.
+        transport: for tests.
         url: base of the API, e.g. ``http://localhost:8000/v1``.
         model: name of the model there.
-        log: JSON-lines file of every answer; an image that is answered there is not asked again.
         instruction: the text beside the image.
         max_tokens, temperature, seed: sampling; answers cut at ``max_tokens`` are refused.
         key_env: environment variable with the API key, never recorded.
         timeout: seconds for one attempt.
         retries: attempts after the first, on connection errors, timeouts, 429 and 5xx.
         backoff: seconds before the second attempt, doubled each time; ``Retry-After`` goes before. At most a minute.
-        transport: for tests.
     """
 
     def __init__(
         self,
+        log: Path,
+        transport: httpx.BaseTransport | None = None,
+        /,
         *,
         url: str,
         model: str,
-        log: Path,
         instruction: str = INSTRUCTION,
         max_tokens: int = 300,
         temperature: float = 0.0,
@@ -58,9 +58,8 @@ class HttpCaptioner:
         timeout: float = 120.0,
         retries: int = 5,
         backoff: float = 1.0,
-        transport: httpx.BaseTransport | None = None,
     ) -> None:
-        base = httpx.URL(url)
+        base = httpx.URL(str(url))
         if base.scheme not in ("http", "https") or not base.host or base.userinfo:
             raise UsageError(f"url={url!r} is no http or https URL without a password.", "url=http://localhost:8000/v1")
         key = os.environ.get(key_env, "") if key_env else ""
@@ -74,18 +73,6 @@ class HttpCaptioner:
             headers={"Authorization": f"Bearer {key}"} if key else {}, timeout=timeout, transport=transport
         )
         self._log = ResponseLog(log)
-
-    @classmethod
-    def of(cls, arguments: Mapping[str, Any], log: Path) -> Self:
-        """From ``--captioner-arg``; raises :class:`~unipath_bench.UsageError` for unknown and absent arguments."""
-        known = [name for name in inspect.signature(cls).parameters if name not in ("log", "transport")]
-        for name in arguments:
-            if name not in known:
-                raise UsageError(f"The captioner 'http' has no argument {name!r}.", suggest(name, known, "argument"))
-        for name in ("url", "model"):
-            if not isinstance(arguments.get(name), str):
-                raise UsageError(f"The captioner 'http' needs {name}.", f"Add --captioner-arg {name}=...")
-        return cls(**arguments, log=log)
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:

@@ -42,7 +42,7 @@ def endpoint(tmp_path: Path, *replies: Any, **arguments: Any) -> tuple[HttpCapti
         return httpx.Response(status, **content)
 
     settings = {"url": "http://localhost:9/v1", "model": "m", "retries": 2, "backoff": 0.0, **arguments}
-    return HttpCaptioner(**settings, log=tmp_path / "log.jsonl", transport=httpx.MockTransport(answer)), asked
+    return HttpCaptioner(tmp_path / "log.jsonl", httpx.MockTransport(answer), **settings), asked
 
 
 def test_the_request_holds_the_image_the_instruction_and_the_sampling(
@@ -188,6 +188,12 @@ def refused(spec: str, **arguments: Any) -> Callable[[Path], object]:
         (refused("existing", a=1), "no arguments"),
         (refused("gemini"), "gemini"),
         (refused("tests.reference_model.test_curation_made_up:FAULTS"), "not a captioner"),
+        (refused("tests.reference_model.test_curation_made_up:Path"), "of type PosixPath, not a captioner"),
+        (refused("tests.reference_model.test_curation_made_up:SCRIBE", refuse="x"), "finished captioner"),
+        (refused("tests.reference_model.test_curation_made_up:Scribe", refused="x"), "no argument 'refused'"),
+        (refused("tests.reference_model.test_curation_made_up:by_environment", words="x"), "no argument 'words'"),
+        (refused("tests.reference_model.test_curation_made_up:by_environment", image="x"), "no argument 'image'"),
+        (refused("http", url="http://x/v1", model="m", log="x"), "no argument 'log'"),
         (refused("http", url="http://x/v1"), "needs model"),
         (refused("http", url="http://x/v1", model="m", tokens=3), "tokens"),
         (refused("http", url="ftp://x", model="m"), "http or https"),

@@ -82,6 +82,9 @@ class Scribe:
         return "" if sample.id == self.refuse else f"mean {image.mean():.2f}, once {sample.prompt!r}"
 
 
+SCRIBE = Scribe()
+
+
 def by_environment(image: np.ndarray, sample: Sample, word: str = "tile") -> str:
     """A function for ``--captioner module:attribute``."""
     return f"{os.environ.get('CURATION_TEST_WORD', 'a')} {word} of {image.shape[0]} pixels"

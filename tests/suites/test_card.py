@@ -14,6 +14,7 @@ from unipath_bench.suites.folder import FolderSuite
 from unipath_bench.suites.micrograph import MicrographSuite
 
 MODULE = """
+from unipath_bench.contracts import Suite
 from unipath_bench.suites.micrograph import MicrographSuite
 
 FINISHED = MicrographSuite()
@@ -26,6 +27,12 @@ def remembers_offline(offline=False):
     suite = MicrographSuite()
     suite.was_offline = offline
     return suite
+
+def broken():
+    return {}["nothing"]
+
+class Unfinished(Suite):
+    card = FINISHED.card
 
 class TakesHubId(MicrographSuite):
     takes_hub_id = True
@@ -101,17 +108,20 @@ def test_module_attributes(module: str) -> None:
     ("spec", "data", "arguments", "message", "remedy"),
     [
         ("fodler", None, {}, "no suite named 'fodler'", "'folder'"),
-        ("folder", None, {}, "The suite 'folder' needs 'data'", "--data PATH"),
+        ("folder", None, {}, "The suite 'folder' needs data.", "--data PATH"),
         ("micrograph", "tiles", {}, "takes no --data", "--suite folder"),
-        ("micrograph", None, {"size": 3}, "has no argument 'size'", "argument"),
+        ("micrograph", None, {"size": 3}, "takes no argument 'size'", "It takes:"),
         ("folder", ".", {"nmae": "x"}, "no suite argument 'nmae'", "'name'"),
         ("parquet", ".", {"image_colum": "x"}, "image_colum", "image_column"),
         ("folder", ".", {"licence": 3}, "licence", "fields"),
-        ("their_suites:FINISHED", "x", {}, "takes no --data and no arguments", "out"),
-        ("their_suites:NUMBER", None, {}, "is a int, not a suite", "Suite class"),
-        ("their_suites:no_suite", None, {}, "returned a int, not a Suite", "Subclass"),
-        ("their_suites:TakesHubId", "x", {}, "needs 'needed'", "--suite-arg needed="),
-        ("their_suites:absent", None, {}, "no attribute 'absent'", "Known"),
+        ("their_suites:FINISHED", "x", {}, "takes no arguments (data)", "Leave --data PATH out"),
+        ("their_suites:NUMBER", None, {}, "an object of type int, not a suite", "subclass"),
+        ("their_suites:no_suite", None, {}, "returned an object of type int, not a suite", "subclass"),
+        ("their_suites:Unfinished", None, {}, "does not implement load, revision, samples", "Implement it"),
+        ("their_suites:broken", None, {}, "failed while it was built: KeyError: 'nothing'", "--debug"),
+        ("their_suites:FINISHED", None, {"size": 3}, "takes no arguments (size)", "--suite-arg size=... out"),
+        ("their_suites:TakesHubId", "x", {}, "needs needed.", "--suite-arg needed="),
+        ("their_suites:zzzz", None, {}, "no attribute 'zzzz'", "Known"),
         ("none.yaml", None, {}, "no such file", "path"),
     ],
 )

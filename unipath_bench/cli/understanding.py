@@ -54,7 +54,7 @@ def understand(
     """
     from unipath_bench.cli.drawing import RichProgress
     from unipath_bench.contracts import Context
-    from unipath_bench.understanding.building import make
+    from unipath_bench.core.builder import build
     from unipath_bench.understanding.contracts import Answerer, QuestionSet
     from unipath_bench.understanding.registries import ANSWERERS, QUESTION_SETS
     from unipath_bench.understanding.run import RECORD, evaluate
@@ -62,8 +62,23 @@ def understand(
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
     set_arguments = opt.parse_arguments(set_arg, "--set-arg") | ({} if data is None else {"data": data})
-    asked = make(QUESTION_SETS, questions, set_arguments, QuestionSet)  # type: ignore[type-abstract]
-    answerer = make(ANSWERERS, model, opt.parse_arguments(model_arg, "--model-arg"), Answerer)  # type: ignore[type-abstract]
+    asked = build(
+        QUESTION_SETS.get(questions),
+        questions,
+        set_arguments,
+        QuestionSet,  # type: ignore[type-abstract]
+        noun=QUESTION_SETS.kind,
+        option="--set-arg",
+        options={"data": "--data PATH"},
+    )
+    answerer = build(
+        ANSWERERS.get(model),
+        model,
+        opt.parse_arguments(model_arg, "--model-arg"),
+        Answerer,  # type: ignore[type-abstract]
+        noun=ANSWERERS.kind,
+        option="--model-arg",
+    )
     with RichProgress(Console(stderr=True)) as progress:
         record, folder = evaluate(
             answerer,

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from unipath_bench.contracts import Generator
+from unipath_bench.core.builder import build, kind_of
 from unipath_bench.core.digest import digest
-from unipath_bench.core.errors import BenchError, UsageError
+from unipath_bench.core.errors import BenchError, GeneratorError, UsageError
 from unipath_bench.core.redaction import refuse_secrets
 from unipath_bench.core.registries import GENERATORS
 from unipath_bench.core.registry import load_attribute, suggest
 from unipath_bench.core.resources import data_folder
-from unipath_bench.generators._build import build
 from unipath_bench.schema.base import load_yaml, validate
 from unipath_bench.schema.cards import GeneratorCard
 
@@ -67,10 +67,10 @@ def load_generator(
         given = {**card.arguments, **given}
         target, named = _declared(card.adapter, path), card.adapter
     else:
-        target, named = load_attribute(spec) if ":" in spec else GENERATORS.get(spec), spec
+        target, named = GENERATORS.get(spec), spec
     source = spec if isinstance(spec, str) else named
     refuse_secrets(given, f"{source}:")
-    generator = build(target, named, given)
+    generator = _build(target, named, given)
     final = _final_card(generator.card, card, given)
     if overrides:
         final = validate(GeneratorCard, final.model_dump(mode="python") | dict(overrides), f"the card of {source}")
@@ -88,6 +88,27 @@ def load_generator(
 def _name_of(given: object) -> str:
     """What messages call an object that was given instead of a name."""
     return str(getattr(given, "__qualname__", type(given).__qualname__))
+
+
+def _build(target: Any, name: str, arguments: Mapping[str, Any]) -> Generator:
+    generator = build(
+        target,
+        name,
+        arguments,
+        Generator,  # type: ignore[type-abstract]
+        noun="generator",
+        option="--model-arg",
+        options={"images": "--images DIR"},
+        failure=GeneratorError,
+    )
+    card = getattr(generator, "card", None)
+    if not isinstance(card, GeneratorCard):
+        have = "has no card" if card is None else f"has a card that is {kind_of(card)}"
+        raise UsageError(
+            f"The generator {name!r} {have}.",
+            "Set `card = GeneratorCard(name=..., revision=..., licence=...)` on its class.",
+        )
+    return generator
 
 
 def _declared(adapter: str, path: Path) -> Any:

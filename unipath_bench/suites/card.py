@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from unipath_bench.contracts import Suite
+from unipath_bench.core.builder import build, parameters_of
 from unipath_bench.core.errors import UsageError
 from unipath_bench.core.redaction import refuse_secrets
 from unipath_bench.core.registries import SUITES
-from unipath_bench.core.registry import suggest
 from unipath_bench.schema.base import Document, load_yaml
 
 
@@ -64,42 +64,28 @@ def load_suite(
             data = _beside(path, card.data, hub_ids=bool(getattr(factory, "takes_hub_id", False)))
     else:
         factory = SUITES.get(spec)
-    if isinstance(factory, Suite):
-        if data is not None or given:
-            raise UsageError(f"{spec} is a finished suite: it takes no --data and no arguments.", "Leave them out.")
-        return factory
-    if not callable(factory):
-        raise UsageError(f"{spec} is a {type(factory).__name__}, not a suite.", "Name a Suite class or a function.")
     if data is not None:
+        if callable(factory) and not isinstance(factory, Suite) and "data" not in parameters_of(factory):
+            raise UsageError(
+                f"The suite {spec!r} brings its own data and takes no --data.",
+                "For a folder of your own: --suite folder.",
+            )
         given["data"] = data
-    if offline and "offline" in inspect.signature(factory).parameters:
+    if offline and "offline" in parameters_of(factory):
         given["offline"] = True
-    _check_arguments(factory, given, spec)
     refuse_secrets(given, f"{spec}:")
-    suite: object = factory(**given)
-    if not isinstance(suite, Suite):
-        raise UsageError(f"{spec} returned a {type(suite).__name__}, not a Suite.", "Subclass unipath_bench.Suite.")
-    return suite
+    return build(
+        factory,
+        spec,
+        given,
+        Suite,  # type: ignore[type-abstract]
+        noun="suite",
+        option="--suite-arg",
+        options={"data": "--data PATH"},
+    )
 
 
 def _beside(card: Path, data: str, *, hub_ids: bool) -> str:
     """``data`` relative to the card's folder; a hub id stays as it is where there is no such path."""
     path = card.parent / Path(data).expanduser()
     return data if hub_ids and not path.exists() and not data.startswith((".", "/", "~")) else str(path)
-
-
-def _check_arguments(factory: Callable[..., Suite], given: Mapping[str, Any], spec: str) -> None:
-    parameters = inspect.signature(factory).parameters
-    named = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    if "data" in given and "data" not in named:
-        raise UsageError(
-            f"The suite {spec!r} brings its own data and takes no --data.", "For a folder of your own: --suite folder."
-        )
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        for name in given:
-            if name not in named:
-                raise UsageError(f"The suite {spec!r} has no argument {name!r}.", suggest(name, named, "argument"))
-    for name, parameter in parameters.items():
-        if name in named and parameter.default is parameter.empty and name not in given:
-            option = "--data PATH" if name == "data" else f"--suite-arg {name}=..."
-            raise UsageError(f"The suite {spec!r} needs {name!r}.", f"Add {option}.")

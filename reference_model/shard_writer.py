@@ -15,6 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from unipath_bench.core.files import write_text
+
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 """Size of an element by the format's name of its type."""
 
@@ -76,7 +78,7 @@ class ShardWriter:
             total = sum(entry.size for entry in self.entries.values())
             index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(self._shard_of.items()))}
             path = self.folder / f"{self.stem}.safetensors.index.json"
-            path.write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+            write_text(path, json.dumps(index, indent=2) + "\n")
 
     def _lay_out(self, name: str, shard: Sequence[Entry]) -> None:
         header: dict[str, object] = {"__metadata__": {"format": "pt"}}

@@ -51,10 +51,7 @@ def publish(
     show = progress or Silent()
     show.start("Publish", 1 if tracking_uri is None else 2)
     record, tasks = folder.load_record(), load_tasks()
-    try:
-        write_report(record, Exhibits.load(folder.exhibits), folder.report, tasks)
-    except OSError as error:
-        raise storage_error(error, folder.report) from error
+    write_report(record, Exhibits.load(folder.exhibits), folder.report, tasks)
     show.advance(1)
     run = None
     if tracking_uri is not None:

@@ -25,7 +25,7 @@ from reference_model.bank.words import normalise
 from unipath_bench import DataError, UsageError
 from unipath_bench.core.arrays import Features
 from unipath_bench.core.digest import canonical_json, digest_file
-from unipath_bench.core.files import write_atomically, write_text
+from unipath_bench.core.files import replace_file, write_bytes, write_text
 
 _SCHEMA = pa.schema(
     [
@@ -66,17 +66,13 @@ def write_bank(folder: Path, card: BankCard, content: Content) -> BankCard:
     arrays = {"payload": content.payload, "text": content.text, "image": content.image}
     present = {k: np.ascontiguousarray(v, dtype=np.float32) for k, v in arrays.items() if v is not None}
     keywords = {phrase: [int(row) for row in rows] for phrase, rows in content.keywords.items()}
-    write_atomically(folder / FEATURES, lambda path: _write_bytes(path, save(present)))
-    write_atomically(folder / TABLE, lambda path: _write_table(path, content))
+    write_bytes(folder / FEATURES, save(present))
+    replace_file(folder / TABLE, lambda path: _write_table(path, content))
     write_text(folder / KEYWORDS, canonical_json(keywords) + "\n")
     digests = {name: digest_file(folder / name) for name in (FEATURES, TABLE, KEYWORDS)}
     complete = card.model_copy(update={"files": digests})
     write_text(folder / CARD, complete.model_dump_json(indent=2) + "\n")
     return complete
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
 
 
 def _write_table(path: Path, content: Content) -> None:

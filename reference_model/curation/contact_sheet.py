@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from reference_model.curation.records import Drop, Result
 from unipath_bench import Sample, Suite
-from unipath_bench.core.files import write_atomically
+from unipath_bench.core.files import replace_file
 
 TILE = 128
 COLUMNS = 8
@@ -39,7 +39,7 @@ def write_sheets(suite: Suite, result: Result, folder: Path) -> list[Path]:
                 cells.append((samples[drop.like], "kept"))
         path = folder / f"dropped-{reason.replace(' ', '-')}.png"
         sheet = draw_sheet(suite, cells)
-        write_atomically(path, lambda target, sheet=sheet: sheet.save(target, format="PNG"))  # type: ignore[misc]
+        replace_file(path, lambda target, sheet=sheet: sheet.save(target, format="PNG"))  # type: ignore[misc]
         paths.append(path)
     return paths
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -17,7 +16,7 @@ from reference_model.curation.records import Result
 from unipath_bench import DataError, Sample, Suite, UsageError
 from unipath_bench.core.csv_safety import escaped_row
 from unipath_bench.core.digest import canonical_json
-from unipath_bench.core.files import storage_error
+from unipath_bench.core.files import replace_folder, write_text
 from unipath_bench.core.images import encode_png
 from unipath_bench.suites.folder import FolderSuite
 
@@ -41,18 +40,13 @@ def write_dataset(suite: Suite, result: Result, folder: Path, form: Form) -> boo
         return False
     if folder.exists() and not (folder / MARK).is_file() and any(folder.iterdir()):
         raise UsageError(f"{folder} holds something else than a curated set.", "Choose another --out.")
-    beside = folder.with_name(f".{folder.name}.partial")
     writers: dict[Form, Callable[[Suite, Result, Path], None]] = {"folder": _write_folder, "parquet": _write_parquet}
-    try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
+
+    def fill(beside: Path) -> None:
         writers[form](suite, result, beside)
-        (beside / MARK).write_text(mark, encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.rename(folder)
-    except OSError as error:
-        raise storage_error(error, folder) from error
+        write_text(beside / MARK, mark)
+
+    replace_folder(folder, fill)
     return True
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from unipath_bench import DataError
 from unipath_bench.core.digest import canonical_json, digest
-from unipath_bench.core.files import write_atomically
+from unipath_bench.core.files import replace_file
 from unipath_bench.core.progress import Progress
 
 Row = Mapping[str, Any]
@@ -66,7 +66,7 @@ class StageStore:
         if not path.exists():
             found = pa.Table.from_pylist([dict(row) for row in compute()], schema=_with_id(schema))
             table = found.replace_schema_metadata({_DECIDED_BY: canonical_json(key).encode()})
-            write_atomically(path, lambda target: pq.write_table(table, target))
+            replace_file(path, lambda target: pq.write_table(table, target))
         return {row["id"]: row for row in self._read(path)}
 
     def _read(self, path: Path) -> list[dict[str, Any]]:

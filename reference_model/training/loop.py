@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from reference_model.training.config import ScheduleConfig
 from reference_model.training.problem import Problem
-from reference_model.training.tiles import write_atomically
 from reference_model.training.tracking import Tracker
 from unipath_bench import DataError, UsageError
+from unipath_bench.core.files import replace_file
 from unipath_bench.core.progress import Progress
 
 STATE = "state.pt"
@@ -172,7 +172,7 @@ class Loop:
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
         }
-        write_atomically(self.folder / name, lambda partial: torch.save(state, partial))
+        replace_file(self.folder / name, lambda partial: torch.save(state, partial))
         self.tracker.flush()
 
     def _resume(self) -> None:

@@ -42,12 +42,13 @@ from reference_model.training.prototypes_stage import find_prototypes, image_fea
 from reference_model.training.reading import ReadingProblem
 from reference_model.training.seeing import SeeingProblem
 from reference_model.training.sources import CaptionSource, caption_source
-from reference_model.training.tiles import ORIENTATIONS, Tiles, load_tiles, oriented, to_pixels, write_atomically
+from reference_model.training.tiles import ORIENTATIONS, Tiles, load_tiles, oriented, to_pixels, write_array
 from reference_model.training.tracking import Tracker
 from reference_model.vae import PatchCode
 from reference_model.vision_tower import VisionTower
 from unipath_bench import Context, Suite, UsageError
 from unipath_bench.core.digest import digest, digest_strings
+from unipath_bench.core.files import write_text
 from unipath_bench.core.progress import Progress
 from unipath_bench.core.registries import SUITES
 from unipath_bench.pipeline.plan import encoder_digest
@@ -301,16 +302,14 @@ class Training:
                 self.progress.start(name.capitalize(), total)
                 array = make(self.progress.advance)
                 self.progress.finish()
-                write_atomically(path, lambda partial: np.save(partial, array))
+                write_array(path, array)
         return np.load(path, mmap_mode="r", allow_pickle=False)
 
     def _main_first(self) -> Any:
         return self.accelerator.main_process_first()
 
     def _done(self, stage: str, figures: dict[str, float]) -> None:
-        folder = self.folder / stage
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / DONE).write_text(json.dumps({"figures": figures}, indent=2) + "\n", encoding="utf-8")
+        write_text(self.folder / stage / DONE, json.dumps({"figures": figures}, indent=2) + "\n")
 
     def _check_folder(self) -> None:
         """Refuse a folder of another configuration; lengths, rates and tracking may change."""
@@ -325,12 +324,7 @@ class Training:
                     "Name another folder with --out, or delete this one.",
                 )
         if self.accelerator.is_main_process:
-            text = json.dumps(own, indent=2) + "\n"
-
-            def write(partial: Path) -> None:
-                partial.write_text(text, encoding="utf-8")
-
-            write_atomically(path, write)
+            write_text(path, json.dumps(own, indent=2) + "\n")
         self.accelerator.wait_for_everyone()
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from unipath_bench import DataError, Sample, Suite
 from unipath_bench.core.arrays import RGBBatch
+from unipath_bench.core.files import replace_file
 from unipath_bench.core.images import middle_square
 from unipath_bench.core.progress import Progress
 
@@ -54,7 +55,7 @@ def load_tiles(suite: Suite, count: int | None, side: int, folder: Path, progres
             images[row] = middle_square(suite.load(sample), side)
             progress.advance(1)
         progress.finish()
-        write_atomically(path, lambda partial: np.save(partial, images))
+        write_array(path, images)
     return Tiles(images, samples)
 
 
@@ -69,12 +70,14 @@ def oriented(pixels: Tensor, orientation: int) -> Tensor:
     return turned.flip(3) if orientation >= 4 else turned
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Write beside ``path`` and rename: the file is there whole or not at all. The suffix is kept."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.stem}.{os.getpid()}.partial{path.suffix}")
-    write(partial)
-    partial.replace(path)
+def write_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write a ``.npy`` file whole."""
+
+    def write(target: Path) -> None:
+        with target.open("wb") as stream:
+            np.save(stream, array)
+
+    replace_file(path, write)
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> RGBBatch:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reference_model.training.config import TrackingConfig, TrainingConfig
+from unipath_bench.core.files import write_text
 
 CURVES = "curves.jsonl"
 _RUN = "mlflow-run.txt"
@@ -41,8 +42,7 @@ class Tracker:
             return
         run = self._client.create_run(_experiment(self._client, config.tracking), run_name=config.name)
         self._run = str(run.info.run_id)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(self._run + "\n", encoding="utf-8")
+        write_text(path, self._run + "\n")
         for name, value in _flat(config.model_dump(mode="json")).items():
             self._client.log_param(self._run, name, str(value)[:500])
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,7 @@ from datasets import load_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unipath_bench.core.errors import DataError, MissingError
-from unipath_bench.core.files import write_atomically
+from unipath_bench.core.errors import DataError
 from unipath_bench.pipeline.store import (
     SHARD_ROWS,
     FeatureFamily,
@@ -103,38 +100,3 @@ def test_a_damaged_shard_is_named(tmp_path: Path, make: type[FeatureFamily | Sam
     with pytest.raises(DataError, match=path.name) as caught:
         family.read(path)
     assert "Delete this file" in caught.value.remedy
-
-
-def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
-    def fail(path: Path) -> None:
-        path.write_text("half")
-        raise RuntimeError("interrupted")
-
-    with pytest.raises(RuntimeError):
-        write_atomically(tmp_path / "file", fail)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_full_disk_is_named_with_the_remedy(tmp_path: Path) -> None:
-    def full(path: Path) -> None:
-        path.write_text("half")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with pytest.raises(MissingError, match="no space left to write") as caught:
-        write_atomically(tmp_path / "file", full)
-    assert "--out" in caught.value.remedy
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_without_write_permission_is_named(tmp_path: Path) -> None:
-    def refused(path: Path) -> None:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-    with pytest.raises(MissingError, match="No permission"):
-        write_atomically(tmp_path / "file", refused)
-
-
-def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
-    (tmp_path / "out").write_text("I am a file")
-    with pytest.raises(MissingError, match="not a folder"):
-        write_atomically(tmp_path / "out" / "shard", lambda path: path.touch())

@@ -11,7 +11,7 @@ from unipath_bench.audit.page import render_page
 from unipath_bench.audit.result import AuditResult
 from unipath_bench.core.arrays import RGBImage
 from unipath_bench.core.csv_safety import escape_formula
-from unipath_bench.core.files import write_atomically, write_text
+from unipath_bench.core.files import write_bytes, write_text
 from unipath_bench.schema.base import parse_json
 
 
@@ -50,8 +50,8 @@ def save_audit(result: AuditResult, examples: Mapping[str, Sequence[RGBImage]], 
     folder = AuditFolder(out / "audits" / result.name)
     write_text(folder.result, result.model_dump_json(indent=2) + "\n")
     write_text(folder.table, _table(result))
-    _write_bytes(folder.map, map_file(result, "png"))
-    _write_bytes(folder.map.with_suffix(".svg"), map_file(result, "svg"))
+    write_bytes(folder.map, map_file(result, "png"))
+    write_bytes(folder.map.with_suffix(".svg"), map_file(result, "svg"))
     write_text(folder.page, render_page(result, examples))
     return folder
 
@@ -66,10 +66,3 @@ def _table(result: AuditResult) -> str:
     texts = frame.select_dtypes(exclude=["number", "bool"]).columns
     frame[texts] = frame[texts].map(lambda cell: escape_formula(cell) if isinstance(cell, str) else cell)
     return frame.to_csv(index=False)
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    def write(target: Path) -> None:
-        target.write_bytes(data)
-
-    write_atomically(path, write)

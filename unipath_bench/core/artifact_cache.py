@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from unipath_bench.core.digest import canonical_json, digest_strings
 from unipath_bench.core.errors import DataError
-from unipath_bench.core.files import write_atomically
+from unipath_bench.core.files import replace_file
 from unipath_bench.core.parsing import parse_json
 
 
@@ -68,7 +68,7 @@ class ArtifactCache:
         facts = {"settings": artifact.settings, "sha256": _digest(artifact.settings, arrays)}
         # One entry: the format does not keep the order of several.
         text = json.dumps(facts, sort_keys=True)
-        write_atomically(self._path(key), lambda target: save_file(arrays, target, {"classifier": text}))
+        replace_file(self._path(key), lambda target: save_file(arrays, target, {"classifier": text}))
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"

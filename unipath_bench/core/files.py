@@ -1,12 +1,13 @@
-"""Files: atomic writes, and names that others chose.
+"""Files: replacing them whole, and names that others chose.
 
-A file is there whole or not at all, and a full disk is an error that says so.
+A file or folder is there whole or not at all, and a full disk is an error that says so.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -17,16 +18,26 @@ _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file atomically."""
+    """Write a UTF-8 text file whole, its lines ending as in ``text``; see :func:`replace_file`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole; see :func:`replace_file`."""
 
     def write(target: Path) -> None:
-        target.write_text(text, encoding="utf-8")
+        target.write_bytes(data)
 
-    write_atomically(path, write)
+    replace_file(path, write)
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, then rename it into place."""
+def replace_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, then rename it into place.
+
+    Until then an earlier file stays as it was. Missing folders are made. The temporary name ends in ``.tmp``: numpy
+    appends its own suffix to such a name, so open the file and give it the stream. Raises :class:`MissingError` where
+    the disk is full or refuses.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,17 +46,38 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     except OSError as error:
         raise storage_error(error, path) from error
     finally:
-        discard(beside)
+        if beside.exists():
+            beside.unlink()
 
 
-def discard(path: Path) -> None:
-    """Remove a temporary file, if it is there."""
-    if path.exists():
-        path.unlink()
+def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
+    """Let ``fill`` write into an empty folder beside ``path``, then rename it into place.
+
+    An earlier folder is kept until the new one is whole, and comes back where that cannot take its place. Where
+    ``path`` is a link, the folder that it leads to is replaced. Raises :class:`MissingError` where the disk is full or
+    refuses.
+    """
+    place = path.resolve()
+    beside = place.with_name(f".{place.name}.{os.getpid()}.new")
+    before = place.with_name(f".{place.name}.{os.getpid()}.old")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        fill(beside)
+        if place.exists():
+            os.replace(place, before)
+        os.replace(beside, place)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        if before.exists() and not place.exists():
+            os.replace(before, place)
+        for folder in (beside, before):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def storage_error(error: OSError, path: Path) -> Exception:
-    """The mendable error behind an ``OSError`` from writing ``path``; the error itself where it is none we know."""
+    """The :class:`MissingError` behind an ``OSError`` from writing ``path``; the error itself where it is another."""
     if error.errno in _NO_SPACE:
         return MissingError(
             f"There is no space left to write {path}.",

@@ -16,7 +16,7 @@ from PIL import Image
 
 from unipath_bench.core.arrays import RGBImage
 from unipath_bench.core.errors import DataError, UsageError
-from unipath_bench.core.files import write_text
+from unipath_bench.core.files import write_bytes, write_text
 from unipath_bench.core.images import encode_png, image_size, read_image
 from unipath_bench.leaderboard.boards import CARD, ENTRIES, ENTRY, FINGERPRINTS, RECORD, load_entry
 from unipath_bench.leaderboard.fingerprints import load_fingerprints, write_fingerprints
@@ -75,7 +75,7 @@ def add_entry(
     if outcome.fingerprints is not None:
         write_text(folder / FINGERPRINTS, write_fingerprints(outcome.fingerprints))
     if outcome.images:
-        (folder / PICTURE).write_bytes(encode_png(draw_samples(outcome.images)))
+        write_bytes(folder / PICTURE, encode_png(draw_samples(outcome.images)))
     return folder
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from unipath_bench.core.errors import MissingError
-from unipath_bench.core.files import write_atomically
+from unipath_bench.core.files import replace_file
 from unipath_bench.core.redaction import without_credentials
 
 
@@ -62,7 +62,7 @@ class Bucket:
         """Bring a file of the bucket here, unless it is here."""
         if not path.exists() and self.has(path):
             source = f"{self._base}/{self._name(path)}"
-            write_atomically(path, lambda beside: self._tried(lambda: self._system.get_file(source, str(beside)), path))
+            replace_file(path, lambda beside: self._tried(lambda: self._system.get_file(source, str(beside)), path))
 
     def push(self, path: Path) -> None:
         """Put a file of this machine into the bucket."""

@@ -14,7 +14,7 @@ from pydantic import Field
 from unipath_bench.contracts import Generator, ImageEncoder, Suite, TextEncoder
 from unipath_bench.core.digest import digest_file
 from unipath_bench.core.errors import DataError, UsageError, listed
-from unipath_bench.core.files import write_atomically, write_text
+from unipath_bench.core.files import replace_file, write_text
 from unipath_bench.core.registry import is_file, load_attribute
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.generate import GenerateStage
@@ -122,7 +122,7 @@ def _bring(path: Path, source: Store, target: Store) -> bool:
         def copy(beside: Path) -> None:
             shutil.copyfile(path, beside)
 
-        write_atomically(place, copy)
+        replace_file(place, copy)
         return True
     if digest_file(place) != digest_file(path):
         raise DataError(

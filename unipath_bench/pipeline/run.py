@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from unipath_bench.core.digest import digest
-from unipath_bench.core.files import storage_error, write_text
+from unipath_bench.core.files import write_text
 from unipath_bench.core.progress import Progress, Silent
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.embed import EmbedStage
@@ -27,7 +27,6 @@ from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.score import score_tasks
 from unipath_bench.pipeline.store import Family, FeatureRow, SampleRow, Store, content_digest, positions
 from unipath_bench.pipeline.work import Share, StageName
-from unipath_bench.results.gallery import Exhibits
 from unipath_bench.results.run_folder import RunFolder
 from unipath_bench.schema.record import PlanRecord, RunRecord, Shard, Timing
 from unipath_bench.suites.table_suite import slug
@@ -181,16 +180,9 @@ class _Run:
             timing=self.clock.timing(self.done, self.repaired),
         )
         folder = RunFolder(self.place.folder / "runs" / identity.name)
-        _save(gather_exhibits(plan, self.store, record), folder.exhibits)
+        gather_exhibits(plan, self.store, record).save(folder.exhibits)
         write_text(folder.record, record.model_dump_json(indent=2) + "\n")
         return folder
-
-
-def _save(exhibits: Exhibits, folder: Path) -> None:
-    try:
-        exhibits.save(folder)
-    except OSError as error:
-        raise storage_error(error, folder) from error
 
 
 def _verify(plan: Plan, store: Store, progress: Progress) -> None:

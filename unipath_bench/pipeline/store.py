@@ -27,7 +27,7 @@ from unipath_bench.core.arrays import Features
 from unipath_bench.core.artifact_cache import ArtifactCache
 from unipath_bench.core.digest import digest_strings
 from unipath_bench.core.errors import UsageError
-from unipath_bench.core.files import write_atomically, write_text
+from unipath_bench.core.files import replace_file, write_text
 from unipath_bench.core.parsing import parse_json
 from unipath_bench.pipeline.bucket import Bucket
 from unipath_bench.pipeline.damage import DamagedShard
@@ -106,7 +106,7 @@ class Family(ABC, Generic[RowT]):
         """Write a shard; atomic."""
         path = self.path(position, [row.key for row in rows])
         if not path.exists():
-            write_atomically(path, lambda target: self.write(target, rows))
+            replace_file(path, lambda target: self.write(target, rows))
         if self.bucket is not None and not self.bucket.has(path):
             self.bucket.push(path)
         return path

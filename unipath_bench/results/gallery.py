@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +14,7 @@ from pydantic import ValidationError
 
 from unipath_bench.core.arrays import RGBImage
 from unipath_bench.core.errors import DataError, UsageError
-from unipath_bench.core.files import escaping_paths, is_file_below
+from unipath_bench.core.files import escaping_paths, is_file_below, replace_folder, write_text
 from unipath_bench.core.images import read_image
 from unipath_bench.schema.base import Document, read_json
 
@@ -91,28 +89,17 @@ class Exhibits:
     def save(self, folder: Path) -> None:
         """Write lossless PNG files and one JSON index; an earlier version of ``folder`` is replaced whole.
 
-        The files are written beside and renamed. Raises ``OSError`` where the disk refuses.
+        Raises :class:`~unipath_bench.MissingError` where the disk refuses.
         """
-        beside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
-        before = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-        _remove(beside)
-        beside.mkdir(parents=True)
-        try:
-            index = {
-                "version": _VERSION,
-                "samples": [_write_sample(s, i, beside) for i, s in enumerate(self.samples)],
-                "neighbours": [_write_pair(p, i, beside) for i, p in enumerate(self.neighbours)],
-            }
-            text = json.dumps(index, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-            (beside / INDEX).write_text(text, encoding="utf-8")
-            if folder.exists():
-                os.replace(folder, before)
-            os.replace(beside, folder)
-        finally:
-            _remove(beside)
-            if before.exists() and not folder.exists():
-                os.replace(before, folder)
-            _remove(before)
+        replace_folder(folder, self._fill)
+
+    def _fill(self, folder: Path) -> None:
+        index = {
+            "version": _VERSION,
+            "samples": [_write_sample(s, i, folder) for i, s in enumerate(self.samples)],
+            "neighbours": [_write_pair(p, i, folder) for i, p in enumerate(self.neighbours)],
+        }
+        write_text(folder / INDEX, json.dumps(index, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> Exhibits:
@@ -193,11 +180,6 @@ def _read_image(folder: Path, name: str) -> RGBImage:
     if not is_file_below(folder, own):
         raise UsageError(f"{folder / own}: no such file.", _REPEAT)
     return read_image(folder / own)
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
 
 
 def sample_grid(exhibits: Exhibits, *, columns: int = 2, tile: int = 192, replicates: int = 3) -> RGBImage:

@@ -12,6 +12,7 @@ import numpy as np
 from unipath_bench.contracts import Context
 from unipath_bench.core.digest import digest, seed_from
 from unipath_bench.core.errors import DataError, GeneratorError, MissingError, UsageError
+from unipath_bench.core.files import write_bytes, write_text
 from unipath_bench.core.parsing import parse_json
 from unipath_bench.core.progress import Progress
 from unipath_bench.pipeline.environment import describe_environment, package_versions
@@ -94,7 +95,7 @@ def evaluate(
         environment=describe_environment(context.device),
         seconds=round(time.monotonic() - started, 3),
     )
-    (folder / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_text(folder / RECORD, record.model_dump_json(indent=2) + "\n")
     return record, folder
 
 
@@ -147,7 +148,7 @@ def _kept(path: Path) -> dict[str, str]:
         return {}
     whole, _, cut_short = path.read_bytes().rpartition(b"\n")
     if cut_short:
-        path.write_bytes(whole + b"\n" if whole else b"")
+        write_bytes(path, whole + b"\n" if whole else b"")
     replies: dict[str, str] = {}
     for number, line in enumerate(whole.split(b"\n") if whole else [], 1):
         try:

@@ -20,6 +20,7 @@ from PIL import Image
 
 from tests import made_up_records as made_up
 from tests.html_pages import Page
+from unipath_bench.core.errors import MissingError
 from unipath_bench.results.gallery import Exhibits, NeighbourPair, ShownSample
 from unipath_bench.schema.cards import PublishedFigure
 from unipath_bench.views.report import render_report, write_report
@@ -303,8 +304,8 @@ def test_a_failed_write_keeps_the_earlier_report(tmp_path: Path, monkeypatch: py
     def full(self: Path, *_: object, **__: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(MissingError, match="no space left"):
         write_report(made_up.record("other"), None, path, {})
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]

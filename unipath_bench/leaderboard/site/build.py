@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 from jinja2 import Template
 
 from unipath_bench.core.errors import UsageError
-from unipath_bench.core.files import storage_error
+from unipath_bench.core.files import replace_folder, write_bytes, write_text
 from unipath_bench.leaderboard.site import entry_page, standings
 from unipath_bench.leaderboard.site.content import Appearance, SiteBoard, file_stem, histories
 from unipath_bench.leaderboard.site.drawing import field_medians, radar
@@ -34,16 +32,7 @@ def build_site(boards: Sequence[SiteBoard], out: Path) -> Path:
     out = out.absolute()
     _require_ours(out)
     _require_distinct(boards)
-    beside = out.with_name(f".{out.name}.{os.getpid()}.new")
-    try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        _write_pages(boards, beside)
-        _put_in_place(beside, out)
-    except OSError as error:
-        raise storage_error(error, out) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    replace_folder(out, lambda folder: _write_pages(boards, folder))
     return out / "index.html"
 
 
@@ -51,14 +40,14 @@ def _write_pages(boards: Sequence[SiteBoard], root: Path) -> None:
     made = engine()
     shared = {"head": head(), "framework": version("unipath-bench")}
     index, board_page, entry = (made.get_template(f"{name}.html.j2") for name in ("index", "board", "entry"))
-    _write(root / "index.html", index.render(**shared, boards=boards, home=""))
-    _write(root / MARK, f"unipath-bench {shared['framework']}\n")
-    _write(root / ".nojekyll", "")
+    write_text(root / "index.html", index.render(**shared, boards=boards, home=""))
+    write_text(root / MARK, f"unipath-bench {shared['framework']}\n")
+    write_text(root / ".nojekyll", "")
     submissions = histories(boards)
     for board in boards:
         folder = root / board.folder
         (folder / "models").mkdir(parents=True)
-        _write(folder / "standings.json", board.standings.model_dump_json(indent=1) + "\n")
+        write_text(folder / "standings.json", board.standings.model_dump_json(indent=1) + "\n")
         rows = standings.rows(board)
         text = board_page.render(
             **shared,
@@ -70,7 +59,7 @@ def _write_pages(boards: Sequence[SiteBoard], root: Path) -> None:
             licences=standings.licences(board),
             quotes=standings.quotes(board.board.quoted),
         )
-        _write(folder / "index.html", text)
+        write_text(folder / "index.html", text)
         medians = field_medians([board.entry(row).record for row in board.ranked])
         for row in rows:
             _write_entry(entry, shared, board, row, medians, submissions[row.row.model], folder / "models")
@@ -91,7 +80,7 @@ def _write_entry(
     picture: SamplePicture | None = None
     if behind.samples is not None:
         picture = sample_picture(behind.samples)
-        (folder / f"{stem}.webp").write_bytes(picture.content)
+        write_bytes(folder / f"{stem}.webp", picture.content)
     record = behind.record
     text = template.render(
         **shared,
@@ -115,11 +104,7 @@ def _write_entry(
         picture=picture,
         picture_file=f"{stem}.webp",
     )
-    _write(folder / f"{stem}.html", text)
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
+    write_text(folder / f"{stem}.html", text)
 
 
 def _require_ours(out: Path) -> None:
@@ -135,11 +120,3 @@ def _require_distinct(boards: Sequence[SiteBoard]) -> None:
     for folder in folders:
         if folders.count(folder) > 1:
             raise UsageError(f"Two boards are named {folder!r}.", "Give each board its own name.")
-
-
-def _put_in_place(beside: Path, out: Path) -> None:
-    before = out.with_name(f".{out.name}.{os.getpid()}.old")
-    if out.exists():
-        os.replace(out, before)
-    os.replace(beside, out)
-    shutil.rmtree(before, ignore_errors=True)

@@ -13,7 +13,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from unipath_bench.core.errors import DataError, UsageError
-from unipath_bench.core.files import write_atomically
+from unipath_bench.core.files import replace_file
 from unipath_bench.core.images import decode_png, encode_png
 from unipath_bench.leaderboard.submission.layout import (
     CARD,
@@ -71,7 +71,7 @@ def build_archive(run: Path, out: Path, licence_statement: str, store: Path | No
             f"The archive would hold {sizes / 2**20:.0f} MiB, more than the {MAX_BYTES >> 20} MiB that a board takes.",
             "Submit a run of fewer seeds or encoders.",
         )
-    write_atomically(out, lambda target: write_members(target, files))
+    replace_file(out, lambda target: write_members(target, files))
     content = out.read_bytes()
     return Built(out, hashlib.sha256(content).hexdigest(), len(content), sum(n.startswith("images/") for n in files))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from unipath_bench.core.arrays import RGBBatch
 from unipath_bench.core.errors import DataError, UsageError
+from unipath_bench.core.files import replace_file
 from unipath_bench.phantom import CLASSES, Attributes, PhantomSuite, slide_appearance
 
 BENCHMARK_SEED = 0
@@ -107,10 +107,12 @@ def _tiles(seed: int, split: str, n: int, folder: Path, advance: Advance) -> Til
         advance(n)
         return tiles
     tiles = _render(suite, split, n, advance)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial.npz")
-    np.savez(partial, images=tiles.images, labels=tiles.labels, appearance=tiles.appearance)
-    partial.replace(path)
+
+    def write(target: Path) -> None:
+        with target.open("wb") as stream:
+            np.savez(stream, images=tiles.images, labels=tiles.labels, appearance=tiles.appearance)
+
+    replace_file(path, write)
     return tiles
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from unipath_bench.contracts import Context, ImageEncoder
 from unipath_bench.core.digest import digest_file
 from unipath_bench.core.errors import UsageError
+from unipath_bench.core.files import write_bytes, write_text
 from unipath_bench.encoders.loading import torch_device
 from unipath_bench.phantom import RENDERER, Wording
 from unipath_bench.phantom.captions import CAPTIONS
@@ -249,18 +250,16 @@ def fit(
 
 
 def save(networks: nn.Module, path: Path) -> None:
-    """Write parameters and buffers as safetensors, floating-point ones in half precision, beside the target first."""
+    """Write parameters and buffers as safetensors, floating-point ones in half precision."""
     state = {
         name: (tensor.detach().half() if tensor.is_floating_point() else tensor.detach()).contiguous()
         for name, tensor in networks.state_dict().items()
     }
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(to_safetensors(state))
-    partial.replace(path)
+    write_bytes(path, to_safetensors(state))
 
 
 def _write(card: TrainingCard, out: Path) -> None:
-    card_path(out, card.name).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_text(card_path(out, card.name), card.model_dump_json(indent=2) + "\n")
 
 
 def _batches(n: int, size: int, random: torch.Generator) -> Iterator[Tensor]:

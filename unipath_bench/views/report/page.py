@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from unipath_bench.core.digest import digest
+from unipath_bench.core.files import write_text
 from unipath_bench.results import (
     TIERS,
     AttributeControl,
@@ -40,16 +40,9 @@ def write_report(record: RunRecord, exhibits: Exhibits | None, out: Path, tasks:
 
     One HTML file that asks nothing of the network and runs no script. The same record, exhibits and tasks give the same
     bytes. ``tasks`` are specifications by name; a score whose task is not among them is shown without its description.
-    The file is written beside and renamed; raises ``OSError`` where the disk refuses.
+    Raises :class:`~unipath_bench.MissingError` where the disk refuses.
     """
-    text = render_report(record, exhibits, tasks)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        beside.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(beside, out)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_text(out, render_report(record, exhibits, tasks))
     return out
 
 

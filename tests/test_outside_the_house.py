@@ -164,4 +164,5 @@ def test_both_run_on_real_tiles_from_the_command_line(house: Path, cli: Cli) -> 
 def stored(folder: Path) -> dict[str, np.ndarray]:
     """Feature vectors by the digest of the pixels."""
     files = sorted(folder.rglob("*.safetensors"))
-    return {row.pixel_digest: row.vector for path in files for row in FeatureFamily(path.parent).rows(path)}
+    shards = [FeatureFamily(path.parent).parse(path) for path in files]
+    return {pixels: row for shard in shards for pixels, row in zip(shard.pixel_digests, shard.matrix, strict=True)}

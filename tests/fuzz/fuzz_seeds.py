@@ -35,7 +35,7 @@ from unipath_bench.leaderboard.submission.layout import (
 from unipath_bench.leaderboard.submission.writing import describe_members, write_members
 from unipath_bench.pipeline.merge import ShareNote
 from unipath_bench.pipeline.options import Options, OptionsDocument
-from unipath_bench.pipeline.store import FeatureFamily, FeatureRow, SampleFamily, SampleRow
+from unipath_bench.pipeline.store import FeatureFamily, FeatureShard, SampleFamily, SampleRow
 
 
 def in_file(write: Callable[[Path], object], folder: Path, name: str = "seed") -> bytes:
@@ -120,8 +120,9 @@ def sample_shards(folder: Path) -> list[bytes]:
 
 def feature_shards(folder: Path) -> list[bytes]:
     """Features as safetensors, ours and with other types in them."""
-    rows = [FeatureRow(f"{i:064x}", f"{i:064x}", np.arange(3, dtype=np.float32)) for i in range(2)]
-    ours = in_file(lambda path: FeatureFamily(folder).write(path, rows), folder)
+    names = [f"{i:064x}" for i in range(2)]
+    shard = FeatureShard(names, names, np.tile(np.arange(3, dtype=np.float32), (2, 1)))
+    ours = in_file(lambda path: FeatureFamily(folder).write(path, shard), folder)
     metadata = {"shard": json.dumps({"rows": [["a", "b"]], "sha256": "0" * 64})}
     other = in_file(lambda path: save_file({"features": np.zeros((1, 2), np.int16)}, path, metadata), folder)
     return [ours, other]

@@ -126,15 +126,16 @@ def _png(data: bytes, folder: Path) -> None:
 
 
 def _sample_shard(data: bytes, folder: Path) -> None:
-    for row in SampleFamily(folder).rows(_file(data, folder, "000000-0.parquet")):
+    for row in SampleFamily(folder).parse(_file(data, folder, "000000-0.parquet")):
         assert isinstance(row.png, bytes)
         assert isinstance(row.prompt, str)
 
 
 def _feature_shard(data: bytes, folder: Path) -> None:
-    for row in FeatureFamily(folder).rows(_file(data, folder, "000000-0.safetensors")):
-        assert row.vector.dtype == np.float32
-        assert np.isfinite(row.vector).all()
+    shard = FeatureFamily(folder).parse(_file(data, folder, "000000-0.safetensors"))
+    assert shard.matrix.dtype == np.float32
+    assert shard.matrix.ndim == 2
+    assert len(shard.matrix) == len(shard.keys) == len(shard.pixel_digests)
 
 
 def _classifier(data: bytes, folder: Path) -> None:

@@ -28,7 +28,7 @@ from unipath_bench.leaderboard.submission.layout import (
 from unipath_bench.leaderboard.submission.reading import read_members
 from unipath_bench.leaderboard.submission.writing import write_members
 from unipath_bench.leaderboard.validation import Outcome, Request, validate_archive
-from unipath_bench.pipeline.store import FeatureRow, SampleRow, content_digest, positions
+from unipath_bench.pipeline.store import FeatureShard, SampleRow, content_digest, positions
 from unipath_bench.results.run_folder import RunFolder
 from unipath_bench.schema.board import Board, BoardMetric, Eligibility
 from unipath_bench.schema.record import RunRecord
@@ -127,7 +127,7 @@ def put_features(members: Members, features: Mapping[str, np.ndarray], pngs: Map
         match = FEATURES_NAME.fullmatch(name)
         assert match is not None
         rows = samples.families[match["family"]]
-        content = [FeatureRow(*row) for row in zip(rows.keys, rows.pixels, matrix, strict=True)]
+        content = FeatureShard(rows.keys, rows.pixels, matrix)
         folder = f"features/{match['encoder']}/{record['plan']['model_digest'][:16]}/{match['family']}"
         _put_shards(record, folder, content)
     members[RECORD] = json.dumps(record).encode()
@@ -170,7 +170,7 @@ def as_png(image: np.ndarray) -> bytes:
     return encode_png(np.ascontiguousarray(image))
 
 
-def _put_shards(record: dict[str, Any], folder: str, content: list[Any]) -> None:
+def _put_shards(record: dict[str, Any], folder: str, content: list[SampleRow] | FeatureShard) -> None:
     shards = sorted((s for s in record["shards"] if s["name"].rpartition("/")[0] == folder), key=lambda s: s["name"])
     for shard, (_, part) in zip(shards, positions(len(content)), strict=True):
         shard["digest"] = content_digest(content[part])

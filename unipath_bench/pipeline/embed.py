@@ -18,7 +18,7 @@ from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.options import Encoder
 from unipath_bench.pipeline.plan import Plan, encoder_digest
 from unipath_bench.pipeline.requests import request_key
-from unipath_bench.pipeline.store import FeatureFamily, FeatureRow, Store, positions, rows_of
+from unipath_bench.pipeline.store import FeatureFamily, FeatureShard, Store, positions, rows_of
 from unipath_bench.pipeline.work import Unit
 
 
@@ -125,16 +125,18 @@ class EmbedStage:
         keys, names = source.keys[rows], source.names[rows]
         for encoder in encoders:
             family = self.family(source, encoder)
-            have = family.find(unit.position, keys)
-            lacking = [i for i, key in enumerate(keys) if key not in have]
+            found = family.find(unit.position, keys)
+            lacking = [i for i, key in enumerate(keys) if key not in found.keys]
             if lacking:
                 images = images if images is not None else source.read(unit.position, rows)
-                vectors = embed_images(
-                    self._encoder(encoder), [images[i] for i in lacking], [names[i] for i in lacking]
+                chosen = [images[i] for i in lacking]
+                embedded = FeatureShard(
+                    [keys[i] for i in lacking],
+                    [pixel_digest(image) for image in chosen],
+                    embed_images(self._encoder(encoder), chosen, [names[i] for i in lacking]),
                 )
-                for i, vector in zip(lacking, vectors, strict=True):
-                    have[keys[i]] = FeatureRow(keys[i], pixel_digest(images[i]), vector)
-            family.put(unit.position, [have[key] for key in keys])
+                found = family.gather([found, embedded], keys)
+            family.put(unit.position, found)
             yield len(lacking)
 
     def _encoder(self, name: str) -> ImageEncoder:

@@ -11,7 +11,7 @@ from unipath_bench.pipeline.batch_size import BatchSize
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.requests import request_key
-from unipath_bench.pipeline.store import Family, FeatureRow, SampleRow, Store, positions
+from unipath_bench.pipeline.store import FeatureFamily, SampleFamily, Store, positions
 
 PNG_BYTES_A_PIXEL = 2.2
 """Lossless PNG of H&E at a fast compression level, upper side of what the real tiles took (1.9 to 2.1 bytes)."""
@@ -86,7 +86,7 @@ def estimate(plan: Plan, out: Path) -> Estimate:
     )
 
 
-def _lacking(family: Family[SampleRow] | Family[FeatureRow], keys: Sequence[str]) -> Iterator[tuple[int, int]]:
+def _lacking(family: SampleFamily | FeatureFamily, keys: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Of each shard: rows that are lacking, and all rows."""
     for position, rows in positions(len(keys)):
         wanted = keys[rows]

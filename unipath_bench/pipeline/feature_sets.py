@@ -56,8 +56,8 @@ class StoredFeatures:
             pixels: list[str] = []
             for position, rows in positions(len(source.keys)):
                 shard = family.read(family.path(position, source.keys[rows]))
-                vectors[rows] = [row.vector for row in shard]
-                pixels.extend(row.pixel_digest for row in shard)
+                vectors[rows] = shard.matrix
+                pixels.extend(shard.pixel_digests)
             vectors.setflags(write=False)
             self._held[source.family] = vectors, tuple(pixels)
         return self._held[source.family]

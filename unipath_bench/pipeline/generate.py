@@ -64,7 +64,7 @@ class GenerateStage:
         return self.store.samples(self.plan.model_digest, unit.family), requests, keys
 
     def _fill(self, family: SampleFamily, position: int, requests: Sequence[Request], keys: Sequence[str]) -> int:
-        have = family.find(position, keys)
+        have = {row.key: row for row in family.find(position, keys)}
         lacking = [i for i, key in enumerate(keys) if key not in have]
         todo = deque(lacking)
         encoded: list[Future[list[SampleRow]]] = []

@@ -25,7 +25,7 @@ from unipath_bench.pipeline.lock import locked
 from unipath_bench.pipeline.place import Place
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.score import score_tasks
-from unipath_bench.pipeline.store import Family, FeatureRow, SampleRow, Store, content_digest, positions
+from unipath_bench.pipeline.store import FeatureFamily, SampleFamily, Store, content_digest, positions
 from unipath_bench.pipeline.work import Share, StageName
 from unipath_bench.results.run_folder import RunFolder
 from unipath_bench.schema.record import PlanRecord, RunRecord, Shard, Timing
@@ -205,7 +205,7 @@ def _verify(plan: Plan, store: Store, progress: Progress) -> None:
 
 def _shards(plan: Plan, store: Store, embed: EmbedStage) -> Iterator[Shard]:
     for source in embed.sources():
-        families: list[Family[SampleRow] | Family[FeatureRow]] = []
+        families: list[SampleFamily | FeatureFamily] = []
         if source.set_name in ("generated", "variants"):
             families.append(store.samples(plan.model_digest, source.family))
         families.extend(embed.family(source, name) for name in embed.encoders_for(source.set_name))

@@ -48,30 +48,27 @@ class SampleRow:
     png: bytes
     pixel_digest: str
 
-    @property
-    def content(self) -> str:
-        """What a shard's digest covers besides the key: the digest of the pixels."""
-        return self.pixel_digest
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureShard:
+    """Features of some images of a set, in its order."""
+
+    keys: Sequence[str]
+    pixel_digests: Sequence[str]
+    matrix: Features
+    """float32, shape (rows, D)."""
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, rows: slice) -> FeatureShard:
+        return FeatureShard(self.keys[rows], self.pixel_digests[rows], self.matrix[rows])
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureRow:
-    """One image's features."""
-
-    key: str
-    pixel_digest: str
-    vector: Features
-
-    @property
-    def content(self) -> str:
-        """What a shard's digest covers besides the key: the features as little-endian float32, in hexadecimal."""
-        return self.vector.astype("<f4").tobytes().hex()
+ShardT = TypeVar("ShardT", list[SampleRow], FeatureShard)
 
 
-RowT = TypeVar("RowT", SampleRow, FeatureRow)
-
-
-class Family(ABC, Generic[RowT]):
+class Family(ABC, Generic[ShardT]):
     """The shards of one set."""
 
     kind: ClassVar[Literal["samples", "features"]]
@@ -85,28 +82,24 @@ class Family(ABC, Generic[RowT]):
         """File of the shard at ``position`` (0, 1, ...) with exactly these row keys."""
         return self.folder / f"{position:06d}-{_short(keys)}{self.suffix}"
 
-    def find(self, position: int, keys: Sequence[str]) -> dict[str, RowT]:
-        """Return the rows that are there already, by key.
+    def find(self, position: int, keys: Sequence[str]) -> ShardT:
+        """Return the rows that are there already, in the order of ``keys``.
 
         These are the whole shard if it is complete, else what other shards of the position hold.
         """
         if self.has(position, keys):
-            return {row.key: row for row in self.read(self.path(position, keys))}
-        wanted = set(keys)
-        found: dict[str, RowT] = {}
+            return self.read(self.path(position, keys))
         pattern = f"{position:06d}-*{self.suffix}"
         there = set(self.folder.glob(pattern))
         if self.bucket is not None:
             there |= set(self.bucket.glob(self.folder, pattern))
-        for path in sorted(there):
-            found.update({row.key: row for row in self.read(path) if row.key in wanted})
-        return found
+        return self.gather([self.read(path) for path in sorted(there)], keys)
 
-    def put(self, position: int, rows: Sequence[RowT]) -> Path:
+    def put(self, position: int, shard: ShardT) -> Path:
         """Write a shard; atomic."""
-        path = self.path(position, [row.key for row in rows])
+        path = self.path(position, self.keys(shard))
         if not path.exists():
-            replace_file(path, lambda target: self.write(target, rows))
+            replace_file(path, lambda target: self.write(target, shard))
         if self.bucket is not None and not self.bucket.has(path):
             self.bucket.push(path)
         return path
@@ -116,24 +109,32 @@ class Family(ABC, Generic[RowT]):
         path = self.path(position, keys)
         return path.exists() or (self.bucket is not None and self.bucket.has(path))
 
-    def read(self, path: Path) -> list[RowT]:
+    def read(self, path: Path) -> ShardT:
         """Read all rows of one file, which is fetched from the bucket first where there is one.
 
         Raises :class:`DamagedShard` naming the file where it is damaged, or holds other rows than its name stands for.
         """
         if self.bucket is not None:
             self.bucket.fetch(path)
-        rows = self.rows(path)
-        if path.stem.partition("-")[2] != _short([row.key for row in rows]):
+        shard = self.parse(path)
+        if path.stem.partition("-")[2] != _short(self.keys(shard)):
             raise DamagedShard(path, "it holds other rows than its name stands for")
-        return rows
+        return shard
 
     @abstractmethod
-    def rows(self, path: Path) -> list[RowT]:
-        """All rows of one file of this machine."""
+    def keys(self, shard: ShardT) -> Sequence[str]:
+        """The keys of a shard's rows."""
 
     @abstractmethod
-    def write(self, path: Path, rows: Sequence[RowT]) -> None:
+    def gather(self, shards: Sequence[ShardT], keys: Sequence[str]) -> ShardT:
+        """The rows of several shards that have these keys, in the order of ``keys``; keys that none has are left out."""
+
+    @abstractmethod
+    def parse(self, path: Path) -> ShardT:
+        """All rows of one file of this machine, whatever its name."""
+
+    @abstractmethod
+    def write(self, path: Path, shard: ShardT) -> None:
         """Write all rows to one file."""
 
 
@@ -152,13 +153,22 @@ _SAMPLES = pa.schema(
 )
 
 
-class SampleFamily(Family[SampleRow]):
+class SampleFamily(Family[list[SampleRow]]):
     """Generated images as Parquet with lossless PNG bytes; Hugging Face ``datasets`` reads the files as they are."""
 
     kind = "samples"
     suffix = ".parquet"
 
-    def rows(self, path: Path) -> list[SampleRow]:
+    def keys(self, shard: list[SampleRow]) -> list[str]:
+        """The keys of a shard's rows."""
+        return [row.key for row in shard]
+
+    def gather(self, shards: Sequence[list[SampleRow]], keys: Sequence[str]) -> list[SampleRow]:
+        """The rows of several shards that have these keys, in the order of ``keys``; keys that none has are left out."""
+        found = {row.key: row for shard in shards for row in shard}
+        return [found[key] for key in keys if key in found]
+
+    def parse(self, path: Path) -> list[SampleRow]:
         """Read a Parquet shard of at most ``SHARD_ROWS`` rows, page checksums verified.
 
         Raises :class:`DamagedShard` where it cannot be read, or has other columns, too many rows or an empty cell.
@@ -186,7 +196,7 @@ class SampleFamily(Family[SampleRow]):
             for r in rows
         ]
 
-    def write(self, path: Path, rows: Sequence[SampleRow]) -> None:
+    def write(self, path: Path, shard: list[SampleRow]) -> None:
         """Write an uncompressed Parquet file with page checksums; the PNGs are compressed already."""
         table = pa.Table.from_pylist(
             [
@@ -199,7 +209,7 @@ class SampleFamily(Family[SampleRow]):
                     "image": {"bytes": r.png, "path": f"{r.key[:16]}.png"},
                     "pixel_sha256": r.pixel_digest,
                 }
-                for r in rows
+                for r in shard
             ],
             schema=_SAMPLES,
         )
@@ -213,17 +223,31 @@ def _sample_problem(schema: pa.Schema, rows: int) -> str:
     return f"it claims {rows:,} rows, and a shard has at most {SHARD_ROWS}" if rows > SHARD_ROWS else ""
 
 
-class FeatureFamily(Family[FeatureRow]):
+class FeatureFamily(Family[FeatureShard]):
     """Features as one float32 array a shard (safetensors), with the keys and pixel digests of its rows."""
 
     kind = "features"
     suffix = ".safetensors"
 
-    def rows(self, path: Path) -> list[FeatureRow]:
+    def keys(self, shard: FeatureShard) -> Sequence[str]:
+        """The keys of a shard's rows."""
+        return shard.keys
+
+    def gather(self, shards: Sequence[FeatureShard], keys: Sequence[str]) -> FeatureShard:
+        """The rows of several shards that have these keys, in the order of ``keys``; keys that none has are left out."""
+        place = {key: (shard, row) for shard in shards for row, key in enumerate(shard.keys)}
+        found = [place[key] for key in keys if key in place]
+        return FeatureShard(
+            [shard.keys[row] for shard, row in found],
+            [shard.pixel_digests[row] for shard, row in found],
+            np.stack([shard.matrix[row] for shard, row in found]) if found else np.empty((0, 0), np.float32),
+        )
+
+    def parse(self, path: Path) -> FeatureShard:
         """Read a safetensors shard.
 
-        Raises :class:`DamagedShard` where it cannot be read, is not float32 (rows, D), differs from the digest that it
-        records, or holds a feature that is not finite.
+        Raises :class:`DamagedShard` where it cannot be read, is not float32 (rows, D), or differs from the digest that
+        it records. Features were checked to be finite before they were stored, and the digest vouches for them.
         """
         try:
             with safe_open(path, framework="numpy") as file:
@@ -236,14 +260,12 @@ class FeatureFamily(Family[FeatureRow]):
             raise DamagedShard(path, f"{matrix.dtype} of shape {matrix.shape} for {len(keys)} rows")
         if recorded != _sum(matrix, keys):
             raise DamagedShard(path, "its features differ from their digest")
-        if not np.isfinite(matrix).all():
-            raise DamagedShard(path, "it holds features that are not finite")
-        return [FeatureRow(key, pixels, vector) for (key, pixels), vector in zip(keys, matrix, strict=True)]
+        return FeatureShard([key for key, _ in keys], [pixels for _, pixels in keys], matrix)
 
-    def write(self, path: Path, rows: Sequence[FeatureRow]) -> None:
+    def write(self, path: Path, shard: FeatureShard) -> None:
         """Write the features as float32 (rows, D); keys, pixel digests and a SHA-256 over all go into the metadata."""
-        matrix = np.stack([r.vector for r in rows]).astype(np.float32)
-        keys = [[r.key, r.pixel_digest] for r in rows]
+        matrix = np.ascontiguousarray(shard.matrix, np.float32)
+        keys = [list(pair) for pair in zip(shard.keys, shard.pixel_digests, strict=True)]
         # One entry: the format does not keep the order of several.
         save_file({"features": matrix}, path, {"shard": json.dumps({"rows": keys, "sha256": _sum(matrix, keys)})})
 
@@ -264,9 +286,15 @@ def rows_of(position: int) -> slice:
     return slice(position * SHARD_ROWS, (position + 1) * SHARD_ROWS)
 
 
-def content_digest(rows: Sequence[SampleRow] | Sequence[FeatureRow]) -> str:
-    """SHA-256 of a shard's keys and content: independent of file formats and their versions."""
-    return digest_strings(part for row in rows for part in (row.key, row.content))
+def content_digest(shard: Sequence[SampleRow] | FeatureShard) -> str:
+    """SHA-256 of a shard's keys and content: independent of file formats and their versions.
+
+    The content of an image is the digest of its pixels, that of features their little-endian float32 in hexadecimal.
+    """
+    if isinstance(shard, FeatureShard):
+        content = zip(shard.keys, (row.tobytes().hex() for row in shard.matrix.astype("<f4")), strict=True)
+        return digest_strings(part for pair in content for part in pair)
+    return digest_strings(part for row in shard for part in (row.key, row.pixel_digest))
 
 
 def _sum(matrix: Features, rows: list[list[str]]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save
 
+from unipath_bench.core.arrays import Features
 from unipath_bench.core.errors import DataError, UsageError
 from unipath_bench.core.files import replace_file
 from unipath_bench.core.images import decode_png, encode_png
@@ -32,7 +33,7 @@ from unipath_bench.leaderboard.submission.layout import (
 )
 from unipath_bench.leaderboard.submission.provenance import describe_adapter
 from unipath_bench.pipeline.plan import encoder_digest
-from unipath_bench.pipeline.store import FeatureFamily, FeatureRow, SampleRow, Store, content_digest
+from unipath_bench.pipeline.store import FeatureFamily, SampleRow, Store, content_digest
 from unipath_bench.pipeline.store import SampleFamily as StoredSamples
 from unipath_bench.results.run_folder import RunFolder
 from unipath_bench.schema.base import Document
@@ -137,7 +138,7 @@ def _samples(record: RunRecord, store: Store) -> tuple[dict[str, list[bytes]], S
 
 def _features(record: RunRecord, store: Store) -> dict[str, bytes]:
     digests = {encoder_digest(card)[:16]: encoder_digest(card) for card in record.plan.encoders.values()}
-    rows: dict[str, list[FeatureRow]] = defaultdict(list)
+    parts: dict[str, list[Features]] = defaultdict(list)
     for shard in _own(record, "features"):
         path = store.root / shard.name
         encoder = Path(shard.name).parts[1]
@@ -145,11 +146,8 @@ def _features(record: RunRecord, store: Store) -> dict[str, bytes]:
             raise DataError(f"The record has features in an encoder {encoder} that it does not describe.", _HINT)
         content = FeatureFamily(path.parent).read(_there(path))
         _hold(shard, content_digest(content), path)
-        rows[features_name(digests[encoder], path.parent.name)].extend(content)
-    return {
-        name: save({"features": np.stack([row.vector for row in found]).astype("<f4")})
-        for name, found in sorted(rows.items())
-    }
+        parts[features_name(digests[encoder], path.parent.name)].append(content.matrix)
+    return {name: save({"features": np.concatenate(found).astype("<f4")}) for name, found in sorted(parts.items())}
 
 
 def _own(record: RunRecord, kind: str) -> list[Shard]:

@@ -25,7 +25,7 @@ from unipath_bench.leaderboard.submission.layout import (
 )
 from unipath_bench.leaderboard.validation.checks import Check, judged
 from unipath_bench.pipeline.plan import encoder_digest
-from unipath_bench.pipeline.store import FeatureRow, SampleRow, content_digest, positions
+from unipath_bench.pipeline.store import FeatureShard, SampleRow, content_digest, positions
 from unipath_bench.schema.record import RunRecord
 
 Features = Mapping[tuple[str, str], npt.NDArray[np.float32]]
@@ -71,7 +71,7 @@ def check_features(documents: Documents, features: Features) -> Check:
     record, families = documents.record, documents.samples.families
     cards = {encoder_digest(card)[:16]: card for card in record.plan.encoders.values()}
     problems = []
-    folders: dict[str, list[FeatureRow]] = {}
+    folders: dict[str, FeatureShard] = {}
     for (encoder, family), matrix in sorted(features.items()):
         name = f"features {encoder}/{family}"
         card, rows = cards.get(encoder), families.get(family)
@@ -80,9 +80,8 @@ def check_features(documents: Documents, features: Features) -> Check:
         elif matrix.shape != (len(rows), card.dimension):
             problems.append(f"{name}: shape {matrix.shape}, not ({len(rows)}, {card.dimension})")
         else:
-            folders[f"features/{encoder}/{record.plan.model_digest[:16]}/{family}"] = [
-                FeatureRow(key, pixels, row) for key, pixels, row in zip(rows.keys, rows.pixels, matrix, strict=True)
-            ]
+            folder = f"features/{encoder}/{record.plan.model_digest[:16]}/{family}"
+            folders[folder] = FeatureShard(rows.keys, rows.pixels, matrix)
     if not problems:
         problems = _shard_problems(record, "features", folders)
     return judged("feature digests", problems, f"{len(features)} matrices")
@@ -155,7 +154,7 @@ def _sample_rows(found: SampleFamily) -> list[SampleRow]:
 
 
 def _shard_problems(
-    record: RunRecord, kind: str, folders: Mapping[str, list[SampleRow]] | Mapping[str, list[FeatureRow]]
+    record: RunRecord, kind: str, folders: Mapping[str, list[SampleRow]] | Mapping[str, FeatureShard]
 ) -> list[str]:
     """The record's shards of generated images and these rows are the same, shard by shard."""
     model = record.plan.model_digest[:16]

@@ -21,7 +21,7 @@ from unipath_bench.pipeline.feature_sets import FeatureSets, StoredFeatures
 from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import Plan, PlannedTask, encoder_digest, make_plan
 from unipath_bench.pipeline.score import score_tasks
-from unipath_bench.pipeline.store import FeatureRow, Store, positions
+from unipath_bench.pipeline.store import FeatureShard, Store, positions
 from unipath_bench.schema.board import Board
 from unipath_bench.schema.cards import GeneratorCard
 from unipath_bench.schema.record import RunRecord, TaskScore
@@ -107,7 +107,7 @@ def fill_store(
                     "Only what `unipath-bench submit` writes is taken.",
                 )
             family = stage.family(source, name)
-            content = [FeatureRow(*row) for row in zip(source.keys, rows.pixels, matrix, strict=True)]
+            content = FeatureShard(source.keys, rows.pixels, matrix)
             for position, part in positions(len(content)):
                 family.put(position, content[part])
 
@@ -142,9 +142,9 @@ def _real_pixels(stage: EmbedStage) -> dict[str, frozenset[str]]:
             continue
         family = stage.family(source, encoders[0])
         found[source.set_name] = frozenset(
-            row.pixel_digest
+            pixels
             for position, part in positions(len(source.keys))
-            for row in family.read(family.path(position, source.keys[part]))
+            for pixels in family.read(family.path(position, source.keys[part])).pixel_digests
         )
     return found
 

@@ -127,7 +127,8 @@ def test_the_files_in_the_documentation_are_valid(tmp_path: Path) -> None:
         ("name: uni\nlike: uni\n", "is a registered encoder"),
         ("name: x\nlike: uni\npoling: class\n", "did you mean 'pooling'"),
         ("name: X Y\nlike: uni\n", "name"),
-        ("name: x\nloader: keras\n", "loader"),
+        ("name: x\nlike: uni\nloader: tim\n", "no encoder loader of that name. Did you mean 'timm'"),
+        ("name: x\nlike: uni\nloader: tests.adapters:Painter\n", "loader: there is no encoder loader of that name"),
     ],
 )
 def test_a_wrong_file_is_refused_by_its_name(tmp_path: Path, text: str, problem: str) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from unipath_bench.contracts import Generator, ImageEncoder, Metric, Suite, TextEncoder
+    from unipath_bench.encoders.pretrained import EncoderLoader
 
 SUITES: Registry[Callable[..., Suite]] = Registry("suite", "unipath_bench.suites")
 """Suite classes or factories; called with ``--data`` as ``data`` and ``--suite-arg`` as keyword arguments."""
@@ -22,6 +23,9 @@ ENCODERS: Registry[Callable[[], ImageEncoder | TextEncoder]] = Registry(
     "encoder", "unipath_bench.encoders", opener="unipath_bench.encoders.custom:from_file"
 )
 """Encoder classes or factories without arguments; a YAML file is a specification of one."""
+
+ENCODER_LOADERS: Registry[EncoderLoader] = Registry("encoder loader", "unipath_bench.encoder_loaders")
+"""Who builds the network of an encoder's specification; named by :attr:`EncoderSpec.loader`."""
 
 METRICS: Registry[Metric] = Registry("metric", "unipath_bench.metrics")
 """Metric objects, made by :func:`unipath_bench.contracts.metric`."""

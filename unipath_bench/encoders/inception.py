@@ -15,7 +15,7 @@ import numpy as np
 from unipath_bench.core.arrays import RGBBatch
 from unipath_bench.core.images import resize_float
 from unipath_bench.encoders.loading import Found, read_state
-from unipath_bench.encoders.pretrained import Pretrained
+from unipath_bench.encoders.pretrained import EncoderLoader, Pretrained
 
 if TYPE_CHECKING:
     import torch
@@ -43,3 +43,6 @@ class InceptionEncoder(Pretrained):
     def _images(self, pixels: torch.Tensor) -> torch.Tensor:
         pooled: torch.Tensor = self.network((pixels - 128) / 128)
         return pooled.flatten(1)
+
+
+LOADER = EncoderLoader(InceptionEncoder, poolings=("pooled",))

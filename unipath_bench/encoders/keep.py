@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from unipath_bench.encoders.loading import Found, read_state
-from unipath_bench.encoders.pretrained import PretrainedJoint
+from unipath_bench.encoders.pretrained import EncoderLoader, PretrainedJoint
 from unipath_bench.encoders.spec import EncoderSpec
 
 if TYPE_CHECKING:
@@ -70,3 +70,6 @@ def build_network(spec: EncoderSpec) -> torch.nn.Module:
 def _renamed(key: str) -> str:
     """LayerScale's factors are called ``weight`` in the published file and ``gamma`` in timm."""
     return key.replace(".ls1.weight", ".ls1.gamma").replace(".ls2.weight", ".ls2.gamma")
+
+
+LOADER = EncoderLoader(KeepEncoder, poolings=("projected",), joint=("projected",))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from unipath_bench.core.errors import UsageError
 from unipath_bench.encoders.loading import Found, read_state
-from unipath_bench.encoders.pretrained import PretrainedJoint
+from unipath_bench.encoders.pretrained import EncoderLoader, PretrainedJoint
 from unipath_bench.encoders.spec import EncoderSpec
 
 if TYPE_CHECKING:
@@ -110,3 +110,6 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
         old = result.get(key)
         result[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return {key: dict(value) if isinstance(value, Mapping) else value for key, value in result.items()}
+
+
+LOADER = EncoderLoader(OpenClipEncoder, poolings=("projected",), joint=("projected",))

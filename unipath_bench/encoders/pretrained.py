@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,11 +30,31 @@ if TYPE_CHECKING:
     import torch
 
 
+@dataclass(frozen=True, slots=True)
+class EncoderLoader:
+    """Who builds encoders of one kind from their specifications.
+
+    Reading any specification of that kind imports the module that holds it, so that module imports no heavy package
+    before an encoder is loaded.
+    """
+
+    open: Callable[[EncoderSpec], Pretrained]
+    """The encoder of a specification, not loaded."""
+    poolings: tuple[str, ...]
+    """What :attr:`EncoderSpec.pooling` may be."""
+    joint: tuple[str, ...] = ()
+    """The poolings whose features lie in a space shared with texts."""
+    runs_code: bool = False
+    """Whether it runs code of the repository, which it may at a full commit only."""
+
+
 class Pretrained(ImageEncoder):
     """An image encoder made of an :class:`EncoderSpec`; subclasses know one loader each, and no model by name."""
 
     package: ClassVar[tuple[str, str] | None] = None
     """(module, how to install it) of an optional package that the loader needs."""
+    rounded: ClassVar[bool] = True
+    """Whether pixels are rounded to whole numbers after resizing."""
 
     def __init__(self, spec: EncoderSpec) -> None:
         self.spec = spec
@@ -42,16 +63,14 @@ class Pretrained(ImageEncoder):
         self.card = spec.card(None if found is None else digest_at_hand(found.weights))
 
     def missing(self, context: Context) -> str | None:
-        """Return what to install, allow or fetch before the network can load; None where nothing is missing.
+        """Return what to install or fetch before the network can load; None where nothing is missing.
 
-        The package, the consent to code of the repository and the local files are looked at in this order.
+        The package and the local files are looked at in this order.
         """
         if self.package is not None and find_spec(self.package[0]) is None:
             module, command = self.package
             who = self.spec.title or self.spec.name
             return f"{who} needs the package {module}, which is not installed:\n  {command}"
-        if self.spec.loader == "remote" and not context.trust_remote_code:
-            return _distrust(self.spec)
         return None if find(self.spec, context.cache_dir) is not None else remedy(self.spec)
 
     def setup(self, context: Context) -> None:
@@ -84,7 +103,7 @@ class Pretrained(ImageEncoder):
             return _numpy(self._images(pixels))
 
     def _prepared(self, images: RGBBatch) -> Any:
-        return network_input(images, self.card, self.spec.resize_to, rounded=self.spec.loader != "transformers")
+        return network_input(images, self.card, self.spec.resize_to, rounded=self.rounded)
 
     def _ready(self, network: torch.nn.Module) -> Any:
         """The network on the run's device, in float32 and in evaluation mode."""
@@ -167,17 +186,6 @@ def pool_tokens(tokens: torch.Tensor, prefix: int, pooling: str) -> torch.Tensor
     if pooling == "class":
         return tokens[:, 0]
     return torch.cat([tokens[:, 0], tokens[:, prefix:].mean(1)], dim=1)
-
-
-def _distrust(spec: EncoderSpec) -> str:
-    who = spec.title or spec.name
-    if not spec.hub_id:
-        return f"{who} runs Python code from {spec.path}. Read it; where you trust it, add --trust-remote-code."
-    return (
-        f"{who} runs Python code from its repository. Read it at "
-        f"https://huggingface.co/{spec.hub_id}/tree/{spec.revision}; where you trust that commit, add "
-        "--trust-remote-code to the command."
-    )
 
 
 def _numpy(features: torch.Tensor) -> Features:

@@ -9,33 +9,16 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from unipath_bench.core.digest import digest
+from unipath_bench.core.registries import ENCODER_LOADERS
+from unipath_bench.core.registry import suggest
 from unipath_bench.schema.base import Document
 from unipath_bench.schema.cards import EncoderCard
 
-Loader = Literal["timm", "transformers", "open_clip", "keep", "torch-fidelity", "conch", "musk", "remote"]
-Pooling = Literal["class", "class+patch-mean", "pooled", "projected"]
-
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_POOLINGS: dict[str, tuple[Pooling, ...]] = {
-    "timm": ("class", "class+patch-mean"),
-    "transformers": ("class", "class+patch-mean", "projected"),
-    "open_clip": ("projected",),
-    "keep": ("projected",),
-    "torch-fidelity": ("pooled",),
-    "conch": ("projected", "pooled"),
-    "musk": ("class", "projected"),
-    "remote": ("pooled",),
-}
-_JOINT: dict[str, tuple[Pooling, ...]] = {
-    "transformers": ("projected",),
-    "open_clip": ("projected",),
-    "keep": ("projected",),
-    "conch": ("projected",),
-}
 
 
 class EncoderSpec(Document):
@@ -46,7 +29,7 @@ class EncoderSpec(Document):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="How the command line calls it.")
     title: str = ""
-    loader: Loader = Field(description="Who builds the network.")
+    loader: str = Field(description="Who builds the network: a registered loader.")
     hub_id: str = Field(default="", description="owner/name of the Hugging Face repository.")
     revision: str | None = Field(default=None, description="Full commit of that repository; None: not pinned.")
     url: str = Field(default="", description="Where the weights file is published, if not on the hub.")
@@ -63,9 +46,10 @@ class EncoderSpec(Document):
     )
     architecture: str = Field(default="", description="Name of the network in the loader's library.")
     options: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the network.")
-    pooling: Pooling = Field(
+    pooling: str = Field(
         description="class: the class token. class+patch-mean: it and the mean of the patch tokens (registers left "
-        "out), concatenated. pooled: what the network pools itself. projected: the space shared with texts."
+        "out), concatenated. pooled: what the network pools itself. projected: the space shared with texts. A loader "
+        "may offer others."
     )
     dimension: int = Field(ge=1)
     modalities: tuple[Literal["image", "text"], ...] = ("image",)
@@ -88,11 +72,22 @@ class EncoderSpec(Document):
     source: str = Field(default="", description="Where these facts come from.")
     notes: str = ""
 
+    @field_validator("loader")
+    @classmethod
+    def _registered(cls, loader: str) -> str:
+        """Only a registered name: a specification is data, and importing what it names would run somebody's code."""
+        if loader not in ENCODER_LOADERS:
+            kind = ENCODER_LOADERS.kind
+            raise ValueError(f"there is no {kind} of that name. {suggest(loader, ENCODER_LOADERS.names(), kind)}")
+        return loader
+
     @model_validator(mode="after")
     def _consistent(self) -> EncoderSpec:
-        if self.pooling not in _POOLINGS[self.loader]:
-            raise ValueError(f"pooling {self.pooling!r}: the loader {self.loader} offers {_POOLINGS[self.loader]}")
-        if "text" in self.modalities and self.pooling not in _JOINT.get(self.loader, ()):
+        loader = ENCODER_LOADERS.get(self.loader)
+        if self.pooling not in loader.poolings:
+            offered = ", ".join(loader.poolings)
+            raise ValueError(f"pooling {self.pooling!r}: the loader {self.loader} offers {offered}")
+        if "text" in self.modalities and self.pooling not in loader.joint:
             raise ValueError(f"the loader {self.loader} with pooling {self.pooling!r} reads no text")
         if self.revision is not None and not _COMMIT.fullmatch(self.revision):
             raise ValueError(f"revision {self.revision!r} is no full commit (40 hex digits): names can move")
@@ -102,7 +97,7 @@ class EncoderSpec(Document):
             raise ValueError("say where the weights are: hub_id, url or path")
         if not self.weights and not (self.path and self.path.suffix):
             raise ValueError("weights: the name of the weights file is required")
-        if self.loader == "remote" and self.revision is None:
+        if loader.runs_code and self.revision is None:
             raise ValueError("code from a repository runs at a pinned revision only: state the full commit")
         return self
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from unipath_bench.core.errors import UsageError
 from unipath_bench.encoders.loading import Found, read_state
-from unipath_bench.encoders.pretrained import Pretrained, pool_tokens
+from unipath_bench.encoders.pretrained import EncoderLoader, Pretrained, pool_tokens
 from unipath_bench.encoders.spec import EncoderSpec
 
 if TYPE_CHECKING:
@@ -51,3 +51,6 @@ def build_network(spec: EncoderSpec) -> torch.nn.Module:
     except TypeError as error:
         raise UsageError(f"{spec.name}: {spec.architecture} does not take these options: {error}", "") from error
     return model
+
+
+LOADER = EncoderLoader(TimmEncoder, poolings=("class", "class+patch-mean"))

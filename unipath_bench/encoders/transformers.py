@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from unipath_bench.core.errors import DataError, UsageError, listed
 from unipath_bench.encoders.loading import Found, read_state
-from unipath_bench.encoders.pretrained import Pretrained, PretrainedJoint, pool_tokens
+from unipath_bench.encoders.pretrained import EncoderLoader, Pretrained, PretrainedJoint, pool_tokens
 from unipath_bench.encoders.spec import EncoderSpec
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ _COUNTERS = {"text_model.embeddings.position_ids", "vision_model.embeddings.posi
 class VisionEncoder(Pretrained):
     """Tokens of the last hidden state, pooled as specified."""
 
+    rounded = False
+
     def _load(self, found: Found) -> None:
         self.model = self._ready(load_network(self.spec, found))
         self.prefix = 1 + int(getattr(self.model.config, "num_register_tokens", 0))
@@ -35,6 +37,8 @@ class VisionEncoder(Pretrained):
 
 class ClipEncoder(PretrainedJoint):
     """Projected features of a ``CLIPModel``."""
+
+    rounded = False
 
     def _load(self, found: Found) -> None:
         from transformers import CLIPTokenizer
@@ -122,3 +126,10 @@ def _differences(stated: Mapping[str, Any], actual: Mapping[str, Any], prefix: s
         elif value != at_hand:
             found.append(f"{prefix}{key}: {at_hand!r} instead of {value!r}")
     return found
+
+
+def _open(spec: EncoderSpec) -> Pretrained:
+    return ClipEncoder(spec) if spec.pooling == "projected" else VisionEncoder(spec)
+
+
+LOADER = EncoderLoader(_open, poolings=("class", "class+patch-mean", "projected"), joint=("projected",))

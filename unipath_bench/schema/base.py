@@ -49,8 +49,8 @@ def _plainly(item: Any, kind: type[Document]) -> str:
         return "required, but absent"
     if item["type"] == "value_error" and not item["loc"]:
         return str(item["ctx"]["error"])
-    given = repr(item["input"])
-    return f"{item['msg']} (got {given if len(given) <= _LONGEST else given[:_LONGEST] + '...'})"
+    given, problem = repr(item["input"]), item["msg"].removeprefix("Value error, ")
+    return f"{problem} (got {given if len(given) <= _LONGEST else given[:_LONGEST] + '...'})"
 
 
 def read_yaml(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""Encoders whose network comes with a package of their authors, an optional extra."""
+"""CONCH, whose network comes with the package of its authors."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from unipath_bench.core.errors import DataError, listed
 from unipath_bench.encoders.loading import Found, read_state
-from unipath_bench.encoders.pretrained import Pretrained, PretrainedJoint
+from unipath_bench.encoders.pretrained import EncoderLoader, PretrainedJoint
 
 if TYPE_CHECKING:
     import torch
 
-_CONCH_CONTEXT = 128
+_CONTEXT = 128
 """Tokens of a text; CONCH keeps the last place for its class token."""
 
 
@@ -42,7 +42,7 @@ class ConchEncoder(PretrainedJoint):
             )
         self.model = self._ready(model)
         self.tokenizer: Any = conch.get_tokenizer()
-        self.context_length = _CONCH_CONTEXT
+        self.context_length = _CONTEXT
 
     def _images(self, pixels: torch.Tensor) -> torch.Tensor:
         projected = self.spec.pooling == "projected"
@@ -57,7 +57,7 @@ class ConchEncoder(PretrainedJoint):
 
         tokens = self.tokenizer(
             list(texts),
-            max_length=_CONCH_CONTEXT - 1,
+            max_length=_CONTEXT - 1,
             padding="max_length",
             truncation=True,
             return_token_type_ids=False,
@@ -68,24 +68,4 @@ class ConchEncoder(PretrainedJoint):
         return features
 
 
-class MuskEncoder(Pretrained):
-    """MUSK's image tower by the package ``musk``, at one scale: the class token, or its projection."""
-
-    package = ("musk", "pip install fairscale git+https://github.com/lilab-stanford/MUSK")
-
-    def _load(self, found: Found) -> None:
-        import timm
-
-        import_module("musk.modeling")  # registers the architecture with timm
-        network = timm.create_model(self.spec.architecture, **self.spec.options)
-        self.model = self._ready(self._fill(network, read_state(found.weights)))
-
-    def _images(self, pixels: torch.Tensor) -> torch.Tensor:
-        features: torch.Tensor = self.model(
-            image=pixels,
-            with_head=self.spec.pooling == "projected",
-            out_norm=False,
-            ms_aug=False,
-            return_global=True,
-        )[0]
-        return features
+LOADER = EncoderLoader(ConchEncoder, poolings=("projected", "pooled"), joint=("projected",))

@@ -22,10 +22,10 @@ from unipath_bench.cli.app import app
 from unipath_bench.cli.commands import attach
 from unipath_bench.core.errors import BenchError, DataError, GeneratorError, MissingError, UsageError
 from unipath_bench.pipeline.damage import DamagedShard
-from unipath_bench.pipeline.executors import Execution
+from unipath_bench.pipeline.embed import EmbedStage
+from unipath_bench.pipeline.executors import Execution, Job, LostUnits
 from unipath_bench.pipeline.executors import ray as ray_executor
 from unipath_bench.pipeline.executors.processes import Processes
-from unipath_bench.pipeline.executors.protocol import LostUnits
 from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
@@ -139,7 +139,8 @@ def test_a_process_is_asked_once_for_what_it_holds(options: Options, tmp_path: P
     """However long a unit takes: a request with every look at the clock would fill the pipe and hang the driver."""
     sent: list[Unit | None] = []
     hand = SimpleNamespace(pipe=SimpleNamespace(send=sent.append), units=deque(), flushed=False)
-    processes: Any = Processes(options, Store(tmp_path), ["cpu"])
+    plan, store = make_plan(options), Store(tmp_path)
+    processes: Any = Processes(Job(plan, store, EmbedStage(plan, store), Execution("processes")))
     unit = Unit("generate", "seed-0", 0, 32)
     for _ in range(5):
         processes._give(hand, deque([unit]) if not sent else deque())
@@ -287,6 +288,13 @@ def test_a_merge_misses_and_mistrusts(options: Options, tmp_path: Path) -> None:
 def test_settings_that_do_not_go_together(options: Options, tmp_path: Path, execution: Execution, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         run(make_plan(options), tmp_path, execution=execution)
+
+
+@pytest.mark.parametrize(("name", "remedy"), [("proceses", "Did you mean 'processes'?"), ("slurm", "local, processes")])
+def test_an_executor_that_nobody_registers(name: str, remedy: str) -> None:
+    with pytest.raises(UsageError, match=f"no executor named '{name}'") as caught:
+        Execution(name)
+    assert remedy in caught.value.remedy
 
 
 def test_without_ray_the_remedy_is_named(options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def run(
     from unipath_bench.pipeline.place import Place
 
     place = Place.parse(out)
-    execution = Execution(opt.parse_executor(executor), workers, batch_size, timeout, address)
+    execution = Execution(executor, workers, batch_size, timeout, address)
     if shard is not None:
         _carry_out_share(planned, place, execution, shard)
     else:

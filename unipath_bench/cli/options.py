@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +12,6 @@ from unipath_bench.core.errors import UsageError
 from unipath_bench.core.parsing import parse_yaml
 from unipath_bench.core.redaction import refuse_secrets
 
-ExecutorKind = Literal["local", "processes", "ray"]
 DEFAULT_OUT = Path("unipath-bench-runs")
 
 _WHAT = "What to evaluate"
@@ -111,8 +110,9 @@ Executor = Annotated[
     str,
     typer.Option(
         "--executor",
-        metavar="local|processes|ray",
-        help="Who works: this process, several (one a GPU), or a Ray cluster. The record is the same.",
+        metavar="local|processes|ray|NAME|MODULE:ATTR",
+        help="Who works: this process, several (one a GPU), a Ray cluster, or an executor of your own. "
+        "The record is the same.",
         rich_help_panel=_HOW,
     ),
 ]
@@ -215,14 +215,6 @@ def parse_shard(text: str) -> tuple[int, int]:
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
         raise UsageError(f"--shard {text!r} names no part.", "Write I/N with I from 1 to N, e.g. --shard 2/8.")
     return int(found[1]), int(found[2])
-
-
-def parse_executor(name: str) -> ExecutorKind:
-    """The executor of that name."""
-    for kind in get_args(ExecutorKind):
-        if name == kind:
-            return cast("ExecutorKind", kind)
-    raise UsageError(f"--executor {name!r} is unknown.", f"Choose {', '.join(get_args(ExecutorKind))}.")
 
 
 def parse_arguments(items: list[str] | None, option: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from unipath_bench.contracts import Generator, ImageEncoder, Metric, Suite, TextEncoder
     from unipath_bench.encoders.pretrained import EncoderLoader
+    from unipath_bench.pipeline.executors import Executor, Job
 
 SUITES: Registry[Callable[..., Suite]] = Registry("suite", "unipath_bench.suites")
 """Suite classes or factories; called with ``--data`` as ``data`` and ``--suite-arg`` as keyword arguments."""
@@ -26,6 +27,9 @@ ENCODERS: Registry[Callable[[], ImageEncoder | TextEncoder]] = Registry(
 
 ENCODER_LOADERS: Registry[EncoderLoader] = Registry("encoder loader", "unipath_bench.encoder_loaders")
 """Who builds the network of an encoder's specification; named by :attr:`EncoderSpec.loader`."""
+
+EXECUTORS: Registry[Callable[[Job], Executor]] = Registry("executor", "unipath_bench.executors")
+"""Executor classes or factories; called with the :class:`~unipath_bench.pipeline.executors.Job`."""
 
 METRICS: Registry[Metric] = Registry("metric", "unipath_bench.metrics")
 """Metric objects, made by :func:`unipath_bench.contracts.metric`."""

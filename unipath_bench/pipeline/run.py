@@ -13,11 +13,11 @@ from pathlib import Path
 from unipath_bench.core.digest import digest
 from unipath_bench.core.files import write_text
 from unipath_bench.core.progress import Progress, Silent
+from unipath_bench.core.registries import EXECUTORS
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.environment import describe_environment, package_versions, peak_memory_mib
-from unipath_bench.pipeline.executors import Execution, Executor, build_executor
-from unipath_bench.pipeline.executors.protocol import LostUnits
+from unipath_bench.pipeline.executors import Execution, Executor, Job, LostUnits
 from unipath_bench.pipeline.exhibit import gather_exhibits
 from unipath_bench.pipeline.feature_sets import FeatureSets, StoredFeatures
 from unipath_bench.pipeline.generate import GenerateStage
@@ -122,7 +122,7 @@ class _Run:
         self.store.prepare()
         with self.clock.stage("verify"):
             _verify(self.plan, self.store, self.show)
-        executor = build_executor(self.execution, self.plan, self.store, self.embed)
+        executor = EXECUTORS.get(self.execution.executor)(Job(self.plan, self.store, self.embed, self.execution))
         try:
             for stage in ("generate", "embed"):
                 with self.clock.stage(stage):

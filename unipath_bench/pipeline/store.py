@@ -127,7 +127,7 @@ class Family(ABC, Generic[ShardT]):
 
     @abstractmethod
     def gather(self, shards: Sequence[ShardT], keys: Sequence[str]) -> ShardT:
-        """The rows of several shards that have these keys, in the order of ``keys``; keys that none has are left out."""
+        """The rows of several shards that have these keys, in the order of ``keys``; without keys that none has."""
 
     @abstractmethod
     def parse(self, path: Path) -> ShardT:
@@ -164,7 +164,7 @@ class SampleFamily(Family[list[SampleRow]]):
         return [row.key for row in shard]
 
     def gather(self, shards: Sequence[list[SampleRow]], keys: Sequence[str]) -> list[SampleRow]:
-        """The rows of several shards that have these keys, in the order of ``keys``; keys that none has are left out."""
+        """The rows of several shards that have these keys, in the order of ``keys``; without keys that none has."""
         found = {row.key: row for shard in shards for row in shard}
         return [found[key] for key in keys if key in found]
 
@@ -234,7 +234,7 @@ class FeatureFamily(Family[FeatureShard]):
         return shard.keys
 
     def gather(self, shards: Sequence[FeatureShard], keys: Sequence[str]) -> FeatureShard:
-        """The rows of several shards that have these keys, in the order of ``keys``; keys that none has are left out."""
+        """The rows of several shards that have these keys, in the order of ``keys``; without keys that none has."""
         place = {key: (shard, row) for shard in shards for row, key in enumerate(shard.keys)}
         found = [place[key] for key in keys if key in place]
         return FeatureShard(

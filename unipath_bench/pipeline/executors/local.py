@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from unipath_bench.pipeline.embed import EmbedStage
-from unipath_bench.pipeline.generate import GenerateStage
-from unipath_bench.pipeline.plan import Plan
-from unipath_bench.pipeline.store import Store
+from unipath_bench.pipeline.executors.job import Job
 from unipath_bench.pipeline.work import Done, Unit
-from unipath_bench.pipeline.worker import Worker
 
 
 class Local:
     """The default."""
 
-    def __init__(self, plan: Plan, store: Store, embed: EmbedStage, batch_size: int | None = None) -> None:
-        self._worker = Worker(GenerateStage(plan, store, batch_size), embed)
+    def __init__(self, job: Job) -> None:
+        job.accept()
+        self._worker = job.worker()
 
     def carry_out(self, units: Sequence[Unit]) -> Iterator[Done]:
         """Do every unit in order, the next one's images being decoded meanwhile."""

@@ -14,8 +14,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from unipath_bench.core.errors import BenchError, GeneratorError
+from unipath_bench.core.errors import BenchError, GeneratorError, UsageError
 from unipath_bench.pipeline.embed import EmbedStage
+from unipath_bench.pipeline.executors.job import Job
 from unipath_bench.pipeline.executors.protocol import LostUnits
 from unipath_bench.pipeline.generate import GenerateStage
 from unipath_bench.pipeline.options import Options
@@ -49,26 +50,21 @@ class _Hand:
 
 
 class Processes:
-    """Worker processes that are begun anew when they die.
+    """Worker processes, replaced when they die.
 
-    ``devices``: one a process. ``timeout``: seconds without a sign of life (a call of the generator that ends, a
-    unit that is done) after which a process is stopped and what it was doing is named; None waits for ever.
+    There is one a GPU with ``--device cuda``, else two, or as many as ``workers`` says. ``timeout``: seconds without a
+    sign of life (a call of the generator that ends, a unit that is done) after which a process is stopped and what it
+    was doing is named; None waits for ever.
     """
 
-    def __init__(
-        self,
-        options: Options,
-        store: Store,
-        devices: Sequence[str],
-        batch_size: int | None = None,
-        timeout: float | None = None,
-    ) -> None:
-        self._options = options
-        self._address = store.root, store.url
-        self._batch_size = batch_size
-        self._timeout = timeout
+    def __init__(self, job: Job) -> None:
+        job.accept("workers", "timeout")
+        self._options = job.portable_options()
+        self._address = job.store.root, job.store.url
+        self._batch_size = job.execution.batch_size
+        self._timeout = job.execution.timeout
         self._context = multiprocessing.get_context("spawn")
-        self._devices = list(devices)
+        self._devices = _devices(job.plan.options.device, job.execution.workers)
         self._hands: list[_Hand] = []
         self._deaths: Counter[Unit] = Counter()
 
@@ -201,3 +197,15 @@ def _serve(pipe: Connection, options: Options, address: tuple[Path, str | None],
 def _units(pipe: Connection) -> Iterator[Unit]:
     while (unit := pipe.recv()) is not None:
         yield unit
+
+
+def _devices(device: str, workers: int | None) -> list[str]:
+    """One name a worker, the device before ``#``: every GPU in turn for ``cuda``, the same device otherwise."""
+    if device != "cuda":
+        return [f"{device}#{number}" for number in range(workers or 2)]
+    import torch
+
+    found = torch.cuda.device_count()
+    if not found:
+        raise UsageError("--device cuda: there is no CUDA device.", "Use --device cpu.")
+    return [f"cuda:{number % found}#{number}" for number in range(workers or found)]

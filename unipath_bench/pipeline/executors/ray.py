@@ -14,6 +14,7 @@ import numpy as np
 
 from unipath_bench.core.errors import BenchError, GeneratorError, MissingError
 from unipath_bench.pipeline.embed import EmbedStage
+from unipath_bench.pipeline.executors.job import Job
 from unipath_bench.pipeline.executors.protocol import LostUnits
 from unipath_bench.pipeline.generate import GenerateStage
 from unipath_bench.pipeline.options import Options
@@ -27,7 +28,7 @@ RETRIES = 9
 
 
 class RayData:
-    """``workers`` Ray actors, each with the models loaded once.
+    """``workers`` Ray actors (two), each with the models loaded once.
 
     An actor or machine that dies is replaced by Ray and its unit is done again, up to ``RETRIES`` times; a unit that
     raises ends the run. Rows that Ray might drop are counted. Ray's own reports to its makers are off, unless the
@@ -37,19 +38,19 @@ class RayData:
     part of the GPUs.
     """
 
-    def __init__(
-        self, options: Options, store: Store, workers: int, batch_size: int | None = None, address: str | None = None
-    ) -> None:
+    def __init__(self, job: Job) -> None:
+        job.accept("workers", "address")
+        workers, address = job.execution.workers or 2, job.execution.address
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
         except ImportError as error:
             raise MissingError("Ray is not installed.", 'Run: pip install "unipath-bench[ray]"') from error
         self._ray: Any = ray
-        self._options = options
-        self._address = store.root.absolute(), store.url
+        self._options = job.portable_options()
+        self._address = job.store.root.absolute(), job.store.url
         self._workers = workers
-        self._batch_size = batch_size
+        self._batch_size = job.execution.batch_size
         self._started = not ray.is_initialized()
         if self._started:
             own: dict[str, Any] = {} if address else {"num_cpus": workers + 1}

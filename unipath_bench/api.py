@@ -1,63 +1,62 @@
-"""The views of a run: the HTML report beside the record, and the run in MLflow."""
+"""An evaluation from its plan to everything that is written of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from unipath_bench.core.files import storage_error
+from unipath_bench.core.errors import UsageError
 from unipath_bench.core.progress import Progress, Silent
+from unipath_bench.core.registries import OUTPUTS
+from unipath_bench.pipeline.executors import Execution
+from unipath_bench.pipeline.place import Place
 from unipath_bench.pipeline.plan import Plan
-from unipath_bench.pipeline.run import identify
+from unipath_bench.pipeline.run import run
 from unipath_bench.results.gallery import Exhibits
 from unipath_bench.results.run_folder import RunFolder
 from unipath_bench.scoring.catalogue import load_tasks
-from unipath_bench.views.report import write_report
-from unipath_bench.views.tracking import EXPERIMENT, Evaluation, log_run, track
-from unipath_bench.views.tracking.client import database_file
+from unipath_bench.views.output import Finished, Output, OutputSettings
 
 
-@contextmanager
-def tracked(plan: Plan, out: Path, *, tracking_uri: str, experiment: str = EXPERIMENT) -> Iterator[str]:
-    """Open the MLflow run of a plan while the block carries it out; yields the id for :func:`publish`.
-
-    See :func:`~unipath_bench.views.tracking.track` for what becomes of it when the block ends early.
-    """
-    file = database_file(tracking_uri)
-    if file is not None:
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise storage_error(error, file) from error
-    found = identify(plan)
-    evaluation = Evaluation(found.run_id, found.name, found.plan, found.framework_version)
-    with track(evaluation, out, tracking_uri=tracking_uri, experiment=experiment) as run:
-        yield run
-
-
-def publish(
-    folder: RunFolder,
+def evaluate(
+    plan: Plan,
+    out: Path | Place,
     *,
-    tracking_uri: str | None,
-    experiment: str = EXPERIMENT,
+    execution: Execution | None = None,
+    settings: OutputSettings | None = None,
     progress: Progress | None = None,
-    mlflow_run: str | None = None,
-) -> str | None:
-    """Write the report and, where a ``tracking_uri`` is given, log the run; returns the MLflow run id.
+) -> tuple[RunFolder, list[str]]:
+    """Carry out a plan and write every registered output; returns the run's folder and what outputs say to the user.
 
-    The same evaluation keeps its MLflow run.
+    Raises as :func:`~unipath_bench.pipeline.run.run` does. When an output fails, the record is complete, and what was
+    written before it stays.
     """
+    place = out if isinstance(out, Place) else Place(out)
     show = progress or Silent()
-    show.start("Publish", 1 if tracking_uri is None else 2)
-    record, tasks = folder.load_record(), load_tasks()
-    write_report(record, Exhibits.load(folder.exhibits), folder.report, tasks)
-    show.advance(1)
-    run = None
-    if tracking_uri is not None:
-        run = log_run(
-            record, folder.path, tracking_uri=tracking_uri, experiment=experiment, tasks=tasks, mlflow_run=mlflow_run
-        )
-        show.advance(1)
-    show.finish()
-    return run
+    outputs = _in_order({name: OUTPUTS.get(name)(settings or OutputSettings()) for name in OUTPUTS.names()})
+    with ExitStack() as stack:
+        for output in outputs:
+            stack.enter_context(output.open(plan, place))
+        folder = run(plan, place, progress=show, execution=execution)
+        show.start("Publish", len(outputs))
+        finished = Finished(place, folder, folder.load_record(), Exhibits.load(folder.exhibits), load_tasks())
+        lines = []
+        for output in outputs:
+            lines.append(output.write(finished))
+            show.advance(1)
+        show.finish()
+        place.publish(folder.path)
+    return folder, [line for line in lines if line is not None]
+
+
+def _in_order(outputs: dict[str, Output]) -> list[Output]:
+    """Each after those that it reads, otherwise by name."""
+    before = {name: [other for other in output.reads if other in outputs] for name, output in outputs.items()}
+    try:
+        return [outputs[name] for name in TopologicalSorter(before).static_order()]
+    except CycleError as error:
+        raise UsageError(
+            f"Outputs read one another in a circle: {' -> '.join(error.args[1])}.",
+            "Uninstall one of them, or correct what it reads.",
+        ) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from unipath_bench.pipeline.executors import Execution
     from unipath_bench.pipeline.place import Place
     from unipath_bench.pipeline.plan import Plan
+    from unipath_bench.views.output import OutputSettings
 
 
 def run(
@@ -83,13 +83,14 @@ def run(
 
     from unipath_bench.pipeline.executors import Execution
     from unipath_bench.pipeline.place import Place
+    from unipath_bench.views.output import OutputSettings
 
     place = Place.parse(out)
     execution = Execution(executor, workers, batch_size, timeout, address)
     if shard is not None:
         _carry_out_share(planned, place, execution, shard)
     else:
-        carry_out_and_show(planned, place, execution, tracking_uri, as_json, experiment, track)
+        carry_out_and_show(planned, place, execution, OutputSettings(track, tracking_uri, experiment), as_json)
 
 
 def _carry_out_share(planned: Plan, place: Place, execution: Execution, shard: str) -> None:
@@ -107,43 +108,22 @@ def _carry_out_share(planned: Plan, place: Place, execution: Execution, shard: s
 
 
 def carry_out_and_show(
-    planned: Plan,
-    place: Place,
-    execution: Execution,
-    tracking_uri: str | None,
-    as_json: bool,
-    experiment: str = opt.DEFAULT_EXPERIMENT,
-    track: bool = True,
+    planned: Plan, place: Place, execution: Execution, settings: OutputSettings, as_json: bool
 ) -> None:
-    """Run a plan with progress, and print its summary or, with ``as_json``, its record as JSON.
-
-    The run is logged to MLflow from its beginning, unless ``track`` is false.
-    """
-    from unipath_bench.api import publish, tracked
+    """Evaluate with progress, and print the summary and the outputs or, with ``as_json``, the record as JSON."""
+    from unipath_bench.api import evaluate
     from unipath_bench.cli.drawing import RichProgress
-    from unipath_bench.pipeline.run import run as carry_out
     from unipath_bench.views.terminal import print_summary
 
-    uri = (tracking_uri or default_tracking_uri(place.folder)) if track else None
-    with (
-        RichProgress(Console(stderr=True)) as progress,
-        nullcontext()
-        if uri is None
-        else tracked(planned, place.folder, tracking_uri=uri, experiment=experiment) as mlflow_run,
-    ):
-        folder = carry_out(planned, place, progress=progress, execution=execution)
-        publish(folder, tracking_uri=uri, experiment=experiment, progress=progress, mlflow_run=mlflow_run)
-        place.publish(folder.path)
+    with RichProgress(Console(stderr=True)) as progress:
+        folder, lines = evaluate(planned, place, execution=execution, settings=settings, progress=progress)
     if as_json:
         write_json(folder.record.read_text(encoding="utf-8"))
         return
     console = Console()
     print_summary(folder.load_record(), console)
-    console.print_line(f"Record  {folder.record}\nReport  {folder.report}")
-    where = f"{uri}, experiment {experiment}" if tracking_uri else f"unipath-bench ui --out {place.folder}"
-    if uri is None:
-        where = f"not logged; later: unipath-bench import {folder.path}"
-    console.print_line(f"MLflow  {where}")
+    for line in (f"Record  {folder.record}", *lines):
+        console.print_line(line)
 
 
 def plan(
@@ -259,11 +239,6 @@ def prompts(
     else:
         file.write_text(stream.getvalue(), encoding="utf-8", newline="")
     Console(stderr=True).print_line(f"{len(requests)} requests written to {file}.")
-
-
-def default_tracking_uri(out: Path) -> str:
-    """SQLite in the output folder."""
-    return f"sqlite:///{(out / 'mlflow.db').absolute()}"
 
 
 def _plan(

@@ -24,10 +24,9 @@ def import_(
 
     Example: unipath-bench import unipath-bench-runs/runs/* --tracking-uri https://mlflow.example.org
     """
-    from unipath_bench.cli.evaluate import default_tracking_uri
     from unipath_bench.results.run_folder import load_record
     from unipath_bench.scoring.catalogue import load_tasks
-    from unipath_bench.views.tracking import log_run
+    from unipath_bench.views.tracking import default_tracking_uri, log_run
 
     records = [(load_record(path), path if path.is_dir() else path.parent) for path in runs]
     uri, tasks = tracking_uri or default_tracking_uri(out), load_tasks()

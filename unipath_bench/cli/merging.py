@@ -39,10 +39,12 @@ def merge(
     from unipath_bench.pipeline.merge import require_complete
     from unipath_bench.pipeline.place import Place
     from unipath_bench.pipeline.plan import make_plan
+    from unipath_bench.views.output import OutputSettings
 
     target = out or folders[0]
     merged = unite(folders, target, trust_remote_code=trust_remote_code)
     Console(stderr=True).print_line(f"{merged.copied} files brought to {target}.")
     plan = make_plan(merged.options)
     require_complete(plan, target)
-    carry_out_and_show(plan, Place(target), Execution(), tracking_uri, as_json, experiment)
+    settings = OutputSettings(tracking_uri=tracking_uri, experiment=experiment)
+    carry_out_and_show(plan, Place(target), Execution(), settings, as_json)

@@ -26,11 +26,12 @@ def report(
     from unipath_bench.results.gallery import Exhibits
     from unipath_bench.results.run_folder import RunFolder
     from unipath_bench.scoring.catalogue import load_tasks
+    from unipath_bench.views.output import REPORT
     from unipath_bench.views.report import write_report
 
     folder = RunFolder(run if run.is_dir() else run.parent)
     record = folder.load_record()
-    path = write_report(record, Exhibits.load(folder.exhibits), to or folder.report, load_tasks())
+    path = write_report(record, Exhibits.load(folder.exhibits), to or folder.path / REPORT, load_tasks())
     Console(stderr=True).print_line(f"Report  {path}")
 
 
@@ -75,8 +76,7 @@ def ui(
     port: Annotated[int, typer.Option("--port", "-p", min=1, max=65535, help="On 127.0.0.1.")] = 5000,
 ) -> None:
     """Open MLflow on the runs of an output folder (loopback only; Ctrl-C ends it)."""
-    from unipath_bench.cli.evaluate import default_tracking_uri
-    from unipath_bench.views.tracking import serve
+    from unipath_bench.views.tracking import default_tracking_uri, serve
 
     if tracking_uri is None and not (out / "mlflow.db").exists():
         raise UsageError(

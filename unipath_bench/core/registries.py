@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from unipath_bench.contracts import Generator, ImageEncoder, Metric, Suite, TextEncoder
     from unipath_bench.encoders.pretrained import EncoderLoader
     from unipath_bench.pipeline.executors import Executor, Job
+    from unipath_bench.views.output import Output, OutputSettings
 
 SUITES: Registry[Callable[..., Suite]] = Registry("suite", "unipath_bench.suites")
 """Suite classes or factories; called with ``--data`` as ``data`` and ``--suite-arg`` as keyword arguments."""
@@ -33,6 +34,9 @@ EXECUTORS: Registry[Callable[[Job], Executor]] = Registry("executor", "unipath_b
 
 METRICS: Registry[Metric] = Registry("metric", "unipath_bench.metrics")
 """Metric objects, made by :func:`unipath_bench.contracts.metric`."""
+
+OUTPUTS: Registry[Callable[[OutputSettings], Output]] = Registry("output", "unipath_bench.outputs")
+"""Output classes or factories; called with the user's settings before a run."""
 
 TASKS: Registry[Path | Callable[[], Path]] = Registry("task collection", "unipath_bench.tasks")
 """A folder of task YAML files, or a function that returns one."""

@@ -11,7 +11,7 @@ from unipath_bench.schema.record import RunRecord
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where the views of one run lie."""
+    """What a run itself writes; outputs put their files beside it."""
 
     path: Path
 
@@ -19,11 +19,6 @@ class RunFolder:
     def record(self) -> Path:
         """Path of ``record.json``, the run record."""
         return self.path / "record.json"
-
-    @property
-    def report(self) -> Path:
-        """Path of ``report.html``, the page made of the record and the exhibits."""
-        return self.path / "report.html"
 
     @property
     def exhibits(self) -> Path:

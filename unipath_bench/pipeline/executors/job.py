@@ -74,7 +74,7 @@ class Job:
             pickle.dumps(options)
         except Exception as error:
             raise UsageError(
-                f"The model, suite, tasks or encoders cannot be sent to other processes: {type(error).__name__}: {error}",
+                f"Model, suite, tasks or encoders cannot be sent to other processes: {type(error).__name__}: {error}",
                 "Use the executor local, or give them by name or module:attribute.",
             ) from error
         return options

@@ -77,6 +77,11 @@ def artifact_location(tracking_uri: str, run_folder: Path) -> str | None:
     return (folder / "mlartifacts").as_uri()
 
 
+def default_tracking_uri(out: Path) -> str:
+    """SQLite in the output folder."""
+    return f"sqlite:///{(out / 'mlflow.db').absolute()}"
+
+
 def database_file(tracking_uri: str) -> Path | None:
     """The SQLite file of a tracking URI; None for another kind."""
     found = re.fullmatch(r"sqlite:///(.+?)(\?.*)?", tracking_uri)

@@ -13,6 +13,7 @@ from PIL import Image
 from unipath_bench.results.gallery import INDEX, Exhibits, sample_grid
 from unipath_bench.schema.record import RunRecord
 from unipath_bench.schema.task import TaskSpec
+from unipath_bench.views.output import REPORT
 from unipath_bench.views.tracking import entries
 from unipath_bench.views.tracking.client import EXPERIMENT, artifact_location, connected, experiment_id
 from unipath_bench.views.tracking.live import find_runs
@@ -125,7 +126,7 @@ def _log_dataset(client: MlflowClient, run_id: str, record: RunRecord) -> None:
 
 def _log_artifacts(client: MlflowClient, run_id: str, record: RunRecord, run_folder: Path) -> None:
     client.log_text(run_id, record.model_dump_json(indent=2) + "\n", "record.json")
-    report = run_folder / "report.html"
+    report = run_folder / REPORT
     if report.exists():
         client.log_artifact(run_id, str(report))
     table = entries.attributes_csv(record)

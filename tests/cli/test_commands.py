@@ -61,7 +61,9 @@ def test_help_names_every_command_and_the_exit_codes(capsys: Output) -> None:
     assert "Exit codes" in text
 
 
-@pytest.mark.parametrize("kind", ["models", "suites", "tasks", "encoders", "metrics"])
+@pytest.mark.parametrize(
+    "kind", ["models", "suites", "tasks", "encoders", "metrics", "loaders", "executors", "outputs"]
+)
 def test_list(capsys: Output, kind: str) -> None:
     rows = json.loads(printed(capsys, "list", kind, "--json"))[kind]
     assert {r["name"] for r in rows} >= {
@@ -70,6 +72,9 @@ def test_list(capsys: Output, kind: str) -> None:
         "tasks": {"frechet-distance", "attribute-control", "memorisation"},
         "encoders": {"texture"},
         "metrics": {"frechet"},
+        "loaders": {"timm", "transformers", "open_clip"},
+        "executors": {"local", "processes", "ray"},
+        "outputs": {"mlflow", "report"},
     }[kind]
 
 

@@ -15,14 +15,16 @@ from unipath_bench.core.console import Console, write_json
 from unipath_bench.core.errors import UsageError
 from unipath_bench.core.registry import Entry, Registry, suggest
 
-KINDS = ("models", "suites", "tasks", "encoders", "metrics", "commands")
+_SHOWN = ("models", "suites", "tasks", "encoders", "metrics")
+"""What has a card, or an equal of one."""
+KINDS = (*_SHOWN, "loaders", "executors", "outputs", "commands")
 
 
 def list_(
     kind: Annotated[str, typer.Argument(metavar="[" + "|".join(KINDS) + "]", help="What to list; default: all.")] = "",
     as_json: opt.AsJson = False,
 ) -> None:
-    """List the models, suites, tasks, encoders, metrics and commands at hand, and who provides them."""
+    """List everything that is registered, from models to commands, and who provides it."""
     if kind and kind not in KINDS:
         raise UsageError(f"There is no kind {kind!r} to list.", suggest(kind, list(KINDS), "kind"))
     chosen = [kind] if kind else list(KINDS)
@@ -59,7 +61,7 @@ def show(
         return
     cards = _cards(name)
     if not cards:
-        known = sorted({str(row["name"]) for kind in KINDS for row in _rows(kind)})
+        known = sorted({str(row["name"]) for kind in _SHOWN for row in _rows(kind)})
         raise UsageError(f"Nothing is named {name!r}.", suggest(name, known, "name"))
     if as_json:
         write_json(json.dumps(cards, indent=2))
@@ -133,6 +135,9 @@ def _rows(kind: str) -> list[dict[str, str | int]]:
     registry: Registry[object] = {
         "encoders": registries.ENCODERS,
         "metrics": registries.METRICS,
+        "loaders": registries.ENCODER_LOADERS,
+        "executors": registries.EXECUTORS,
+        "outputs": registries.OUTPUTS,
         "commands": registries.COMMANDS,
     }[kind]  # type: ignore[assignment]
     return [{"name": e.name, "target": e.target, "provider": e.provider} for e in registry.entries()]

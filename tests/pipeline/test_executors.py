@@ -290,7 +290,7 @@ def test_settings_that_do_not_go_together(options: Options, tmp_path: Path, exec
         run(make_plan(options), tmp_path, execution=execution)
 
 
-@pytest.mark.parametrize(("name", "remedy"), [("proceses", "Did you mean 'processes'?"), ("slurm", "local, processes")])
+@pytest.mark.parametrize(("name", "remedy"), [("process", "Did you mean 'processes'?"), ("slurm", "local, processes")])
 def test_an_executor_that_nobody_registers(name: str, remedy: str) -> None:
     with pytest.raises(UsageError, match=f"no executor named '{name}'") as caught:
         Execution(name)

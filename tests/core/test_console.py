@@ -255,14 +255,14 @@ def test_an_audit_prints_its_names_and_files_literally(
 
     folder = AuditFolder(tmp_path / "[exp1]")
     plan = SimpleNamespace(require_chosen=lambda: None)
-    replaced: dict[str, object] = {
+    replies: dict[str, object] = {
         "cli.audit._plan": plan,
         "audit.run.make_cohort": None,
         "audit.run.run_audit": audit_of(f"{BRACKETS} {STEERING}"),
         "audit.examples.example_tiles": {},
         "audit.files.save_audit": folder,
     }
-    for name, value in replaced.items():
+    for name, value in replies.items():
         monkeypatch.setattr(f"unipath_bench.{name}", lambda *_, value=value: value)
     assert invoke(["audit"]) == 0
     shown = capsys.readouterr().out

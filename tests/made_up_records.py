@@ -10,6 +10,18 @@ import numpy as np
 from unipath_bench.core.digest import digest
 from unipath_bench.results.gallery import Exhibits, NeighbourPair, ShownSample
 from unipath_bench.schema.cards import EncoderCard, GeneratorCard, PublishedFigure, SuiteCard
+from unipath_bench.schema.details import (
+    Attribute,
+    AttributeCalibration,
+    AttributeControl,
+    Budget,
+    Memorisation,
+    Other,
+    Pair,
+    Quantiles,
+    SameSize,
+    SyntheticTraining,
+)
 from unipath_bench.schema.record import (
     Environment,
     Interval,
@@ -81,77 +93,82 @@ def score(
     )
 
 
-def memorisation_details(*, flagged: bool) -> dict[str, Any]:
+def memorisation_details(*, flagged: bool) -> Memorisation:
     """A memoriser's distances fall to nought at half of the images; another model's lie where real ones lie."""
     grid = np.linspace(0, 1, 101)
     real = 2.0 + 3.0 * grid**1.4
     generated = np.where(grid < 0.5, 0.0, real - 0.4) if flagged else real + 0.3
-    pairs = [
-        {
-            "generated": f"test/{CLASSES[i % 4]}/{i}.png",
-            "replicate": 0,
-            "train": f"train/{CLASSES[i % 4]}/{i + 7}.png",
-            "distance": 0.0 if flagged and i < 4 else 1.7 + i / 10,
-            "copied": flagged and i < 4,
-        }
-        for i in range(6)
-    ]
-    return {
-        "threshold": 2.05,
-        "quantile": 0.01,
-        "flagged": flagged,
-        "flag_share": 0.05,
-        "copied_fraction_lower_bound": 0.47 if flagged else 0.002,
-        "not_reported": {"authenticity": "all of one group"},
-        "exact_copies": 212 if flagged else 0,
-        "copied_groups": 61 if flagged else 0,
-        "train_groups": 240,
-        "pairs": pairs,
-        "distances": {"generated": [float(x) for x in generated], "real": [float(x) for x in real]},
+    return Memorisation(
+        threshold=2.05,
+        quantile=0.01,
+        flagged=flagged,
+        flag_share=0.05,
+        copied_fraction_lower_bound=0.47 if flagged else 0.002,
+        not_reported={"authenticity": "all of one group"},
+        exact_copies=212 if flagged else 0,
+        copied_groups=61 if flagged else 0,
+        train_groups=240,
+        pairs=tuple(
+            Pair(
+                generated=f"test/{CLASSES[i % 4]}/{i}.png",
+                replicate=0,
+                train=f"train/{CLASSES[i % 4]}/{i + 7}.png",
+                distance=0.0 if flagged and i < 4 else 1.7 + i / 10,
+                copied=flagged and i < 4,
+            )
+            for i in range(6)
+        ),
+        distances=Quantiles(generated=tuple(map(float, generated)), real=tuple(map(float, real))),
+    )
+
+
+def attribute(classes: Sequence[str], confusion: Sequence[Sequence[int]], **figures: Any) -> Attribute:
+    """One attribute with this table of counts."""
+    given: dict[str, Any] = {
+        "real_accuracy": 0.9,
+        "ece": 0.031,
+        "classifier": {"kind": "linear", "regularisation": [1.0]},
+        "calibration": AttributeCalibration(reliability=(), not_scaled="made up"),
+        "regularisation": 1.0,
+        **figures,
     }
+    support = {name: sum(row) for name, row in zip(classes, confusion, strict=True)}
+    return Attribute(classes=tuple(classes), confusion=tuple(map(tuple, confusion)), support=support, **given)
 
 
-def control_details() -> dict[str, Any]:
-    """One attribute with four classes, one with two, one of which has no calibration figure."""
+def control_details() -> AttributeControl:
+    """One attribute with four classes, one with two."""
     matrix = [[130, 5, 3, 2], [4, 136, 2, 4], [6, 3, 129, 5], [1, 4, 2, 136]]
-    return {
-        "attributes": {
-            "label": {
-                "classes": list(CLASSES),
-                "weighted_f1": 0.928,
-                "real_weighted_f1": 0.951,
-                "chance": 0.249,
-                "percent_of_real": 97.6,
-                "ece": 0.031,
-                "support": dict(zip(CLASSES, [140, 146, 143, 143], strict=True)),
-                "confusion": matrix,
-            },
-            "haemorrhage": {
-                "classes": ["absent", "present"],
-                "weighted_f1": 0.77,
-                "real_weighted_f1": 0.86,
-                "chance": 0.52,
-                "percent_of_real": 89.5,
-                "ece": None,
-                "support": {"absent": 402, "present": 170},
-                "confusion": [[360, 42], [88, 82]],
-            },
+    of_label = {"weighted_f1": 0.928, "real_weighted_f1": 0.951, "chance": 0.249, "percent_of_real": 97.6}
+    of_haemorrhage = {"weighted_f1": 0.77, "real_weighted_f1": 0.86, "chance": 0.52, "percent_of_real": 89.5}
+    return AttributeControl(
+        attributes={
+            "label": attribute(CLASSES, matrix, **of_label),
+            "haemorrhage": attribute(("absent", "present"), [[360, 42], [88, 82]], **of_haemorrhage),
         }
-    }
+    )
 
 
-def training_details() -> dict[str, Any]:
+def training_details() -> SyntheticTraining:
     """Four label budgets."""
     budgets = [(5, 0.61, 0.70), (10, 0.71, 0.77), (25, 0.82, 0.84), (100, 0.91, 0.905)]
-    return {
-        "budgets": [
-            {"labels_per_class": k, "real": real, "real_plus_synthetic": both, "gain": both - real}
+    return SyntheticTraining(
+        attribute="label",
+        classes=CLASSES,
+        classifier={"kind": "linear", "regularisation": [1.0]},
+        regularisation=1.0,
+        folds=5,
+        draws=3,
+        chance=0.25,
+        same_size={name: SameSize(wanted=110, have=143) for name in CLASSES},
+        budgets=tuple(
+            Budget(labels_per_class=k, real=real, real_plus_synthetic=both, gain=both - real)
             for k, real, both in budgets
-        ],
-        "budgets_left_out": {"200": "the training split has 143 images of its rarest class"},
-        "synthetic_only": 0.83,
-        "real_only_same_size": 0.93,
-    }
+        ),
+        budgets_left_out={"200": "the training split has 143 images of its rarest class"},
+        synthetic_only=0.83,
+        real_only_same_size=0.93,
+    )
 
 
 def scores(*, flagged: bool = True, shift: float = 0.0) -> tuple[TaskScore, ...]:
@@ -276,7 +293,7 @@ def scores(*, flagged: bool = True, shift: float = 0.0) -> tuple[TaskScore, ...]
                 "gap": value(3.1, "Mean colour gap", "lower"),
             },
             encoder=None,
-            details={"rows": [[1, 2], [3, 4]], "attributes": "none"},
+            details=Other(content={"rows": [[1, 2], [3, 4]], "attributes": "none"}),
         ),
     )
 

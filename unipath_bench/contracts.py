@@ -19,6 +19,7 @@ from unipath_bench.core.arrays import Features, RGBBatch, RGBImage
 from unipath_bench.core.artifact_cache import ArtifactCache
 from unipath_bench.core.digest import digest_strings
 from unipath_bench.schema.cards import EncoderCard, GeneratorCard, SuiteCard
+from unipath_bench.schema.details import Details
 from unipath_bench.schema.record import Contributions, Interval
 
 Progress = Callable[[int, int], None]
@@ -229,6 +230,21 @@ Need = Literal[
 Welcome = Literal["train.images", "heldout.images"]
 """Real sets that a metric reads where the suite has them."""
 
+Purpose = Literal[
+    "distance",
+    "realism",
+    "diversity",
+    "coverage",
+    "alignment",
+    "rewording",
+    "rewording spread",
+    "control",
+    "utility",
+    "copying",
+    "authenticity",
+]
+"""What a value is for."""
+
 
 @dataclass(frozen=True)
 class ScoreInputs:
@@ -264,8 +280,9 @@ class Measurement:
     dimension: int | None = None
     anchors: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     """Closed-form (floor, ceiling) of a value, where the metric knows them, e.g. chance level of a recall."""
-    details: Mapping[str, Any] = field(default_factory=dict)
-    """JSON-able tables for the report: per attribute, per k, nearest pairs."""
+    details: Details | Mapping[str, Any] = field(default_factory=dict)
+    """Tables for the report: one of :mod:`unipath_bench.schema.details`, or plain JSON, in which ``not_reported`` maps
+    the values that could not be given to the reasons."""
     uncertainty: Callable[[], Mapping[str, Interval | str]] = field(default=dict, compare=False, repr=False)
     """Called once for the generator's own images (never for floors and ceilings, which would pay for nothing): the
     interval of each value by name, or why there is none."""
@@ -284,22 +301,29 @@ class Metric:
     summary: str = ""
     welcome: frozenset[str] = frozenset()
     """What it reads too where the suite has it; without it some values are not reported."""
+    purposes: Mapping[str, Purpose] = field(default_factory=dict, hash=False)
+    """What each value is for, by name: `unipath-bench audit` declares by it what a defect should make of the value, and
+    nothing of a value without a purpose."""
 
     def __call__(self, inputs: ScoreInputs, **parameters: Any) -> Measurement:
         """Compute the metric from ``inputs`` with the task's ``parameters``."""
         return self.function(inputs, **parameters)
 
 
-def metric(*needs: Need, welcome: Sequence[Welcome] = ()) -> Callable[[Callable[..., Measurement]], Metric]:
+def metric(
+    *needs: Need, welcome: Sequence[Welcome] = (), purposes: Mapping[str, Purpose] | None = None
+) -> Callable[[Callable[..., Measurement]], Metric]:
     """Turn a function ``f(inputs: ScoreInputs, **parameters) -> Measurement`` into a :class:`Metric`.
 
     ``needs`` names what the plan must provide, e.g. ``@metric("reference.images", "generated.images")``; ``welcome``
-    what it should provide where the suite has it.
+    what it should provide where the suite has it; ``purposes`` what each value is for. The function's name is the
+    metric's, and the key of its entry point.
     """
 
     def wrap(function: Callable[..., Measurement]) -> Metric:
         summary = (function.__doc__ or "").strip().splitlines()[0:1]
         name = function.__name__
-        return Metric(name, frozenset(needs), function, summary[0] if summary else "", frozenset(welcome))
+        first = summary[0] if summary else ""
+        return Metric(name, frozenset(needs), function, first, frozenset(welcome), dict(purposes or {}))
 
     return wrap

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
+from tests import made_up_records as made_up
 from tests.leaderboard.forging import Arena, score_of
 from unipath_bench.core.digest import digest
 from unipath_bench.leaderboard.validation.identities import check_identities, weighted_f1_of
+from unipath_bench.schema.details import AttributeControl
 from unipath_bench.schema.record import RunRecord
 
 Change = Callable[[dict[str, Any]], None]
@@ -105,7 +107,6 @@ def test_a_plan_that_was_edited_no_longer_has_its_digest(arena: Arena) -> None:
         ({}, ""),
         ({"weighted_f1": 0.9}, "weighted F1 0.9, and its confusion matrix gives 0.75"),
         ({"confusion": [[4, 0], [1, 3]]}, "confusion matrix gives"),
-        ({"confusion": [[3, 1, 0], [1, 3]]}, "table is not complete"),
         ({"confusion": [[30, 10], [10, 30]]}, "counts 80 images of 8"),
         ({"real_weighted_f1": 0.5}, "of the real images' score, and its attributes give"),
     ],
@@ -114,7 +115,9 @@ def test_attribute_control_follows_from_its_confusion_matrices(
     arena: Arena, table: dict[str, Any], reason: str
 ) -> None:
     """Three of four right in each of two classes: precision and recall are 3/4, and so is F1."""
-    whole = {"confusion": [[3, 1], [1, 3]], "weighted_f1": 0.75, "real_weighted_f1": 1.0} | table
+    given = {"confusion": [[3, 1], [1, 3]], "weighted_f1": 0.75, "real_weighted_f1": 1.0, "chance": 0.5} | table
+    whole = made_up.attribute(("absent", "present"), **given)
+    details = AttributeControl(attributes={"tumour": whole})
 
     def put(record: dict[str, Any]) -> None:
         score = score_of(record, "clip-score")
@@ -128,7 +131,7 @@ def test_attribute_control_follows_from_its_confusion_matrices(
                 "weighted_f1": dict(template, value=0.75),
                 "percent_of_real": dict(template, value=75.0, headline=False),
             },
-            "details": {"attributes": {"tumour": whole}},
+            "details": details.model_dump(mode="json"),
         }
         record["plan"]["tasks"].append("attribute-control[phantom-clip]@1")
         record["plan"]["counts"]["variants"] = 8

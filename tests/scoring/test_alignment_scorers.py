@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from tests.scoring.scoring_worlds import feature_set
+from tests.tables import table
 from unipath_bench.contracts import ScoreInputs
 from unipath_bench.core.errors import DataError
+from unipath_bench.schema.details import PromptCosines, Retrieval
 from unipath_bench.scoring.alignment import (
     clip_score,
     image_to_image_recall,
@@ -25,7 +27,8 @@ def test_clip_score_is_the_mean_raw_cosine() -> None:
     images = [[2, 0], [0, 5], [-1, 0], [3, 4]]
     found = clip_score(ScoreInputs({"generated": feature_set(images, texts=[[1, 0], [1, 0], [7, 0], [9, 0]])}))
     assert found.values["cosine"] == pytest.approx((1 + 0 - 1 + 0.6) / 4, abs=1e-7)
-    assert found.details["lowest"][0] == {"generated": "s2", "replicate": 0, "cosine": pytest.approx(-1)}
+    lowest = table(found, PromptCosines).lowest[0]
+    assert (lowest.generated, lowest.replicate, lowest.cosine) == ("s2", 0, pytest.approx(-1))
 
 
 def test_clip_score_of_a_zero_vector_names_it() -> None:
@@ -41,8 +44,9 @@ def test_image_recall_of_a_perfect_generator_is_what_is_attainable() -> None:
     assert found.values == pytest.approx({"recall@1": 0.25, "recall@5": 1.0, "recall@10": 1.0})
     assert found.anchors["recall@1"] == pytest.approx((1 / 12, 0.25))
     assert found.anchors["recall@5"] == pytest.approx((5 / 12, 1.0))
-    assert list(found.details["not_reported"]) == ["recall@50"]
-    assert "gallery has 12 images" in found.details["not_reported"]["recall@50"]
+    reasons = table(found, Retrieval).not_reported
+    assert list(reasons) == ["recall@50"]
+    assert "gallery has 12 images" in reasons["recall@50"]
 
 
 def test_image_recall_of_a_constant_generator_is_chance_exactly() -> None:
@@ -79,7 +83,7 @@ def test_text_recall_averages_the_replicates() -> None:
         {"recall@1": (1 / 4 + 1 / 12) / 2, "recall@5": (1 + 5 / 12) / 2, "recall@10": (1 + 10 / 12) / 2}
     )
     assert found.n == 24
-    assert found.details["gallery"] == 12
+    assert table(found, Retrieval).gallery == 12
 
 
 def test_a_gallery_smaller_than_every_k_is_not_computable() -> None:

@@ -17,8 +17,10 @@ from sklearn.preprocessing import StandardScaler
 from torch.optim.adamw import adamw
 
 from tests.scoring.scoring_worlds import World
+from tests.tables import table
 from unipath_bench.core.artifact_cache import Artifact, ArtifactCache
 from unipath_bench.core.errors import UsageError
+from unipath_bench.schema.details import AttributeControl, SyntheticTraining
 from unipath_bench.scoring.classifiers.calibration import (
     calibration_error,
     fit_temperature,
@@ -302,15 +304,15 @@ def test_both_scorers_take_any_of_them(kind: str) -> None:
     chosen = {"kind": kind, **KINDS[kind]}
     found = attribute_control(inputs, classifier=chosen)
     assert found.values == pytest.approx({"weighted_f1": 1.0, "percent_of_real": 100.0}, abs=1e-9)
-    table = found.details["attributes"]["tissue"]
-    assert table["classifier"]["kind"] == kind
-    assert ("regularisation" in table) == (kind == "linear")
-    calibration = table["calibration"]
-    assert sum(row["images"] for row in calibration["reliability"]) == 120
-    assert calibration["ece_with_temperature"] < 0.05
+    tissue = table(found, AttributeControl).attributes["tissue"]
+    assert tissue.classifier["kind"] == kind
+    assert (tissue.regularisation is not None) == (kind == "linear")
+    assert sum(row.images for row in tissue.calibration.reliability) == 120
+    assert tissue.calibration.ece_with_temperature is not None
+    assert tissue.calibration.ece_with_temperature < 0.05
     taught = synthetic_training(inputs, classifier=chosen, budgets=(10,), draws=1, folds=2)
     assert taught.values["synthetic_weighted_f1"] > 0.98
-    assert taught.details["classifier"]["kind"] == kind
+    assert table(taught, SyntheticTraining).classifier["kind"] == kind
     for scorer, parameters in (
         (attribute_control, {}),
         (synthetic_training, {"budgets": (10,), "draws": 1, "folds": 2}),

@@ -9,7 +9,9 @@ import pytest
 from sklearn.metrics import f1_score
 
 from tests.scoring.scoring_worlds import CLASSES, World
+from tests.tables import table
 from unipath_bench.contracts import FeatureSet, ScoreInputs
+from unipath_bench.schema.details import AttributeControl
 from unipath_bench.scoring.classifiers.linear import GRID, choose_regularisation
 from unipath_bench.scoring.control import attribute_control
 from unipath_bench.scoring.not_computable import NotComputable
@@ -27,13 +29,13 @@ def _with_attribute(inputs: ScoreInputs, name: str, **classes: list[str]) -> Sco
 def test_images_as_good_as_reality_score_as_reality_does() -> None:
     found = attribute_control(World(distance=12).inputs(seeds=2))
     assert found.values == pytest.approx({"weighted_f1": 1.0, "percent_of_real": 100.0})
-    table = found.details["attributes"]["tissue"]
-    assert table["real_weighted_f1"] == 1.0
-    assert table["real_accuracy"] == 1.0
-    assert table["classes"] == list(CLASSES)
-    assert table["support"] == dict.fromkeys(CLASSES, 80)
-    assert table["confusion"] == [[80, 0, 0], [0, 80, 0], [0, 0, 80]]
-    assert table["ece"] < 0.02  # all right, with confidence near 1
+    tissue = table(found, AttributeControl).attributes["tissue"]
+    assert tissue.real_weighted_f1 == 1.0
+    assert tissue.real_accuracy == 1.0
+    assert tissue.classes == CLASSES
+    assert tissue.support == dict.fromkeys(CLASSES, 80)
+    assert tissue.confusion == ((80, 0, 0), (0, 80, 0), (0, 0, 80))
+    assert tissue.ece < 0.02  # all right, with confidence near 1
     assert found.n == 240
 
 
@@ -44,7 +46,7 @@ def test_a_generator_with_one_class_only_scores_that_class_alone() -> None:
     assert found.values["weighted_f1"] == pytest.approx(1 / 6)
     # Constant answers are the same however they are dealt out: the floor is the score itself.
     assert found.anchors["weighted_f1"] == pytest.approx((1 / 6, 1.0))
-    assert found.details["attributes"]["tissue"]["confusion"] == [[40, 0, 0]] * 3
+    assert table(found, AttributeControl).attributes["tissue"].confusion == ((40, 0, 0),) * 3
 
 
 @pytest.mark.integration
@@ -69,10 +71,10 @@ def test_headline_is_the_mean_over_attributes_and_per_cent_a_ratio_of_means() ->
         for i, (k, n) in enumerate({"train": 240, "reference": 120, "generated": 120}.items())
     }
     found = attribute_control(_with_attribute(world.inputs(), "random", **noise))
-    tables = found.details["attributes"]
-    score = (tables["tissue"]["weighted_f1"] + tables["random"]["weighted_f1"]) / 2
-    real = (tables["tissue"]["real_weighted_f1"] + tables["random"]["real_weighted_f1"]) / 2
-    assert tables["random"]["real_weighted_f1"] < 0.7  # nothing to learn
+    tables = table(found, AttributeControl).attributes
+    score = (tables["tissue"].weighted_f1 + tables["random"].weighted_f1) / 2
+    real = (tables["tissue"].real_weighted_f1 + tables["random"].real_weighted_f1) / 2
+    assert tables["random"].real_weighted_f1 < 0.7  # nothing to learn
     assert found.values["weighted_f1"] == pytest.approx(score)
     assert found.values["percent_of_real"] == pytest.approx(100 * score / real)
 
@@ -83,8 +85,9 @@ def test_an_untaught_attribute_is_left_out_with_its_reason() -> None:
     constant = {k: ["H&E"] * len(v) for k, v in slides.items()}
     inputs = _with_attribute(_with_attribute(world.inputs(), "slide", **slides), "stain", **constant)
     found = attribute_control(inputs)
-    assert list(found.details["attributes"]) == ["tissue"]
-    assert found.details["not_computed"] == {
+    control = table(found, AttributeControl)
+    assert list(control.attributes) == ["tissue"]
+    assert control.not_computed == {
         "slide": "no training images of slide2",
         "stain": "the training images have one class only",
     }

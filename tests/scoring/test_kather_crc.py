@@ -16,9 +16,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tests.scoring.scoring_worlds import World, matrix_of
+from tests.tables import table
 from unipath_bench.cli.app import invoke
 from unipath_bench.contracts import ScoreInputs
 from unipath_bench.core.errors import UsageError
+from unipath_bench.schema.details import Budget, SyntheticTraining
 from unipath_bench.scoring.catalogue import load_tasks
 from unipath_bench.scoring.crossing import cut_into_folds
 from unipath_bench.scoring.not_computable import NotComputable
@@ -68,8 +70,8 @@ def test_copies_of_real_images_teach_as_the_real_ones_do() -> None:
     )
     assert {found.values[f"{name}_weighted_f1"] for name in ("synthetic", "real", "both")} == {1.0}
     assert found.values["augmentation_gain"] == 0.0
-    (row,) = found.details["budgets"]
-    assert row == {"labels_per_class": 5, "real": 1.0, "real_plus_synthetic": 1.0, "gain": 0.0, "synthetic": 1.0}
+    (row,) = table(found, SyntheticTraining).budgets
+    assert row == Budget(labels_per_class=5, real=1.0, real_plus_synthetic=1.0, gain=0.0, synthetic=1.0)
 
 
 def test_images_dealt_out_to_random_prompts_teach_no_more_than_chance() -> None:
@@ -98,7 +100,7 @@ def test_folds_part_images_only_where_a_class_has_one_prompt() -> None:
         synthetic_training(inputs, across="slides")
     lone = tuple("one" for _ in inputs["reference"].groups)
     two = inputs.replaced(reference=dataclasses.replace(inputs["reference"], groups=lone))
-    assert synthetic_training(two, **FAST).details["folds"] == 4
+    assert table(synthetic_training(two, **FAST), SyntheticTraining).folds == 4
     with pytest.raises(NotComputable, match="one group each"):
         synthetic_training(two, **{**FAST, "across": "groups"})
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from tests.scoring.scoring_worlds import World, feature_set, matrix_of
+from tests.tables import table
 from unipath_bench.contracts import FeatureSet, ScoreInputs
+from unipath_bench.schema.details import Memorisation, Pair
 from unipath_bench.scoring.memorisation import memorisation
 
 
@@ -21,29 +23,23 @@ def test_training_images_handed_out_are_caught() -> None:
     )
     found = memorisation(inputs.replaced(train=train, generated=generated))
     assert found.values == {"copied_fraction": 1.0, "authenticity": 0.0}
-    assert found.details["flagged"] is True
-    assert found.details["exact_copies"] == 120
-    assert (found.details["copied_groups"], found.details["train_groups"]) == (20, 40)  # six images a group
-    assert found.details["pairs"][0] == {
-        "generated": "s0",
-        "replicate": 0,
-        "train": "t0",
-        "distance": 0.0,
-        "copied": True,
-    }
-    assert len(found.details["pairs"]) == 12
+    audit = table(found, Memorisation)
+    assert audit.flagged is True
+    assert audit.exact_copies == 120
+    assert (audit.copied_groups, audit.train_groups) == (20, 40)  # six images a group
+    assert audit.pairs[0] == Pair(generated="s0", replicate=0, train="t0", distance=0.0, copied=True)
+    assert len(audit.pairs) == 12
 
 
 def test_honest_images_are_copied_at_about_the_quantile_and_not_flagged() -> None:
     found = memorisation(World(count=900).inputs())
     # Generated and real distances are alike: 900 draws under an estimated 1% quantile.
     assert found.values["copied_fraction"] < 0.025
-    assert found.details["flagged"] is False
-    assert found.details["exact_copies"] is None  # no pixels were given
-    assert found.details["distances"]["generated"][50] == pytest.approx(
-        found.details["distances"]["real"][50], rel=0.05
-    )
-    assert len(found.details["distances"]["real"]) == 101
+    audit = table(found, Memorisation)
+    assert audit.flagged is False
+    assert audit.exact_copies is None  # no pixels were given
+    assert audit.distances.generated[50] == pytest.approx(audit.distances.real[50], rel=0.05)
+    assert len(audit.distances.real) == 101
 
 
 def test_one_in_ten_copied_is_flagged_and_one_in_twenty_is_not() -> None:
@@ -56,7 +52,7 @@ def test_one_in_ten_copied_is_flagged_and_one_in_twenty_is_not() -> None:
         found = memorisation(inputs.replaced(generated=dataclasses.replace(inputs["generated"], images=images)))
         assert found.values["copied_fraction"] == pytest.approx(share / 300)
         # P(X >= 30) for 300 at 5% is 0.0003 < 1%; P(X >= 15) is about one half.
-        assert found.details["flagged"] is flagged
+        assert table(found, Memorisation).flagged is flagged
 
 
 def test_authenticity_by_hand_in_one_dimension() -> None:
@@ -70,9 +66,10 @@ def test_authenticity_by_hand_in_one_dimension() -> None:
     # nearest, 0, which is 10 from the other group: authentic. Scaling by the spread changes no comparison.
     assert found.values["authenticity"] == 0.5
     spread = np.std([0, 1, 10])
-    assert [pair["distance"] for pair in found.details["pairs"]] == pytest.approx([3 / spread, 20 / spread])
+    assert [pair.distance for pair in table(found, Memorisation).pairs] == pytest.approx([3 / spread, 20 / spread])
     alone = dataclasses.replace(train, groups=("a", "a", "a"))
-    assert "one group" in memorisation(inputs.replaced(train=alone)).details["not_reported"]["authenticity"]
+    lone = table(memorisation(inputs.replaced(train=alone)), Memorisation)
+    assert "one group" in lone.not_reported["authenticity"]
 
 
 def test_a_held_out_image_that_stands_for_many_prompts_counts_once() -> None:
@@ -82,7 +79,7 @@ def test_a_held_out_image_that_stands_for_many_prompts_counts_once() -> None:
     often = feature_set([[101.0]] * 50, pixels=["same"] * 50)
     common = {"train": train, "reference": reference, "generated": feature_set([[9.0]])}
     thresholds = [
-        memorisation(ScoreInputs({**common, "heldout": heldout}), quantile=0.5).details["threshold"]
+        table(memorisation(ScoreInputs({**common, "heldout": heldout}), quantile=0.5), Memorisation).threshold
         for heldout in (once, often)
     ]
     # Distances 1, 2 and 100 in units of the spread (1/2): the median is 4 in both.
@@ -101,7 +98,7 @@ def test_constant_dimensions_are_left_out() -> None:
     }
     found = memorisation(ScoreInputs(sets))
     assert found.dimension == 1
-    assert found.details["pairs"][0]["distance"] == pytest.approx(2.0)  # 4 - 2, in units of the spread 1
+    assert table(found, Memorisation).pairs[0].distance == pytest.approx(2.0)  # 4 - 2, in units of the spread 1
 
 
 def test_the_flags_bound_in_closed_form() -> None:
@@ -110,4 +107,4 @@ def test_the_flags_bound_in_closed_form() -> None:
     copies = dataclasses.replace(inputs["generated"], images=matrix_of(inputs["train"])[:30])
     # All of n copied: the bound p solves p^n = 1 - confidence.
     found = memorisation(inputs.replaced(generated=copies), confidence=0.9)
-    assert found.details["copied_fraction_lower_bound"] == pytest.approx(0.1 ** (1 / 30))
+    assert table(found, Memorisation).copied_fraction_lower_bound == pytest.approx(0.1 ** (1 / 30))

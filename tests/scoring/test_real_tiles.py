@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 from tests.scoring.scoring_worlds import matrix_of
+from tests.tables import table
 from unipath_bench.contracts import FeatureSet, ScoreInputs
 from unipath_bench.core.digest import pixel_digest
 from unipath_bench.core.registries import METRICS
+from unipath_bench.schema.details import AttributeControl, Memorisation
 from unipath_bench.schema.record import Value
 from unipath_bench.scoring.anchors import derangement
 from unipath_bench.scoring.catalogue import load_tasks
@@ -129,8 +131,8 @@ def test_held_out_tiles_are_at_the_real_end(tiles: ScoreInputs) -> None:
     assert above_floor(control.values["weighted_f1"]) > 0.2
     audit = _score("memorisation", tiles, real)
     assert audit.values["copied_fraction"].value < 0.05
-    assert audit.details["flagged"] is False
-    assert audit.details["exact_copies"] == 0
+    assert table(audit, Memorisation).flagged is False
+    assert table(audit, Memorisation).exact_copies == 0
 
 
 def test_the_memoriser_is_caught_by_the_audit_alone(tiles: ScoreInputs) -> None:
@@ -139,8 +141,8 @@ def test_the_memoriser_is_caught_by_the_audit_alone(tiles: ScoreInputs) -> None:
     assert _score("attribute-control", tiles, copies).values["percent_of_real"].value > 85
     audit = _score("memorisation", tiles, copies)
     assert audit.values["copied_fraction"].value == 1
-    assert audit.details["flagged"] is True
-    assert audit.details["exact_copies"] == TILES["test"]
+    assert table(audit, Memorisation).flagged is True
+    assert table(audit, Memorisation).exact_copies == TILES["test"]
 
 
 def test_shuffled_tiles_look_real_and_answer_nothing(tiles: ScoreInputs) -> None:
@@ -177,13 +179,13 @@ def test_held_out_tiles_teach_a_classifier(tiles: ScoreInputs) -> None:
 def test_every_classifier_reads_real_tiles_of_unseen_patients(kind: str, tiles: ScoreInputs) -> None:
     # Held-out tiles answer the prompts. Eighteen numbers of colour and texture do not tell four diagnoses surely.
     found = attribute_control(tiles, classifier=kind)
-    table, chance = found.details["attributes"]["label"], found.anchors["weighted_f1"][0]
+    label, chance = table(found, AttributeControl).attributes["label"], found.anchors["weighted_f1"][0]
     assert chance is not None
-    assert table["real_weighted_f1"] > chance + 0.15
+    assert label.real_weighted_f1 > chance + 0.15
     assert found.values["weighted_f1"] > chance + 0.2
-    calibration = table["calibration"]
-    assert sum(row["images"] for row in calibration["reliability"]) == TILES["test"]
-    assert max(table["ece"], calibration["ece_with_temperature"]) < 0.25
+    assert sum(row.images for row in label.calibration.reliability) == TILES["test"]
+    assert label.calibration.ece_with_temperature is not None
+    assert max(label.ece, label.calibration.ece_with_temperature) < 0.25
     # Colours of no tissue tell nothing of the prompt: at the chance of the same answers.
     noise = attribute_control(tiles.replaced(generated=_noise(tiles)), classifier=kind)
     assert noise.values["weighted_f1"] == pytest.approx(noise.anchors["weighted_f1"][0], abs=0.1)

@@ -10,10 +10,12 @@ import pytest
 from scipy import stats
 
 from tests.scoring.scoring_worlds import World, feature_set, matrix_of
+from tests.tables import table
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs
 from unipath_bench.metrics.basis import PcaBasis
 from unipath_bench.metrics.frechet import frechet_distance
 from unipath_bench.metrics.frechet_uncertainty import frechet_estimate
+from unipath_bench.schema.details import SetDistance
 from unipath_bench.schema.record import Interval
 from unipath_bench.scoring.alignment import clip_score, image_to_image_recall, text_to_image_recall
 from unipath_bench.scoring.control import attribute_control
@@ -98,13 +100,15 @@ def test_the_basis_is_that_of_the_training_images() -> None:
     found = frechet(inputs, basis=3)
     expected = frechet_distance(*((each - basis.mean) @ basis.components.T for each in (real, generated)))
     assert found.values["basis_distance"] == pytest.approx(expected, rel=1e-9)
-    assert found.details["basis"]["captured"] == pytest.approx(basis.captured)
+    used = table(found, SetDistance).basis
+    assert used is not None
+    assert used.captured == pytest.approx(basis.captured)
     # All directions: a rotation and a shift, which the distance does not see. One fewer loses a little.
     assert frechet(inputs, basis=5).values["basis_distance"] <= found.values["distance"]
     wide = frechet(inputs, basis=6)
-    assert "6 dimensions, no more than the basis of 6" in wide.details["not_reported"]["basis_distance"]
+    assert "6 dimensions, no more than the basis of 6" in table(wide, SetDistance).not_reported["basis_distance"]
     bare = ScoreInputs({name: inputs[name] for name in ("reference", "generated")})
-    assert "no training images" in frechet(bare, basis=3).details["not_reported"]["basis_distance"]
+    assert "no training images" in table(frechet(bare, basis=3), SetDistance).not_reported["basis_distance"]
 
 
 def test_sets_of_different_patients_are_not_matched() -> None:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from tests.scoring.scoring_worlds import World, feature_set
+from tests.tables import table
 from unipath_bench.contracts import ScoreInputs
+from unipath_bench.schema.details import SameSize, SyntheticTraining
 from unipath_bench.scoring.not_computable import NotComputable
 from unipath_bench.scoring.utility import synthetic_training
 
@@ -20,10 +22,11 @@ def test_images_as_good_as_reality_teach_as_reality_does() -> None:
     assert ceiling == 1.0
     # Three equal classes answered rightly and dealt out at random: 1/3 but for the sampling without replacement.
     assert floor == pytest.approx(1 / 3, abs=0.01)
-    assert [row["labels_per_class"] for row in found.details["budgets"]] == [5, 10]
-    assert found.details["folds"] == 4
+    training = table(found, SyntheticTraining)
+    assert [row.labels_per_class for row in training.budgets] == [5, 10]
+    assert training.folds == 4
     # 240 images of 3 classes, three of four folds to train on: 60 a class wanted, and there.
-    assert found.details["same_size"]["gland"] == {"wanted": 60, "have": 80}
+    assert training.same_size["gland"] == SameSize(wanted=60, have=80)
 
 
 def test_images_under_wrong_labels_teach_nothing() -> None:
@@ -36,12 +39,12 @@ def test_images_under_wrong_labels_teach_nothing() -> None:
 
 def test_many_good_images_help_where_real_ones_are_few() -> None:
     found = synthetic_training(World(count=240, dimension=60, distance=2.5).inputs(seeds=2), **FAST)
-    rows = found.details["budgets"]
-    assert found.values["augmentation_gain"] == pytest.approx(np.mean([row["gain"] for row in rows]))
+    rows = table(found, SyntheticTraining).budgets
+    assert found.values["augmentation_gain"] == pytest.approx(np.mean([row.gain for row in rows]))
     for row in rows:
-        assert row["gain"] == pytest.approx(row["real_plus_synthetic"] - row["real"])
-    assert rows[0]["gain"] > 0.1
-    assert rows[0]["gain"] > rows[1]["gain"]
+        assert row.gain == pytest.approx(row.real_plus_synthetic - row.real)
+    assert rows[0].gain > 0.1
+    assert rows[0].gain > rows[1].gain
 
 
 def test_copies_of_the_test_cases_do_not_leak_into_the_score() -> None:
@@ -84,11 +87,12 @@ def test_no_group_is_trained_and_tested_on() -> None:
 def test_budgets_beyond_the_training_split_are_left_out_and_said() -> None:
     found = synthetic_training(World(count=60).inputs(), budgets=(10, 41), draws=1, folds=3)
     # 120 training images of three classes: 40 each.
-    assert [row["labels_per_class"] for row in found.details["budgets"]] == [10]
-    assert found.details["budgets_left_out"] == {"41": "the training split has 40 images of its rarest class"}
+    training = table(found, SyntheticTraining)
+    assert [row.labels_per_class for row in training.budgets] == [10]
+    assert training.budgets_left_out == {"41": "the training split has 40 images of its rarest class"}
     none = synthetic_training(World(count=60).inputs(), budgets=(41,), draws=1, folds=3)
     assert "augmentation_gain" not in none.values
-    assert "no budget can be met" in none.details["not_reported"]["augmentation_gain"]
+    assert "no budget can be met" in table(none, SyntheticTraining).not_reported["augmentation_gain"]
 
 
 def test_what_cannot_be_taught_is_not_computable() -> None:

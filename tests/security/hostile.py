@@ -38,7 +38,7 @@ def hostile_record() -> RunRecord:
             value.update(title=TEXT, floor_source=TEXT, ceiling_source=TEXT, interval_note=TEXT, unit=TEXT)
             if value["interval"]:
                 value["interval"].update(method=TEXT, note=TEXT)
-        details = score["details"]
+        details = score["details"] or {}
         for part in ("not_reported", "not_computed", "budgets_left_out"):
             if part in details:
                 details[part] = {TEXT: TEXT}

@@ -20,6 +20,7 @@ from unipath_bench.audit.page import render_page as render_audit
 from unipath_bench.audit.result import AuditResult
 from unipath_bench.core.console import SHOWN, Console
 from unipath_bench.core.csv_safety import escape_formula, escaped_row, unescape_formula
+from unipath_bench.schema.details import AttributeControl
 from unipath_bench.suites.metadata import read_metadata
 from unipath_bench.suites.problems import Problems
 from unipath_bench.views.comparison import compare
@@ -210,9 +211,9 @@ def test_the_table_of_attributes_holds_no_formula() -> None:
     record = made_up.record()
     scores = []
     for score in record.scores:
-        details = dict(score.details)
-        if isinstance(details.get("attributes"), dict):
-            details["attributes"] = {"=HYPERLINK(1)": next(iter(details["attributes"].values()))}
+        details = score.details
+        if isinstance(details, AttributeControl):
+            details = AttributeControl(attributes={"=HYPERLINK(1)": next(iter(details.attributes.values()))})
         scores.append(score.model_copy(update={"details": details}))
     text = attributes_csv(record.model_copy(update={"scores": tuple(scores)}))
     assert "'=HYPERLINK(1)" in text

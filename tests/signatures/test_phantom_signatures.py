@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.tables import table
 from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
+from unipath_bench.schema.details import AttributeControl, Memorisation
 from unipath_bench.schema.record import RunRecord, Value
 
 pytestmark = pytest.mark.integration
@@ -64,8 +66,9 @@ def test_every_task_is_scored(evaluate: Evaluate, model: str) -> None:
 @pytest.mark.parametrize("model", BASELINES)
 def test_only_the_memoriser_is_flagged(evaluate: Evaluate, model: str) -> None:
     (audit,) = (s for s in evaluate(model).scores if s.task == "memorisation")
-    assert audit.details["flagged"] is (model == "memoriser")
-    assert (audit.details["exact_copies"] == N) is (model == "memoriser")
+    found = table(audit, Memorisation)
+    assert found.flagged is (model == "memoriser")
+    assert (found.exact_copies == N) is (model == "memoriser")
 
 
 def test_real_is_at_the_good_end_of_every_scale(evaluate: Evaluate) -> None:
@@ -92,8 +95,8 @@ def test_real_is_at_the_good_end_of_every_scale(evaluate: Evaluate) -> None:
 
 def test_the_judge_reads_every_attribute_of_real_tiles(evaluate: Evaluate) -> None:
     (control,) = (s for s in evaluate("real").scores if s.task == "attribute-control")
-    tables = control.details["attributes"]
-    assert set(tables) == {
+    found = table(control, AttributeControl)
+    assert set(found.attributes) == {
         "cytology_type",
         "hemorrhage",
         "architecture",
@@ -105,10 +108,10 @@ def test_the_judge_reads_every_attribute_of_real_tiles(evaluate: Evaluate) -> No
         "stroma",
         "deposit",
     }
-    assert control.details["not_computed"] == {}
-    for name, table in tables.items():
-        assert table["weighted_f1"] >= 0.9, name
-        assert table["real_weighted_f1"] >= 0.9, name
+    assert found.not_computed == {}
+    for name, attribute in found.attributes.items():
+        assert attribute.weighted_f1 >= 0.9, name
+        assert attribute.real_weighted_f1 >= 0.9, name
 
 
 def test_shuffled_has_the_fidelity_of_real_and_answers_no_prompt(evaluate: Evaluate) -> None:

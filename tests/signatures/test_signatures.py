@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.tables import table
 from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
+from unipath_bench.schema.details import Memorisation
 from unipath_bench.schema.record import RunRecord, Value
 
 pytestmark = pytest.mark.integration
@@ -41,8 +43,8 @@ def number(record: RunRecord, task: str, name: str) -> float:
     return value(record, task, name).value
 
 
-def memorisation(record: RunRecord) -> dict[str, object]:
-    return record.score("memorisation[texture]").details
+def memorisation(record: RunRecord) -> Memorisation:
+    return table(record.score("memorisation[texture]"), Memorisation)
 
 
 BASELINES = ["real", "memoriser", "shuffled", "mode-collapse", "blur", "stain-shift", "noise"]
@@ -64,7 +66,7 @@ def test_all_four_tiers_have_scores(evaluate: Evaluate, model: str) -> None:
 
 @pytest.mark.parametrize("model", BASELINES)
 def test_only_the_memoriser_is_flagged(evaluate: Evaluate, model: str) -> None:
-    assert memorisation(evaluate(model))["flagged"] is (model == "memoriser")
+    assert memorisation(evaluate(model)).flagged is (model == "memoriser")
 
 
 def test_real_stands_at_the_real_end_of_every_fidelity_scale(evaluate: Evaluate) -> None:
@@ -88,7 +90,7 @@ def test_the_memoriser_is_faithful_and_caught(evaluate: Evaluate) -> None:
     assert number(memoriser, "precision-recall", "coverage") > 0.5
     assert number(memoriser, "memorisation", "copied_fraction") == 1.0
     assert number(memoriser, "memorisation", "authenticity") == 0.0
-    assert memorisation(memoriser)["exact_copies"] == N
+    assert memorisation(memoriser).exact_copies == N
 
 
 def test_shuffled_is_as_faithful_as_real_but_answers_no_prompt(evaluate: Evaluate) -> None:

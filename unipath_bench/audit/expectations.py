@@ -11,19 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Purpose = Literal[
-    "distance",
-    "realism",
-    "diversity",
-    "coverage",
-    "alignment",
-    "rewording",
-    "rewording spread",
-    "control",
-    "utility",
-    "copying",
-    "authenticity",
-]
+from unipath_bench.contracts import Metric, Purpose
+
 Kind = Literal["worse", "still", "open"]
 
 MILD_STAIN = 0.1
@@ -51,33 +40,6 @@ class Expectation:
     up_to: float | None = None
     """``still``: largest level that the bound is for; None: all of them."""
 
-
-PURPOSES: Mapping[tuple[str, str], Purpose] = {
-    ("frechet", "distance"): "distance",
-    ("frechet", "basis_distance"): "distance",
-    ("kid", "distance"): "distance",
-    ("prdc", "precision"): "realism",
-    ("prdc", "density"): "realism",
-    ("prdc", "recall"): "diversity",
-    ("prdc", "coverage"): "coverage",
-    ("clip_score", "cosine"): "alignment",
-    **{
-        (metric, f"recall@{k}"): "alignment"
-        for metric in ("image_to_image_recall", "text_to_image_recall")
-        for k in (1, 5, 10, 50)
-    },
-    ("terminology_robustness", "canonical"): "alignment",
-    ("terminology_robustness", "paraphrased"): "rewording",
-    ("terminology_robustness", "spread"): "rewording spread",
-    ("attribute_control", "weighted_f1"): "control",
-    ("attribute_control", "percent_of_real"): "control",
-    ("synthetic_training", "synthetic_weighted_f1"): "utility",
-    ("synthetic_training", "both_weighted_f1"): "utility",
-    ("synthetic_training", "augmentation_gain"): "utility",
-    ("memorisation", "copied_fraction"): "copying",
-    ("memorisation", "authenticity"): "authenticity",
-}
-"""Metric and value name to what the value is for."""
 
 _DAMAGE = ("blur", "noise", "jpeg", "stain-shift", "scale-error", "nuclei-removed", "mitoses-added")
 
@@ -171,12 +133,7 @@ _DECLARED: Mapping[Purpose, Mapping[str, Expectation]] = {
 _UNDECLARED = Expectation("open", "nothing is declared of this value")
 
 
-def purpose_of(metric: str, value: str) -> Purpose | None:
-    """What a value is for; None for one of another package's metrics."""
-    return PURPOSES.get((metric, value))
-
-
-def expected(metric: str, value: str, defect: str) -> Expectation:
-    """What is declared of a value and a defect."""
-    purpose = purpose_of(metric, value)
+def expected(metric: Metric, value: str, defect: str) -> Expectation:
+    """What is declared of a metric's value and a defect."""
+    purpose = metric.purposes.get(value)
     return _DECLARED[purpose].get(defect, _UNDECLARED) if purpose else _UNDECLARED

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from unipath_bench.audit.catalogue import Kind
@@ -53,10 +54,12 @@ def make_grid(result: AuditResult) -> Grid:
     """The grid of an audit: the defects that were applied, the values that were computed."""
     columns = [d for d in result.defects if not d.lacking]
     several = len({v.encoder for v in result.values if v.encoder}) > 1
+    titles = Counter(title for _, title in {(v.task, v.title) for v in result.values})
+    shared = {title for title, tasks in titles.items() if tasks > 1}
     bands = []
     for tier, text in TIERS.items():
         rows = [
-            Row(v, value_label(v, several), [result.cell(v.key, d.name) for d in columns])
+            Row(v, _label(v, shared, several), [result.cell(v.key, d.name) for d in columns])
             for v in result.values
             if v.tier == tier
         ]
@@ -65,11 +68,11 @@ def make_grid(result: AuditResult) -> Grid:
     return Grid(columns, bands)
 
 
-def value_label(value: ValueRecord, with_encoder: bool) -> str:
-    """Title of a value, with the task where another task has the same title, and with the encoder where asked for."""
+def _label(value: ValueRecord, shared: Set[str], with_encoder: bool) -> str:
+    """Title of a value, with the task where several have the title, and with the encoder where asked for."""
     name = value.title
-    if value.metric in ("image_to_image_recall", "text_to_image_recall"):
-        name = f"{'Image' if value.metric.startswith('image') else 'Text'} to image, {name}"
+    if name in shared:
+        name = f"{value.task.replace('-', ' ').capitalize()}, {name}"
     return f"{name} [{value.encoder}]" if with_encoder and value.encoder else name
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from unipath_bench.audit.catalogue import Defect
 from unipath_bench.audit.editions import Cohort, Edition
-from unipath_bench.audit.expectations import expected, purpose_of
+from unipath_bench.audit.expectations import expected
 from unipath_bench.audit.halves import Rows, balanced_halves
 from unipath_bench.audit.result import AuditResult, Cell, DefectRecord, NotAudited, ValueRecord
 from unipath_bench.audit.scorers import COSTLY_CUTS, Scorer, make_scorer, reads
@@ -118,7 +118,7 @@ def _audit_task(
     progress.advance(1)
     scores: dict[str, list[Scores]] = {}
     for defect in defects:
-        declared = any(expected(task.metric.name, v, defect.name).kind != "open" for v in outcome.values)
+        declared = any(expected(task.metric, v, defect.name).kind != "open" for v in outcome.values)
         cuts = len(base[1]) if declared or not scorer.costly else 0
         scores[defect.name] = [(base[0], base[1][:cuts])]
         for edition in editions[defect.name]:
@@ -178,7 +178,7 @@ def _change(curve: Curve, value: float) -> float:
 def _cells(column: _Column, span: float | None) -> list[Cell]:
     cells = []
     for defect, curve in column.curves.items():
-        expectation = expected(column.task.metric.name, column.name, defect)
+        expectation = expected(column.task.metric, column.name, defect)
         found = analyse(curve)
         verdict, finding = judge(curve, found, expectation, span)
         cells.append(
@@ -231,7 +231,7 @@ def _result(
                 title=of.title,
                 direction=of.direction,
                 headline=of.headline,
-                purpose=purpose_of(column.task.metric.name, column.name) or "",
+                purpose=column.task.metric.purposes.get(column.name, ""),
                 honest=of.value,
                 bad_end=end,
                 bad_end_source=source,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from unipath_bench.contracts import Metric, ScoreInputs
+from unipath_bench.schema.details import AttributeControl, Details, SyntheticTraining
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.answers import weighted_f1
 from unipath_bench.scoring.classifiers.linear import LinearProbe
@@ -33,7 +34,7 @@ class Scorer:
     declared of one of the task's values."""
 
 
-def make_scorer(spec: TaskSpec, metric: Metric, honest: ScoreInputs, details: Mapping[str, Any]) -> Scorer:
+def make_scorer(spec: TaskSpec, metric: Metric, honest: ScoreInputs, details: Details | None) -> Scorer:
     """The scorer of a task whose ``details`` on the inputs of level 0 are known.
 
     Classifiers' penalties are those that cross-validation on the training images chose at level 0, and the judges of
@@ -41,11 +42,14 @@ def make_scorer(spec: TaskSpec, metric: Metric, honest: ScoreInputs, details: Ma
     draws its real images once in a half where the task may draw several times; that adds to the noise of the half, so
     what is called significant is so with one draw too.
     """
-    if metric.name == "attribute_control" and _are_probes(details):
-        judges = _Judges.trained(honest, details["attributes"])
-        return Scorer(judges, judges)
-    if metric.name == "synthetic_training" and "regularisation" in details:
-        chosen = {**spec.parameters, "regularisation": [details["regularisation"]]}
+    if isinstance(details, AttributeControl):
+        found = {name: table.regularisation for name, table in details.attributes.items()}
+        penalties = {name: penalty for name, penalty in found.items() if penalty is not None}
+        if len(penalties) == len(found):
+            judges = _Judges.trained(honest, penalties)
+            return Scorer(judges, judges)
+    if isinstance(details, SyntheticTraining) and details.regularisation is not None:
+        chosen = {**spec.parameters, "regularisation": [details.regularisation]}
         return Scorer(_plain(metric, chosen), _plain(metric, {**chosen, "draws": 1}), costly=True)
     score = _plain(metric, spec.parameters)
     return Scorer(score, score)
@@ -54,12 +58,6 @@ def make_scorer(spec: TaskSpec, metric: Metric, honest: ScoreInputs, details: Ma
 def reads(metric: Metric, sets: frozenset[str]) -> bool:
     """Whether a metric reads any of these sets."""
     return bool({need.partition(".")[0] for need in metric.needs} & sets)
-
-
-def _are_probes(details: Mapping[str, Any]) -> bool:
-    """Whether attributes were read, and by linear probes."""
-    tables = details.get("attributes", {})
-    return bool(tables) and all("regularisation" in table for table in tables.values())
 
 
 def _plain(metric: Metric, parameters: Mapping[str, Any]) -> Score:
@@ -79,13 +77,10 @@ class _Judges:
     probes: Mapping[str, LinearProbe]
 
     @classmethod
-    def trained(cls, inputs: ScoreInputs, tables: Mapping[str, Mapping[str, Any]]) -> _Judges:
+    def trained(cls, inputs: ScoreInputs, penalties: Mapping[str, float]) -> _Judges:
         train = image_features(inputs, "train")
         return cls(
-            {
-                name: LinearProbe(train, one_label(inputs["train"], name), float(table["regularisation"]))
-                for name, table in tables.items()
-            }
+            {name: LinearProbe(train, one_label(inputs["train"], name), penalty) for name, penalty in penalties.items()}
         )
 
     def __call__(self, inputs: ScoreInputs) -> Mapping[str, float]:

@@ -32,8 +32,8 @@ ENCODER_LOADERS: Registry[EncoderLoader] = Registry("encoder loader", "unipath_b
 EXECUTORS: Registry[Callable[[Job], Executor]] = Registry("executor", "unipath_bench.executors")
 """Executor classes or factories; called with the :class:`~unipath_bench.pipeline.executors.Job`."""
 
-METRICS: Registry[Metric] = Registry("metric", "unipath_bench.metrics")
-"""Metric objects, made by :func:`unipath_bench.contracts.metric`."""
+METRICS: Registry[Metric] = Registry("metric", "unipath_bench.metrics", own_name=lambda metric: metric.name)
+"""Metric objects, made by :func:`unipath_bench.contracts.metric`, under the names of their functions."""
 
 OUTPUTS: Registry[Callable[[OutputSettings], Output]] = Registry("output", "unipath_bench.outputs")
 """Output classes or factories; called with the user's settings before a run."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -36,13 +37,16 @@ class Registry(Generic[T]):
 
     ``kind`` is the noun for messages ("generator"); ``group`` the entry-point group ("unipath_bench.generators");
     ``opener`` names, as ``module:attribute``, the function that makes an object of a YAML file's path, where files are
-    taken for names.
+    taken for names; ``own_name`` reads the name that an object gives itself, which its entry point must repeat.
     """
 
-    def __init__(self, kind: str, group: str, opener: str | None = None) -> None:
+    def __init__(
+        self, kind: str, group: str, opener: str | None = None, own_name: Callable[[T], str] | None = None
+    ) -> None:
         self.kind = kind
         self.group = group
         self.opener = opener
+        self.own_name = own_name
 
     @cached_property
     def _entries(self) -> dict[str, EntryPoint]:
@@ -79,13 +83,20 @@ class Registry(Generic[T]):
         if point is None:
             raise UsageError(f"There is no {self.kind} named {name!r}.", suggest(name, self.names(), self.kind))
         try:
-            return cast("T", point.load())
+            found = cast("T", point.load())
         except ModuleNotFoundError as error:
             raise MissingError(
                 f"The {self.kind} {name!r} (from {_provider(point)}) needs the module {error.name!r}, "
                 "which is not installed.",
                 f"pip install {(error.name or '').split('.')[0]}",
             ) from error
+        if self.own_name is not None and self.own_name(found) != name:
+            raise UsageError(
+                f"The {self.kind} {name!r} (from {_provider(point)}) gives itself another name: "
+                f"{self.own_name(found)!r}.",
+                f"Call the entry point what the {self.kind} is called.",
+            )
+        return found
 
 
 def is_file(name: str) -> bool:

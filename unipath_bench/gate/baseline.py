@@ -47,7 +47,7 @@ def baseline_of(record: RunRecord) -> Baseline:
         suite_revision=side.suite_revision,
         n=side.prompts,
         seeds=side.seeds,
-        scores=tuple(s.model_copy(update={"details": {}}) for s in side.scores if s.status == "computed"),
+        scores=tuple(s.model_copy(update={"details": None}) for s in side.scores if s.status == "computed"),
     )
 
 

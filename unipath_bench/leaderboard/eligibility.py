@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from unipath_bench.schema.board import Board, BoardMetric
+from unipath_bench.schema.details import Memorisation
 from unipath_bench.schema.record import RunRecord, TaskScore
-
-MEMORISATION = "memorisation"
 
 
 def differences(board: Board, record: RunRecord) -> list[str]:
@@ -30,16 +29,16 @@ def memorised(board: Board, record: RunRecord) -> str:
     limit = board.eligibility.max_memorised
     if limit is None:
         return ""
-    audits = [s for s in record.scores if s.task == MEMORISATION and s.status == "computed"]
+    audits = [(s, audit) for s in record.scores if (audit := s.details_as(Memorisation)) and s.status == "computed"]
     if not audits:
         return "the memorisation audit was not computed, and the board asks for it"
-    for score in audits:
+    for score, audit in audits:
         share = score.values.get("copied_fraction")
         if share is None:
             return f"{score.key} has no copied fraction"
         if share.value > limit:
             return f"memorised: {share.value:.1%} of its images are copies of training images; at most {limit:.1%} may"
-        if score.details.get("flagged"):
+        if audit.flagged:
             return f"memorised: {score.key} is flagged"
     return ""
 
@@ -84,7 +83,7 @@ def unranked(board: Board, metric: BoardMetric, record: RunRecord) -> str:
         return f"not computed: {score.reason}"
     value = score.values.get(metric.value)
     if value is None:
-        return str(score.details.get("not_reported", {}).get(metric.value, "the score has no such value"))
+        return score.not_reported.get(metric.value, "the score has no such value")
     if score.version != metric.task_version:
         return f"task version {score.version}; the board asks for {metric.task_version}"
     if (score.encoder_digest or "") != metric.encoder_digest:

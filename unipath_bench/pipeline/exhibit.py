@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from unipath_bench.contracts import Sample
 from unipath_bench.core.arrays import RGBImage
@@ -12,6 +11,7 @@ from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.requests import request_key
 from unipath_bench.pipeline.store import Store, positions
 from unipath_bench.results.gallery import Exhibits, NeighbourPair, ShownSample
+from unipath_bench.schema.details import Memorisation, Pair
 from unipath_bench.schema.record import RunRecord
 
 SHOWN_PROMPTS = 12
@@ -24,7 +24,7 @@ def gather_exhibits(plan: Plan, store: Store, record: RunRecord) -> Exhibits:
     replicates = range(min(plan.options.seeds, SHOWN_REPLICATES))
     wanted = {(s.id, r) for s in shown for r in replicates}
     pairs = _pairs(record)
-    wanted |= {(pair["generated"], pair["replicate"]) for pair in pairs}
+    wanted |= {(pair.generated, pair.replicate) for pair in pairs}
     images = _generated(plan, store, wanted)
     train = {s.id: s for s in plan.roles.train}
     return Exhibits(
@@ -40,13 +40,13 @@ def gather_exhibits(plan: Plan, store: Store, record: RunRecord) -> Exhibits:
         ],
         neighbours=[
             NeighbourPair(
-                generated=images[pair["generated"], pair["replicate"]],
-                train=plan.suite.load(train[pair["train"]]),
-                sample_id=pair["generated"],
-                replicate=pair["replicate"],
-                train_id=pair["train"],
-                distance=pair["distance"],
-                copied=pair["copied"],
+                generated=images[pair.generated, pair.replicate],
+                train=plan.suite.load(train[pair.train]),
+                sample_id=pair.generated,
+                replicate=pair.replicate,
+                train_id=pair.train,
+                distance=pair.distance,
+                copied=pair.copied,
             )
             for pair in pairs
         ],
@@ -62,12 +62,9 @@ def _spread(plan: Plan, count: int) -> list[Sample]:
     return turns[:count]
 
 
-def _pairs(record: RunRecord) -> Sequence[dict[str, Any]]:
-    for score in record.scores:
-        if score.task == "memorisation" and score.status == "computed":
-            pairs: Sequence[dict[str, Any]] = score.details["pairs"]
-            return pairs
-    return []
+def _pairs(record: RunRecord) -> Sequence[Pair]:
+    audits = (score.details_as(Memorisation) for score in record.scores)
+    return next((audit.pairs for audit in audits if audit is not None), ())
 
 
 def _generated(plan: Plan, store: Store, wanted: set[tuple[str, int]]) -> dict[tuple[str, int], RGBImage]:

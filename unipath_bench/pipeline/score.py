@@ -7,7 +7,6 @@ the packages. A changed metric is computed again without anybody having to remem
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,6 @@ from pathlib import Path
 import unipath_bench
 from unipath_bench.contracts import Metric, ScoreInputs
 from unipath_bench.core.digest import digest, digest_file, digest_strings
-from unipath_bench.core.errors import DataError
 from unipath_bench.core.files import write_text
 from unipath_bench.core.progress import Progress
 from unipath_bench.core.registries import ENCODERS
@@ -26,7 +24,7 @@ from unipath_bench.pipeline.plan import Plan, PlannedTask, encoder_digest
 from unipath_bench.pipeline.store import Store
 from unipath_bench.schema.base import parse_json
 from unipath_bench.schema.record import Shard, TaskScore
-from unipath_bench.scoring.evaluate import TaskOutcome, evaluate
+from unipath_bench.scoring.evaluate import evaluate
 
 
 def score_tasks(
@@ -92,6 +90,7 @@ def code_digest(metric: Metric) -> str:
 def _framework_code() -> str:
     root = Path(unipath_bench.__file__).parent
     files = sorted(path for folder in ("metrics", "scoring") for path in (root / folder).rglob("*.py"))
+    files.append(root / "schema" / "details.py")
     return digest_strings(part for path in files for part in (path.relative_to(root).as_posix(), digest_file(path)))
 
 
@@ -114,7 +113,7 @@ def _computed(task: PlannedTask, plan: Plan, store: Store, sets: FeatureSets) ->
         n=outcome.n,
         dimension=outcome.dimension,
         values=dict(outcome.values),
-        details=_checked_details(task, outcome),
+        details=outcome.details,
     )
 
 
@@ -125,14 +124,3 @@ def _coupled(task: PlannedTask, plan: Plan) -> bool:
         return task.encoder is not None
     repositories = {ENCODERS.get(name)().card.hub_id for name in internal if name in ENCODERS}
     return plan.encoders[task.encoder].card.hub_id in repositories - {""}
-
-
-def _checked_details(task: PlannedTask, outcome: TaskOutcome) -> dict[str, object]:
-    try:
-        json.dumps(outcome.details, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"The details that the metric of {task.spec.name!r} returned are not JSON: {error}",
-            "A metric's details are plain numbers, strings, lists and dictionaries, without NaN.",
-        ) from error
-    return dict(outcome.details)

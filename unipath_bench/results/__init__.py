@@ -1,14 +1,5 @@
-"""How a run record is read, in one place for every view: numbers, scales, notes, the tables of known metrics."""
+"""How a run record is read, in one place for every view: numbers, scales, notes."""
 
-from unipath_bench.results.details import (
-    AttributeControl,
-    Memorisation,
-    SyntheticTraining,
-    attribute_control,
-    memorisation,
-    not_reported,
-    synthetic_training,
-)
 from unipath_bench.results.notes import Note, audit_verdict, remedies, run_notes, task_flags
 from unipath_bench.results.numbers import (
     format_interval,
@@ -23,13 +14,9 @@ from unipath_bench.results.scale import TIERS, Scale, TierText, scale_of
 
 __all__ = [
     "TIERS",
-    "AttributeControl",
-    "Memorisation",
     "Note",
     "Scale",
-    "SyntheticTraining",
     "TierText",
-    "attribute_control",
     "audit_verdict",
     "format_interval",
     "format_number",
@@ -37,12 +24,9 @@ __all__ = [
     "format_seconds",
     "format_value",
     "freed_of_bias",
-    "memorisation",
-    "not_reported",
     "plural",
     "remedies",
     "run_notes",
     "scale_of",
-    "synthetic_training",
     "task_flags",
 ]

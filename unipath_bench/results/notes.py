@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from unipath_bench.results.details import Memorisation, memorisation
 from unipath_bench.results.numbers import format_percent, plural
+from unipath_bench.schema import migrations
+from unipath_bench.schema.details import Memorisation
 from unipath_bench.schema.record import RunRecord, TaskScore
 
 Kind = Literal["alarm", "caution", "information"]
@@ -24,7 +25,7 @@ class Note:
 def run_notes(record: RunRecord) -> list[Note]:
     """Every label of the run, the gravest first."""
     plan = record.plan
-    audits = [memorisation(score) for score in record.scores]
+    audits = [score.details_as(Memorisation) for score in record.scores]
     notes = [_audit_note(table) for table in audits if table is not None and table.flagged]
     if plan.suite.kind == "phantom":
         notes.append(
@@ -57,12 +58,16 @@ def run_notes(record: RunRecord) -> list[Note]:
     absent = sum(score.status == "not computed" for score in record.scores)
     if absent:
         notes.append(Note("incomplete", f"{plural(absent, 'task')} not computed; the reasons are listed.", "caution"))
+    if record.migrated_from is not None:
+        version = record.migrated_from
+        text = f"Written by unipath-bench {record.framework_version}: {migrations.LACKING[version]}."
+        notes.append(Note(f"record of version {version}", text, "information"))
     return notes
 
 
 def is_flagged(score: TaskScore) -> bool:
     """Whether this score is an audit that flags the model."""
-    table = memorisation(score)
+    table = score.details_as(Memorisation)
     return table is not None and table.flagged
 
 
@@ -88,10 +93,8 @@ def audit_verdict(table: Memorisation) -> str:
         text += "this encoder sees. No audit can prove that nothing was memorised."
     else:
         text = "Generated images lie closer to training images than unseen real images do"
-        if table.copied_fraction_lower_bound is not None and table.flag_share is not None:
-            share, limit = (format_percent(100 * x) for x in (table.copied_fraction_lower_bound, table.flag_share))
-            text += f": at least {share} of them count as copied (lower confidence bound; flagged above {limit})"
-        text += "."
+        share, limit = (format_percent(100 * x) for x in (table.copied_fraction_lower_bound, table.flag_share))
+        text += f": at least {share} of them count as copied (lower confidence bound; flagged above {limit})."
     if table.exact_copies:
         verb = "is an exact copy" if table.exact_copies == 1 else "are exact copies"
         text += f" {plural(table.exact_copies, 'generated image')} {verb} of a training image."

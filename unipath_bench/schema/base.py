@@ -22,14 +22,26 @@ class Document(BaseModel):
     explained_by: ClassVar[str] = "`unipath-bench schema {name}` prints what is allowed."
     """Where a user finds what a document of this kind may hold."""
 
+    @classmethod
+    def migrated(cls, value: Any, source: str) -> Any:
+        """Parsed JSON as the present version of this kind has it; kinds that have had others say how.
+
+        Raises :class:`UsageError`, naming ``source``, for a later version.
+        """
+        del source
+        return value
+
 
 DocumentT = TypeVar("DocumentT", bound=Document)
 
 
 def validate(kind: type[DocumentT], value: Any, source: str) -> DocumentT:
-    """Check ``value`` against ``kind``; a mismatch raises :class:`UsageError` naming ``source`` and each field."""
+    """Bring ``value`` to the present version and check it against ``kind``.
+
+    A mismatch raises :class:`UsageError` naming ``source`` and each field.
+    """
     try:
-        return kind.model_validate(value)
+        return kind.model_validate(kind.migrated(value, source))
     except ValidationError as error:
         problems = [
             f"{'.'.join(str(part) for part in item['loc']) or '(document)'}: {_plainly(item, kind)}"

@@ -6,17 +6,21 @@ the same record byte for byte, but for ``timing``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field
 
+from unipath_bench.schema import migrations
 from unipath_bench.schema.base import Document
 from unipath_bench.schema.cards import EncoderCard, GeneratorCard, SuiteCard
+from unipath_bench.schema.details import Details
 from unipath_bench.schema.task import Tier
 
 if TYPE_CHECKING:
     import pandas as pd
 
+
+DetailsT = TypeVar("DetailsT", bound=Document)
 
 IntervalKind = Literal["two-sided", "widened", "at the floor", "upper bound"]
 """``two-sided``: ``low`` to ``high``. ``widened``: the same, stretched downwards by bias that may be left. ``at the
@@ -93,7 +97,16 @@ class TaskScore(Document):
     n: int | None = None
     dimension: int | None = None
     values: dict[str, Value] = Field(default_factory=dict)
-    details: dict[str, Any] = Field(default_factory=dict)
+    details: Details | None = Field(default=None, description="The tables behind the values.")
+
+    def details_as(self, kind: type[DetailsT]) -> DetailsT | None:
+        """The details where they are of this kind; None where they are not."""
+        return self.details if isinstance(self.details, kind) else None
+
+    @property
+    def not_reported(self) -> dict[str, str]:
+        """Values that a computed task could not give, by name, with the reason."""
+        return self.details.not_reported if self.details is not None else {}
 
 
 class PlanRecord(Document):
@@ -156,7 +169,11 @@ class Timing(Document):
 class RunRecord(Document):
     """One evaluation of one generator."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
+    migrated_from: Literal[1] | None = Field(
+        default=None,
+        description="The earlier version that it was written in, if so: what that lacked is lacking.",
+    )
     framework_version: str
     run_id: str = Field(description="Digest of the plan: the same evaluation has the same id.")
     name: str
@@ -165,6 +182,11 @@ class RunRecord(Document):
     shards: tuple[Shard, ...] = ()
     environment: Environment
     timing: Timing
+
+    @classmethod
+    def migrated(cls, value: Any, source: str) -> Any:
+        """See :func:`unipath_bench.schema.migrations.migrate_record`."""
+        return migrations.migrate_record(value, source)
 
     def score(self, key: str) -> TaskScore:
         """The score with this key; raises ``KeyError`` where there is none."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
+from unipath_bench.contracts import FeatureSet, Measurement, Purpose, ScoreInputs, metric
 from unipath_bench.metrics.alignment import cosine_per_pair
 from unipath_bench.metrics.paired_sets import mean_figures, recall_without_blocks
 from unipath_bench.metrics.retrieval import recall_per_query
+from unipath_bench.schema.details import PromptCosine, PromptCosines, Retrieval, Rewording
 from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.scoring.features import (
     Matrix,
@@ -29,11 +29,13 @@ from unipath_bench.scoring.uncertainty import mean_interval, unit_codes
 
 KS = (1, 5, 10, 50)
 
+_RECALLS: dict[str, Purpose] = dict.fromkeys((f"recall@{k}" for k in KS), "alignment")
+
 _BLOCK = 256
 """Rows of a similarity matrix that are held at a time."""
 
 
-@metric("generated.images", "generated.texts", "prompts")
+@metric("generated.images", "generated.texts", "prompts", purposes={"cosine": "alignment"})
 def clip_score(inputs: ScoreInputs) -> Measurement:
     """Mean cosine between each generated image and its prompt in a joint image-text space.
 
@@ -49,22 +51,22 @@ def clip_score(inputs: ScoreInputs) -> Measurement:
         values={"cosine": float(cosines.mean())},
         n=len(generated),
         dimension=images.shape[1],
-        details={
-            "quantiles": [float(q) for q in np.quantile(cosines, np.linspace(0, 1, 11))],
-            "lowest": [_pair(generated, i, cosines) for i in order[:6]],
-            "highest": [_pair(generated, i, cosines) for i in order[::-1][:6]],
-        },
+        details=PromptCosines(
+            quantiles=tuple(float(q) for q in np.quantile(cosines, np.linspace(0, 1, 11))),
+            lowest=tuple(_pair(generated, i, cosines) for i in order[:6]),
+            highest=tuple(_pair(generated, i, cosines) for i in order[::-1][:6]),
+        ),
         uncertainty=lambda: {"cosine": mean_interval(cosines, unit_codes(generated), (-1.0, 1.0))},
         paired=lambda: {"cosine": mean_contributions(cosines, generated)},
     )
 
 
-@metric("reference.images", "generated.images", "prompts")
+@metric("reference.images", "generated.images", "prompts", purposes=_RECALLS)
 def image_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Measurement:
     """Share of the reference images of the same prompt among the k nearest (by cosine) to each generated image.
 
     Values ``recall@k``, 0..1, for each k below the gallery's size; the others are named in
-    ``details["not_reported"]``. Images whose prompts are the same text cannot be told apart by an answer, so
+    ``details.not_reported``. Images whose prompts are the same text cannot be told apart by an answer, so
     all of them are relevant; where every prompt is unique this is instance retrieval. Ties count at their
     expected rank. Anchors: chance k / N and the mean of min(k, R) / R, the most that R relevant images allow.
     """
@@ -86,7 +88,7 @@ def image_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Mea
     )
 
 
-@metric("generated.images", "generated.texts", "prompts")
+@metric("generated.images", "generated.texts", "prompts", purposes=_RECALLS)
 def text_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Measurement:
     """Share of the images generated from a prompt among the k nearest (by cosine) to its text.
 
@@ -111,7 +113,7 @@ def text_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Meas
         n=len(generated),
         dimension=images.shape[1],
         anchors={f"recall@{k}": (k / size, _attainable(relevant, k)) for k in within},
-        details={**_retrieval_details(ks, within, size, size, relevant), "replicates": len(galleries)},
+        details=_retrieval_details(ks, within, size, size, relevant, len(galleries)),
         uncertainty=lambda: _recall_intervals(
             {k: np.concatenate([found[k] for found in per_replicate]) for k in within},
             generated.take(np.concatenate(galleries)),
@@ -120,7 +122,11 @@ def text_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Meas
     )
 
 
-@metric("reference.images", "generated.images", "variants.images", "prompts", welcome=["heldout.images"])
+@metric(
+    *("reference.images", "generated.images", "variants.images", "prompts"),
+    welcome=["heldout.images"],
+    purposes={"canonical": "alignment", "paraphrased": "rewording", "spread": "rewording spread"},
+)
 def terminology_robustness(inputs: ScoreInputs) -> Measurement:
     """Does the image still show the diagnosis when the prompt says it in other words?
 
@@ -182,7 +188,7 @@ def terminology_robustness(inputs: ScoreInputs) -> Measurement:
         n=len(variants),
         dimension=gallery.shape[1],
         anchors={"paraphrased": (0.5, real), "canonical": (0.5, real)},
-        details={"wordings": [float(reworded[rows].mean()) for rows in wordings.values()], "canonical": base},
+        details=Rewording(wordings=tuple(float(reworded[rows].mean()) for rows in wordings.values()), canonical=base),
         uncertainty=uncertainty,
         paired=lambda: {
             "paraphrased": mean_contributions(reworded, variants),
@@ -262,19 +268,25 @@ def _attainable(relevant: npt.NDArray[np.int64], k: int) -> float:
 
 
 def _retrieval_details(
-    ks: Sequence[int], within: Sequence[int], queries: int, gallery: int, relevant: npt.NDArray[np.int64]
-) -> dict[str, Any]:
+    ks: Sequence[int],
+    within: Sequence[int],
+    queries: int,
+    gallery: int,
+    relevant: npt.NDArray[np.int64],
+    replicates: int | None = None,
+) -> Retrieval:
     left_out = {f"recall@{k}": f"the gallery has {gallery} images, no more than k = {k}" for k in ks if k not in within}
-    return {
-        "queries": queries,
-        "gallery": gallery,
-        "relevant_per_query": float(relevant.mean()),
-        "chance": {f"recall@{k}": k / gallery for k in within},
-        "attainable": {f"recall@{k}": _attainable(relevant, k) for k in within},
-        "not_reported": left_out,
-    }
+    return Retrieval(
+        queries=queries,
+        gallery=gallery,
+        relevant_per_query=float(relevant.mean()),
+        chance={f"recall@{k}": k / gallery for k in within},
+        attainable={f"recall@{k}": _attainable(relevant, k) for k in within},
+        replicates=replicates,
+        not_reported=left_out,
+    )
 
 
-def _pair(feature_set: FeatureSet, row: int, cosines: npt.NDArray[np.float64]) -> dict[str, Any]:
+def _pair(feature_set: FeatureSet, row: int, cosines: npt.NDArray[np.float64]) -> PromptCosine:
     replicate = feature_set.replicates[row] if feature_set.replicates else 0
-    return {"generated": feature_set.ids[row], "replicate": int(replicate), "cosine": float(cosines[row])}
+    return PromptCosine(generated=feature_set.ids[row], replicate=int(replicate), cosine=float(cosines[row]))

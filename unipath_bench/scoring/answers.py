@@ -29,9 +29,9 @@ def chance_weighted_f1(truth: Labels, answers: Labels) -> float:
     return classification.chance_weighted_f1(*_codes(truth, answers))
 
 
-def confusion(prompted: Labels, predicted: Labels, classes: Sequence[str]) -> list[list[int]]:
+def confusion(prompted: Labels, predicted: Labels, classes: Sequence[str]) -> tuple[tuple[int, ...], ...]:
     """Counts: a row for each class that was asked for, a column for each that was seen."""
-    return [[int(np.sum((prompted == row) & (predicted == column))) for column in classes] for row in classes]
+    return tuple(tuple(int(np.sum((prompted == row) & (predicted == column))) for column in classes) for row in classes)
 
 
 def _codes(truth: Labels, answers: Labels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

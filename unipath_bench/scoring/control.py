@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
 from unipath_bench.metrics.unit_uncertainty import LeaveOneOut
+from unipath_bench.schema.details import Attribute, AttributeCalibration, AttributeControl
 from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.scoring.answers import chance_weighted_f1, confusion, weighted_f1, weighted_f1_without
-from unipath_bench.scoring.classifiers.calibration import calibration_error, reliability, with_temperature
+from unipath_bench.scoring.classifiers.calibration import (
+    Probabilities,
+    calibration_error,
+    reliability,
+    with_temperature,
+)
 from unipath_bench.scoring.classifiers.choosing import Choice, recipe_of
-from unipath_bench.scoring.classifiers.interface import Classifier, Labelled, Labels, columns_of
+from unipath_bench.scoring.classifiers.interface import Classifier, Labelled, Labels, Recipe, columns_of
 from unipath_bench.scoring.classifiers.linear import GRID, Linear
 from unipath_bench.scoring.classifiers.training import Calibration, calibrate, fit, settle
 from unipath_bench.scoring.features import Matrix, attribute_names, image_features, one_label
@@ -22,7 +29,10 @@ from unipath_bench.scoring.paired import NOT_MATCHED, cut, of_units, too_few_for
 from unipath_bench.scoring.uncertainty import average, design, too_few_units, unit_interval
 
 
-@metric("train.images", "reference.images", "generated.images", "labels")
+@metric(
+    *("train.images", "reference.images", "generated.images", "labels"),
+    purposes={"weighted_f1": "control", "percent_of_real": "control"},
+)
 def attribute_control(
     inputs: ScoreInputs,
     *,
@@ -44,11 +54,11 @@ def attribute_control(
     the real images' score.
 
     An attribute that the training images cannot teach (one class only, or a class of the prompts absent) is
-    left out, with the reason in ``details["not_computed"]``; :class:`NotComputable` where that leaves none.
+    left out, with the reason in ``details.not_computed``; :class:`NotComputable` where that leaves none.
     """
     train, reference, generated = (image_features(inputs, name) for name in ("train", "reference", "generated"))
     recipe = recipe_of(classifier, regularisation)
-    tables: dict[str, dict[str, Any]] = {}
+    tables: dict[str, Attribute] = {}
     answers: list[_Answers] = []
     left_out: dict[str, str] = {}
     for name in attribute_names(inputs, attributes):
@@ -60,24 +70,18 @@ def attribute_control(
             images = Labelled(train, taught, inputs["train"].groups)
             chosen = settle(recipe, images, inputs.seed, inputs.artifacts)
             judge = fit(chosen, images, inputs.seed, inputs.artifacts)
+            read = _Answers(prompted, judge.predict(generated), real, judge.predict(reference))
             calibration = calibrate(chosen, images, inputs.seed, inputs.artifacts)
-            tables[name] = {
-                **_table(judge, reference, real, generated, prompted),
-                "classifier": chosen.described(),
-                "calibration": _calibration(judge, reference, real, calibration),
-            }
-            if isinstance(chosen, Linear):
-                tables[name]["regularisation"] = chosen.regularisation[0]
-            answers.append(_Answers(prompted, judge.predict(generated), real, judge.predict(reference)))
+            tables[name] = _table(judge, chosen, read, reference, calibration)
+            answers.append(read)
     if not tables:
         raise NotComputable(
             "No attribute can be scored: " + "; ".join(f"{name}: {why}" for name, why in left_out.items()) + ".",
             "Give the suite's train split images of every class that the prompts ask for.",
         )
-    score, ceiling, floor = (
-        float(np.mean([table[key] for table in tables.values()]))
-        for key in ("weighted_f1", "real_weighted_f1", "chance")
-    )
+    score = float(np.mean([table.weighted_f1 for table in tables.values()]))
+    ceiling = float(np.mean([table.real_weighted_f1 for table in tables.values()]))
+    floor = float(np.mean([table.chance for table in tables.values()]))
     values = {"weighted_f1": score}
     not_reported = {}
     if ceiling > 0:
@@ -89,7 +93,7 @@ def attribute_control(
         n=len(generated),
         dimension=generated.shape[1],
         anchors={"weighted_f1": (floor, ceiling), "percent_of_real": (_percent(floor, ceiling), 100.0)},
-        details={"attributes": tables, "not_computed": left_out, "not_reported": not_reported},
+        details=AttributeControl(attributes=tables, not_computed=left_out, not_reported=not_reported),
         uncertainty=lambda: _intervals(inputs["reference"], inputs["generated"], answers, ceiling > 0),
         paired=lambda: _contributions(inputs["reference"], inputs["generated"], answers, ceiling > 0),
     )
@@ -164,35 +168,42 @@ def _untaught(taught: Labels, wanted: Labels) -> str:
     return ""
 
 
-def _table(judge: Classifier, reference: Matrix, real: Labels, generated: Matrix, prompted: Labels) -> dict[str, Any]:
-    seen, seen_in_real = judge.predict(generated), judge.predict(reference)
-    score, ceiling = weighted_f1(prompted, seen), weighted_f1(real, seen_in_real)
-    return {
-        "classes": judge.classes,
-        "weighted_f1": score,
-        "real_weighted_f1": ceiling,
-        "real_accuracy": float(np.mean(real == seen_in_real)),
-        "ece": calibration_error(judge.probabilities(reference), columns_of(judge, real)),
-        "chance": chance_weighted_f1(prompted, seen),
-        "percent_of_real": _percent(score, ceiling),
-        "support": {name: int(np.sum(prompted == name)) for name in judge.classes},
-        "confusion": confusion(prompted, seen, judge.classes),
-    }
+def _table(
+    judge: Classifier, recipe: Recipe, read: _Answers, reference: Matrix, calibration: Calibration | None
+) -> Attribute:
+    score, ceiling = weighted_f1(read.prompted, read.seen), weighted_f1(read.real, read.seen_in_real)
+    probabilities, columns = judge.probabilities(reference), columns_of(judge, read.real)
+    return Attribute(
+        classes=tuple(judge.classes),
+        weighted_f1=score,
+        real_weighted_f1=ceiling,
+        real_accuracy=float(np.mean(read.real == read.seen_in_real)),
+        ece=calibration_error(probabilities, columns),
+        chance=chance_weighted_f1(read.prompted, read.seen),
+        percent_of_real=_percent(score, ceiling),
+        support={name: int(np.sum(read.prompted == name)) for name in judge.classes},
+        confusion=confusion(read.prompted, read.seen, judge.classes),
+        classifier=recipe.described(),
+        calibration=_calibration(probabilities, columns, calibration),
+        regularisation=recipe.regularisation[0] if isinstance(recipe, Linear) else None,
+    )
 
 
-def _calibration(judge: Classifier, reference: Matrix, real: Labels, found: Calibration | None) -> dict[str, Any]:
-    """Reliability on the real reference images, and what the temperature mends of it."""
-    raw, columns = judge.probabilities(reference), columns_of(judge, real)
-    table: dict[str, Any] = {"reliability": reliability(raw, columns)}
+def _calibration(
+    probabilities: Probabilities, columns: npt.NDArray[np.int64], found: Calibration | None
+) -> AttributeCalibration:
+    """Reliability on the real reference images, before and after temperature scaling."""
+    table = reliability(probabilities, columns)
     if found is None:
-        return {**table, "not_scaled": "the training images have too few groups to fit a temperature on"}
-    scaled = with_temperature(raw, found.temperature)
-    return {
-        **table,
-        "temperature": found.temperature,
-        "temperature_fitted_on": found.images,
-        "ece_with_temperature": calibration_error(scaled, columns),
-    }
+        return AttributeCalibration(
+            reliability=table, not_scaled="the training images have too few groups to fit a temperature on"
+        )
+    return AttributeCalibration(
+        reliability=table,
+        temperature=found.temperature,
+        temperature_fitted_on=found.images,
+        ece_with_temperature=calibration_error(with_temperature(probabilities, found.temperature), columns),
+    )
 
 
 def _percent(score: float, ceiling: float) -> float | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from unipath_bench.contracts import Measurement, Metric, ScoreInputs
 from unipath_bench.core.errors import DataError, UsageError, listed
+from unipath_bench.schema.details import Details, Other
 from unipath_bench.schema.record import Contributions, Interval, Value
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.anchors import Anchored, anchored, percent_of_range
@@ -26,11 +28,11 @@ class TaskOutcome:
     status: Literal["computed", "not computed"]
     values: Mapping[str, Value] = field(default_factory=dict)
     """Finite numbers with their intervals, in the order of the task's YAML; values that the metric could not give are
-    absent and named in ``details["not_reported"]``."""
+    absent and named in ``details.not_reported``."""
     n: int | None = None
     """Number of generated images that went in."""
     dimension: int | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Details | None = None
     reason: str = ""
     """Why it was not computed."""
     remedy: str = ""
@@ -47,10 +49,14 @@ def evaluate(spec: TaskSpec, metric: Metric, inputs: ScoreInputs) -> TaskOutcome
         measured, anchors = anchored(metric, inputs, spec.parameters, spec)
     except NotComputable as error:
         return TaskOutcome("not computed", reason=error.message, remedy=error.remedy)
-    _check(spec, metric, measured)
     details = _details(spec, measured)
+    reasons = details.not_reported if details is not None else {}
+    _check(spec, metric, measured, reasons)
+    if details is not None:  # with reasons for the values that the task asks for and no others
+        asked = {name: reason for name, reason in reasons.items() if name in spec.values}
+        details = details.model_copy(update={"not_reported": asked})
     if spec.headline not in measured.values:
-        return TaskOutcome("not computed", reason=details["not_reported"][spec.headline], details=details)
+        return TaskOutcome("not computed", reason=reasons[spec.headline], details=details)
     intervals, paired = measured.uncertainty(), measured.paired()
     return TaskOutcome(
         "computed",
@@ -72,12 +78,19 @@ def evaluate(spec: TaskSpec, metric: Metric, inputs: ScoreInputs) -> TaskOutcome
     )
 
 
-def _details(spec: TaskSpec, measured: Measurement) -> dict[str, Any]:
-    """The metric's details, with reasons for the values that the task asks for and no others."""
-    reasons: Mapping[str, str] = measured.details.get("not_reported", {})
-    asked = {name: reason for name, reason in reasons.items() if name in spec.values}
-    rest = {key: value for key, value in measured.details.items() if key != "not_reported"}
-    return {**rest, "not_reported": asked} if asked else rest
+def _details(spec: TaskSpec, measured: Measurement) -> Details | None:
+    """The metric's details; a plain mapping becomes :class:`Other`, one without content none."""
+    if not isinstance(measured.details, Mapping):
+        return measured.details
+    try:
+        content = json.loads(json.dumps(dict(measured.details), allow_nan=False))
+        return Other(not_reported=content.pop("not_reported", {}), content=content) if content else None
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"The details that the metric of {spec.name!r} returned are not JSON: {error}",
+            "A metric's details are plain numbers, strings, lists and dictionaries, without NaN; `not_reported` maps "
+            "names to reasons.",
+        ) from error
 
 
 def _check_parameters(spec: TaskSpec, metric: Metric) -> None:
@@ -90,8 +103,8 @@ def _check_parameters(spec: TaskSpec, metric: Metric) -> None:
         ) from error
 
 
-def _check(spec: TaskSpec, metric: Metric, measured: Measurement) -> None:
-    known = {*measured.values, *measured.details.get("not_reported", {})}
+def _check(spec: TaskSpec, metric: Metric, measured: Measurement, reasons: Mapping[str, str]) -> None:
+    known = {*measured.values, *reasons}
     unknown = [name for name in spec.values if name not in known]
     if unknown:
         raise UsageError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from unipath_bench.contracts import Measurement, ScoreInputs, metric
 from unipath_bench.metrics.basis import PcaBasis
 from unipath_bench.metrics.frechet import frechet_distance
@@ -13,6 +11,7 @@ from unipath_bench.metrics.kernel_uncertainty import kernel_distance_estimate, k
 from unipath_bench.metrics.manifold import precision_recall_density_coverage
 from unipath_bench.metrics.manifold_blocks import MANIFOLD_FIGURES, manifold_without_blocks
 from unipath_bench.metrics.paired_sets import frechet_contributions
+from unipath_bench.schema.details import Basis, Manifold, SetDistance
 from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.scoring.features import image_features, require_images
 from unipath_bench.scoring.not_computable import NotComputable
@@ -35,7 +34,12 @@ from unipath_bench.scoring.uncertainty import (
 )
 
 
-@metric("reference.images", "generated.images", welcome=["train.images"])
+@metric(
+    "reference.images",
+    "generated.images",
+    welcome=["train.images"],
+    purposes={"distance": "distance", "basis_distance": "distance"},
+)
 def frechet(inputs: ScoreInputs, *, basis: int = 32) -> Measurement:
     """Frechet distance between Gaussians fitted to the reference and the generated features.
 
@@ -50,13 +54,14 @@ def frechet(inputs: ScoreInputs, *, basis: int = 32) -> Measurement:
         require_images(inputs[name], name, 2, "A covariance")
     real, generated = image_features(inputs, "reference"), image_features(inputs, "generated")
     sets = {"distance": (real, generated)}
-    details: dict[str, Any] = {"reference_images": len(real), "generated_images": len(generated)}
+    details = SetDistance(reference_images=len(real), generated_images=len(generated))
     projection = _projection(inputs, basis)
     if isinstance(projection, str):
-        details["not_reported"] = {"basis_distance": projection}
+        details = details.model_copy(update={"not_reported": {"basis_distance": projection}})
     else:
         sets["basis_distance"] = (projection.project(real).numpy(), projection.project(generated).numpy())
-        details["basis"] = {"dimensions": basis, "captured": projection.captured}
+        captured = Basis(dimensions=basis, captured=projection.captured)
+        details = details.model_copy(update={"basis": captured})
 
     def uncertainty() -> dict[str, Interval | str]:
         first, second, matched = design(inputs["reference"], inputs["generated"])
@@ -103,7 +108,7 @@ def _projection(inputs: ScoreInputs, dimensions: int) -> PcaBasis | str:
     return PcaBasis.fit(image_features(inputs, "train"), dimensions)
 
 
-@metric("reference.images", "generated.images")
+@metric("reference.images", "generated.images", purposes={"distance": "distance"})
 def kid(inputs: ScoreInputs, *, subset_size: int | None = None, subsets: int = 1000) -> Measurement:
     """Squared maximum mean discrepancy with KID's cubic polynomial kernel, unbiased.
 
@@ -125,13 +130,17 @@ def kid(inputs: ScoreInputs, *, subset_size: int | None = None, subsets: int = 1
     for name in ("reference", "generated"):
         require_images(inputs[name], name, 2, "A mean over pairs")
     real, generated = image_features(inputs, "reference"), image_features(inputs, "generated")
-    details: dict[str, int] = {"reference_images": len(real), "generated_images": len(generated)}
+    details = SetDistance(
+        reference_images=len(real),
+        generated_images=len(generated),
+        subset_size=subset_size,
+        subsets=None if subset_size is None else subsets,
+    )
     if subset_size is None:
         value = unbiased_mmd_polynomial(real, generated)
     else:
         found = kernel_distance(real, generated, subset_size=subset_size, subsets=subsets, seed=inputs.seed % 2**32)
         value = found.mean
-        details |= {"subset_size": subset_size, "subsets": subsets}
 
     def uncertainty() -> dict[str, Interval | str]:
         first, second, matched = design(inputs["reference"], inputs["generated"])
@@ -159,7 +168,11 @@ def kid(inputs: ScoreInputs, *, subset_size: int | None = None, subsets: int = 1
     )
 
 
-@metric("reference.images", "generated.images")
+@metric(
+    "reference.images",
+    "generated.images",
+    purposes={"precision": "realism", "density": "realism", "recall": "diversity", "coverage": "coverage"},
+)
 def prdc(inputs: ScoreInputs, *, k: int = 5) -> Measurement:
     """Improved precision and recall, density and coverage by k-nearest-neighbour balls.
 
@@ -185,7 +198,7 @@ def prdc(inputs: ScoreInputs, *, k: int = 5) -> Measurement:
         values={name: float(getattr(found, name)) for name in MANIFOLD_FIGURES},
         n=len(generated),
         dimension=real.shape[1],
-        details={"k": k},
+        details=Manifold(k=k),
         uncertainty=lambda: dict.fromkeys(MANIFOLD_FIGURES, NEIGHBOURS_NOTE),
         paired=paired,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ from scipy.spatial.distance import cdist
 
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
 from unipath_bench.metrics.memorisation import copied_fraction, copy_threshold, nearest_neighbours
+from unipath_bench.schema.details import Memorisation, Pair, Quantiles
 from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.scoring.features import Matrix, image_features, require_images
 from unipath_bench.scoring.paired import mean_contributions
@@ -23,7 +23,10 @@ _BLOCK = 256
 _PERCENTILES = np.linspace(0, 1, 101)
 
 
-@metric("train.images", "reference.images", "heldout.images", "generated.images")
+@metric(
+    *("train.images", "reference.images", "heldout.images", "generated.images"),
+    purposes={"copied_fraction": "copying", "authenticity": "authenticity"},
+)
 def memorisation(
     inputs: ScoreInputs, *, quantile: float = 0.01, flag_share: float = 0.05, confidence: float = 0.99
 ) -> Measurement:
@@ -37,7 +40,7 @@ def memorisation(
     image of another group (Alaa et al., "How faithful is your synthetic data?", ICML 2022; leaving out the
     group is ours).
 
-    ``details["flagged"]`` is true where the one-sided ``confidence`` lower bound (Clopper-Pearson) of the
+    ``details.flagged`` is true where the one-sided ``confidence`` lower bound (Clopper-Pearson) of the
     copied share is above ``flag_share``. ``exact_copies`` counts images whose pixels equal a training
     image's.
     """
@@ -63,19 +66,19 @@ def memorisation(
         values=values,
         n=len(generated_set),
         dimension=train.shape[1],
-        details={
-            "threshold": threshold,
-            "quantile": quantile,
-            "flagged": bool(share.lower > flag_share),
-            "copied_fraction_lower_bound": share.lower,
-            "flag_share": flag_share,
-            "exact_copies": _exact_copies(generated_set, train_set),
-            "copied_groups": len(set(groups[nearest[copied]].tolist())),
-            "train_groups": len(set(groups.tolist())),
-            "pairs": _pairs(generated_set, train_set, distances, nearest, copied),
-            "distances": {"generated": _quantiles(distances), "real": _quantiles(real_distances)},
-            "not_reported": not_reported,
-        },
+        details=Memorisation(
+            threshold=threshold,
+            quantile=quantile,
+            flagged=bool(share.lower > flag_share),
+            copied_fraction_lower_bound=share.lower,
+            flag_share=flag_share,
+            exact_copies=_exact_copies(generated_set, train_set),
+            copied_groups=len(set(groups[nearest[copied]].tolist())),
+            train_groups=len(set(groups.tolist())),
+            pairs=_pairs(generated_set, train_set, distances, nearest, copied),
+            distances=Quantiles(generated=_quantiles(distances), real=_quantiles(real_distances)),
+            not_reported=not_reported,
+        ),
         uncertainty=lambda: _intervals(copied, authentic, unit_codes(generated_set)),
         paired=lambda: _contributions(copied, authentic, generated_set),
     )
@@ -150,18 +153,18 @@ def _pairs(
     distances: npt.NDArray[np.float64],
     nearest: npt.NDArray[np.int64],
     copied: npt.NDArray[np.bool_],
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "generated": generated.ids[row],
-            "replicate": int(generated.replicates[row]) if generated.replicates else 0,
-            "train": train.ids[nearest[row]],
-            "distance": float(distances[row]),
-            "copied": bool(copied[row]),
-        }
+) -> tuple[Pair, ...]:
+    return tuple(
+        Pair(
+            generated=generated.ids[row],
+            replicate=int(generated.replicates[row]) if generated.replicates else 0,
+            train=train.ids[nearest[row]],
+            distance=float(distances[row]),
+            copied=bool(copied[row]),
+        )
         for row in np.argsort(distances, kind="stable")[:PAIRS].tolist()
-    ]
+    )
 
 
-def _quantiles(distances: npt.NDArray[np.float64]) -> list[float]:
-    return [float(q) for q in np.quantile(distances, _PERCENTILES)]
+def _quantiles(distances: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(float(q) for q in np.quantile(distances, _PERCENTILES))

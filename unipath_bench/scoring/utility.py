@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
 from unipath_bench.core.errors import UsageError
 from unipath_bench.metrics.unit_uncertainty import LeaveOneOut
+from unipath_bench.schema.details import Budget, SameSize, SyntheticTraining
 from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.scoring.answers import Labels, chance_weighted_f1, weighted_f1, weighted_f1_without
 from unipath_bench.scoring.classifiers.choosing import Choice, recipe_of
@@ -70,7 +71,10 @@ class _Course:
         return chance_weighted_f1(self.reference.labels, answers)
 
 
-@metric("train.images", "reference.images", "generated.images", "labels")
+@metric(
+    *("train.images", "reference.images", "generated.images", "labels"),
+    purposes={"synthetic_weighted_f1": "utility", "both_weighted_f1": "utility", "augmentation_gain": "utility"},
+)
 def synthetic_training(
     inputs: ScoreInputs,
     *,
@@ -122,13 +126,12 @@ def synthetic_training(
     ]
     score, ceiling = course.score(alone), float(np.mean(same_size))
     values = {"synthetic_weighted_f1": score}
-    anchors: dict[str, tuple[float | None, float | None]] = {
-        "synthetic_weighted_f1": (course.chance(alone), ceiling),
-    }
+    chance = course.chance(alone)
+    anchors: dict[str, tuple[float | None, float | None]] = {"synthetic_weighted_f1": (chance, ceiling)}
     table, pairs, left_out = _at_budgets(course, budgets, draws, full)
     not_reported = {}
     if table:
-        values["augmentation_gain"] = float(np.mean([row["gain"] for row in table]))
+        values["augmentation_gain"] = float(np.mean([row.gain for row in table]))
     else:
         not_reported["augmentation_gain"] = f"no budget can be met: {_fewest(course)}"
     answers = {"synthetic_weighted_f1": alone}
@@ -140,22 +143,21 @@ def synthetic_training(
         for value in ("real_weighted_f1", "both_weighted_f1"):
             values[value] = course.score(answers[value])
             anchors[value] = (course.chance(answers[value]), None)
-    details = {
-        "attribute": name,
-        "classes": list(found),
-        "classifier": recipe.described(),
-        "folds": len(parts),
-        "draws": draws,
-        "synthetic_only": score,
-        "real_only_same_size": ceiling,
-        "chance": anchors["synthetic_weighted_f1"][0],
-        "same_size": {c: {"wanted": wanted[c], "have": int(np.sum(train.labels == c))} for c in found},
-        "budgets": table,
-        "budgets_left_out": left_out,
-        "not_reported": not_reported,
-    }
-    if isinstance(recipe, Linear):
-        details["regularisation"] = recipe.regularisation[0]
+    details = SyntheticTraining(
+        attribute=name,
+        classes=found,
+        classifier=recipe.described(),
+        regularisation=recipe.regularisation[0] if isinstance(recipe, Linear) else None,
+        folds=len(parts),
+        draws=draws,
+        synthetic_only=score,
+        real_only_same_size=ceiling,
+        chance=chance,
+        same_size={c: SameSize(wanted=wanted[c], have=int(np.sum(train.labels == c))) for c in found},
+        budgets=tuple(table),
+        budgets_left_out=left_out,
+        not_reported=not_reported,
+    )
     return Measurement(
         values=values,
         n=len(generated),
@@ -206,7 +208,7 @@ def _some(names: Sequence[str]) -> str:
 
 def _at_budgets(
     course: _Course, budgets: Sequence[int], draws: int, full: bool
-) -> tuple[list[dict[str, Any]], list[_Pair], dict[str, str]]:
+) -> tuple[list[Budget], list[_Pair], dict[str, str]]:
     """A row a budget, mean over draws; all answers; and the budgets that cannot be met, with the reason."""
     table, pairs, left_out = [], list[_Pair](), {}
     fewest = min(int(np.sum(course.train.labels == c)) for c in course.classes)
@@ -219,19 +221,24 @@ def _at_budgets(
             real = course.drawn(budget, number)
             drawn.append(_Pair(course.of_real(real), course.of_generated(course.generated, real)))
         alone, both = (float(np.mean([course.score(pair[side]) for pair in drawn])) for side in (0, 1))
-        row = {"labels_per_class": budget, "real": alone, "real_plus_synthetic": both, "gain": both - alone}
-        if full:
-            row |= _synthetic_at(course, budget, draws)
-        table.append(row)
+        table.append(
+            Budget(
+                labels_per_class=budget,
+                real=alone,
+                real_plus_synthetic=both,
+                gain=both - alone,
+                synthetic=_synthetic_at(course, budget, draws) if full else None,
+            )
+        )
         pairs.extend(drawn)
     return table, pairs, left_out
 
 
-def _synthetic_at(course: _Course, budget: int, draws: int) -> dict[str, float]:
-    """Of ``budget`` generated images a class, mean over draws; nothing where a fold has fewer of a class."""
+def _synthetic_at(course: _Course, budget: int, draws: int) -> float | None:
+    """Of ``budget`` generated images a class, mean over draws; None where a fold has fewer of a class."""
     labels = course.generated.labels
     if any(np.sum(labels[fold.synthetic] == c) < budget for fold in course.folds for c in course.classes):
-        return {}
+        return None
     counts = dict.fromkeys(course.classes, budget)
     scores = []
     for number in range(draws):
@@ -240,7 +247,7 @@ def _synthetic_at(course: _Course, budget: int, draws: int) -> dict[str, float]:
             for fold in course.folds
         ]
         scores.append(course.score(course.of_generated(course.generated, None, fewer)))
-    return {"synthetic": float(np.mean(scores))}
+    return float(np.mean(scores))
 
 
 def _fewest(course: _Course) -> str:

@@ -19,7 +19,6 @@ from unipath_bench.results import (
     format_seconds,
     format_value,
     freed_of_bias,
-    not_reported,
     plural,
     remedies,
     run_notes,
@@ -203,7 +202,7 @@ def _legend(record: RunRecord) -> list[RenderableType]:
 
 
 def _left_out(record: RunRecord) -> list[RenderableType]:
-    lines = [f"{s.key}: {name} not reported, {why}" for s in record.scores for name, why in not_reported(s).items()]
+    lines = [f"{s.key}: {name} not reported, {why}" for s in record.scores for name, why in s.not_reported.items()]
     return [Text(line, style="dim") for line in lines]
 
 

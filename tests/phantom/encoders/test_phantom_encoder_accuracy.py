@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.phantom.encoders.phantom_tiles import FreshTiles, fresh_tiles
+from tests.tables import table
 from unipath_bench.contracts import Context, FeatureSet, ImageEncoder, ScoreInputs
 from unipath_bench.core.arrays import RGBBatch
 from unipath_bench.metrics.alignment import cosine_per_pair
@@ -22,6 +23,7 @@ from unipath_bench.phantom import CLASSES, PhantomSuite
 from unipath_bench.phantom.encoders import PhantomBank, PhantomClip, PhantomImage, PhantomJudge
 from unipath_bench.phantom.encoders.degrading import PatchCode
 from unipath_bench.phantom.encoders.evaluation import blur, code_of, jpeg, noise, stain
+from unipath_bench.schema.details import AttributeControl
 from unipath_bench.scoring.answers import weighted_f1
 from unipath_bench.scoring.classifiers.linear import LinearProbe
 from unipath_bench.scoring.control import attribute_control
@@ -160,7 +162,7 @@ def test_acceptance_on_the_benchmarks_suite() -> None:
             ids=reference.ids, images=judge.embed_images(tiles), labels=reference.labels, groups=reference.groups
         )
         found = attribute_control(ScoreInputs({"train": train, "reference": reference, "generated": answer}))
-        table = {a: round(t["weighted_f1"], 3) for a, t in found.details["attributes"].items()}
-        print(f"{name}: mean {found.values['weighted_f1']:.3f}, {table}")
-        assert set(table) == set(CLASSES)
-        assert min(table.values()) >= floor
+        scores = {a: round(t.weighted_f1, 3) for a, t in table(found, AttributeControl).attributes.items()}
+        print(f"{name}: mean {found.values['weighted_f1']:.3f}, {scores}")
+        assert set(scores) == set(CLASSES)
+        assert min(scores.values()) >= floor

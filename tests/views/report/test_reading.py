@@ -8,19 +8,15 @@ from hypothesis import strategies as st
 
 from tests import made_up_records as made_up
 from unipath_bench.results import (
-    attribute_control,
     audit_verdict,
     format_number,
     format_percent,
     format_seconds,
     format_value,
-    memorisation,
-    not_reported,
     plural,
     remedies,
     run_notes,
     scale_of,
-    synthetic_training,
     task_flags,
 )
 
@@ -121,9 +117,7 @@ def test_an_honest_model_on_tissue_has_no_such_notes() -> None:
 
 
 def test_verdicts() -> None:
-    flagged, clear = (memorisation(made_up.record(flagged=f).score("memorisation[texture]")) for f in (True, False))
-    assert flagged is not None
-    assert clear is not None
+    flagged, clear = (made_up.memorisation_details(flagged=f) for f in (True, False))
     assert "at least 47% of them count as copied" in audit_verdict(flagged)
     assert "212 generated images are exact copies" in audit_verdict(flagged)
     assert audit_verdict(clear).startswith("Not flagged")
@@ -138,23 +132,17 @@ def test_each_remedy_is_listed_once_with_its_tasks() -> None:
     assert len(remedies(record)) == 2
 
 
-def test_tables_are_recognised_by_form_not_by_name() -> None:
+def test_marks_and_reasons_of_a_score() -> None:
     by_key = {score.key: score for score in made_up.scores()}
-    found = {
-        key: [f.__name__ for f in (attribute_control, synthetic_training, memorisation) if f(score)]
-        for key, score in by_key.items()
-    }
-    assert found["attribute-control[texture]"] == ["attribute_control"]
-    assert found["synthetic-training[texture]"] == ["synthetic_training"]
-    assert found["memorisation[texture]"] == ["memorisation"]
-    assert found["third-party-colour"] == []
     assert task_flags(by_key["memorisation[texture]"]) == ["flagged"]
     assert task_flags(by_key["image-to-image-recall[conch]"]) == ["coupled"]
-    assert not_reported(by_key["memorisation[texture]"]) == {"authenticity": "all of one group"}
-    assert not_reported(by_key["third-party-colour"]) == {}
+    assert by_key["memorisation[texture]"].not_reported == {"authenticity": "all of one group"}
+    assert by_key["third-party-colour"].not_reported == {}
 
 
-def test_a_confusion_matrix_of_the_wrong_size_is_no_table() -> None:
-    details = made_up.control_details()
-    details["attributes"]["haemorrhage"]["confusion"] = [[1, 2]]
-    assert attribute_control(made_up.score("x", 3, "X", {}, details=details)) is None
+def test_a_record_of_an_earlier_version_says_what_it_lacks() -> None:
+    record = made_up.record()
+    assert not [note for note in run_notes(record) if note.label.startswith("record")]
+    note = run_notes(record.model_copy(update={"migrated_from": 1}))[-1]
+    assert note.label == "record of version 1"
+    assert note.text.startswith("Written by unipath-bench 0.1.0: it does not name the kind")

@@ -23,6 +23,8 @@ from tests.html_pages import Page
 from unipath_bench.core.errors import MissingError
 from unipath_bench.results.gallery import Exhibits, NeighbourPair, ShownSample
 from unipath_bench.schema.cards import PublishedFigure
+from unipath_bench.schema.details import AttributeControl, Details, Other, Quantiles
+from unipath_bench.schema.record import TaskScore
 from unipath_bench.views.report import render_report, write_report
 from unipath_bench.views.report.pictures import LARGEST
 
@@ -198,7 +200,7 @@ def test_untrusted_words_stay_words() -> None:
                 "remedy": EVIL,
                 "encoder": EVIL,
                 "values": {f"{EVIL}{j}": v.model_copy(update=evil_value) for j, v in enumerate(s.values.values())},
-                "details": _evil(s.details),
+                "details": _evil_details(s),
             }
         )
         for i, s in enumerate(record.scores)
@@ -229,40 +231,60 @@ def test_untrusted_words_stay_words() -> None:
     assert "$\\frac{1}{2}$" in page.text
 
 
+def _evil_details(score: TaskScore) -> Details | None:
+    if score.details is None:
+        return None
+    return type(score.details).model_validate(_evil(score.details.model_dump(mode="json")))
+
+
 def _evil(value: Any) -> Any:
     if isinstance(value, dict):
         fixed = {
             *("attributes", "budgets", "pairs", "distances", "threshold", "flagged", "classes", "weighted_f1"),
             *("confusion", "labels_per_class", "real", "real_plus_synthetic", "gain", "generated", "replicate"),
-            *("train", "distance", "copied", "not_reported", "budgets_left_out"),
+            *("train", "distance", "copied", "not_reported", "budgets_left_out", "not_computed", "quantile"),
+            *("copied_fraction_lower_bound", "flag_share", "exact_copies", "copied_groups", "train_groups"),
+            *("real_weighted_f1", "real_accuracy", "ece", "chance", "percent_of_real", "support", "classifier"),
+            *("calibration", "reliability", "not_scaled", "temperature", "temperature_fitted_on"),
+            *("ece_with_temperature", "regularisation", "attribute", "folds", "draws", "synthetic", "synthetic_only"),
+            *("real_only_same_size", "same_size", "wanted", "have", "kind", "content"),
         }
-        return {key if key in fixed else f"{EVIL}{i}": _evil(item) for i, (key, item) in enumerate(value.items())}
+        return {
+            key if key in fixed else f"{EVIL}{i}": item if key == "kind" else _evil(item)
+            for i, (key, item) in enumerate(value.items())
+        }
     if isinstance(value, list):
         return [_evil(item) for item in value]
     return EVIL if isinstance(value, str) else value
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize(
-    "details",
-    [
-        {},
-        {"attributes": {}},
-        {"attributes": 3},
-        {"budgets": []},
-        {"budgets": [{"labels_per_class": 5}]},
-        {"threshold": 1.0, "flagged": True},
-        {"threshold": 0.0, "flagged": False, "distances": {"generated": [0.0, 0.0], "real": [0.0, 0.0]}},
-        {"rows": [[1, 2]], "not_reported": {"x": "why"}},
-        {"not_reported": "nothing"},
-        {"attributes": {"a": {"classes": ["x"], "weighted_f1": 0.0, "confusion": [[0]]}}},
-    ],
-)
-def test_any_details_of_a_third_party_make_a_page(details: dict[str, Any]) -> None:
-    odd = made_up.score(
-        "odd", 4, "Odd", {"x": made_up.value(1.0, "X", "lower", (1.0, 2.0))}, encoder=None, details=details
+@pytest.mark.parametrize("content", [{}, {"attributes": 3}, {"threshold": 1.0, "flagged": True}, {"rows": [[1, 2]]}])
+def test_any_details_of_a_third_party_make_a_page(content: dict[str, Any]) -> None:
+    details = Other(content=content, not_reported={"x": "why"})
+    value = made_up.value(1.0, "X", "lower", (1.0, 2.0))
+    odd = made_up.score("odd", 4, "Odd", {"x": value}, encoder=None, details=details)
+    text = Page(render_report(made_up.record(some=[odd]), None, {})).text
+    assert ("Further details of Odd" in text) == bool(content)
+
+
+@pytest.mark.integration
+def test_extremes_of_the_known_tables_make_a_page() -> None:
+    audit = made_up.memorisation_details(flagged=False).model_copy(
+        update={
+            "threshold": 0.0,
+            "exact_copies": None,
+            "pairs": (),
+            "distances": Quantiles(generated=(0.0, 0.0), real=(0.0, 0.0)),
+        }
     )
-    Page(render_report(made_up.record(some=[odd]), None, {}))
+    none_right = {"weighted_f1": 0.0, "real_weighted_f1": 0.0, "chance": 0.0}
+    control = AttributeControl(attributes={"a": made_up.attribute(["x"], [[0]], **none_right)})
+    training = made_up.training_details().model_copy(update={"budgets": ()})
+    value = {"x": made_up.value(1.0, "X", "lower", (1.0, 2.0))}
+    found: list[Details] = [audit, control, training]
+    some = [made_up.score(f"odd-{i}", 4, "Odd", value, details=details) for i, details in enumerate(found)]
+    assert "not known" in Page(render_report(made_up.record(some=some), None, {})).text
 
 
 @pytest.mark.integration

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from statistics import median
 
 from unipath_bench.results import (
-    Memorisation,
     Scale,
     format_interval,
     format_number,
@@ -21,6 +20,7 @@ from unipath_bench.results import (
     freed_of_bias,
     scale_of,
 )
+from unipath_bench.schema.details import Memorisation
 from unipath_bench.schema.record import RunRecord, TaskScore, Value
 from unipath_bench.schema.task import Tier
 
@@ -158,10 +158,8 @@ def bars(tier: Tier, record: RunRecord) -> list[Bar]:
     return [_bar(p, numbers.get(_key(p))) for p in _placed(record) if p.score.tier == tier]
 
 
-def distance_curves(audit: Memorisation) -> Curves | None:
-    """The audit's distances in chart units; None where the record has none."""
-    if audit.distances is None:
-        return None
+def distance_curves(audit: Memorisation) -> Curves:
+    """The audit's distances in chart units."""
     left, top, width, height = PLOT
     largest = max(max(audit.distances.real), max(audit.distances.generated), audit.threshold) * 1.05 or 1.0
 

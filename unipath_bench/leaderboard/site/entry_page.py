@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unipath_bench.leaderboard.site.content import Appearance, SiteBoard, file_stem
 from unipath_bench.leaderboard.site.drawing import Bar, Curves, bars, distance_curves
 from unipath_bench.results import (
     TIERS,
-    AttributeControl,
-    Memorisation,
     TierText,
-    attribute_control,
     format_interval,
     format_number,
-    memorisation,
-    not_reported,
     task_flags,
 )
 from unipath_bench.schema.board import Cell, Standing
+from unipath_bench.schema.details import AttributeControl, Memorisation
 from unipath_bench.schema.record import Interval, RunRecord, TaskScore
 from unipath_bench.schema.task import Tier
 
@@ -30,7 +26,6 @@ class TaskPart:
 
     score: TaskScore
     flags: Sequence[str]
-    not_reported: Mapping[str, str]
     attributes: AttributeControl | None
 
 
@@ -51,7 +46,7 @@ class AuditPart:
 
     encoder: str | None
     audit: Memorisation
-    curves: Curves | None
+    curves: Curves
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +86,7 @@ def tiers(record: RunRecord) -> list[TierPart]:
                 number,
                 text,
                 bars(number, record),
-                [TaskPart(s, task_flags(s), not_reported(s), attribute_control(s)) for s in scores],
+                [TaskPart(s, task_flags(s), s.details_as(AttributeControl)) for s in scores],
                 list(dict.fromkeys(reason for reason in reasons if reason)),
             )
         )
@@ -100,7 +95,7 @@ def tiers(record: RunRecord) -> list[TierPart]:
 
 def audits(record: RunRecord) -> list[AuditPart]:
     """The record's memorisation audits."""
-    found = [(score.encoder, memorisation(score)) for score in record.scores]
+    found = [(score.encoder, score.details_as(Memorisation)) for score in record.scores]
     return [AuditPart(encoder, audit, distance_curves(audit)) for encoder, audit in found if audit is not None]
 
 

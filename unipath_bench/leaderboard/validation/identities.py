@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +14,7 @@ from unipath_bench.core.digest import digest
 from unipath_bench.leaderboard.validation.checks import Check, judged
 from unipath_bench.metrics.estimate import quantile
 from unipath_bench.metrics.memorisation import clopper_pearson_lower
+from unipath_bench.schema.details import AttributeControl, Memorisation
 from unipath_bench.schema.record import RunRecord, TaskScore, Value
 from unipath_bench.scoring.anchors import percent_of_range
 from unipath_bench.scoring.catalogue import load_tasks
@@ -64,10 +65,10 @@ def _of_score(score: TaskScore, record: RunRecord) -> Iterator[str]:
     for name, value in score.values.items():
         yield from (f"{name}: {problem}" for problem in _of_value(name, value))
     yield from _of_recalls(score)
-    if score.task == "attribute-control":
-        yield from _of_control(score)
-    if score.task == "memorisation":
-        yield from _of_memorisation(score)
+    if isinstance(score.details, AttributeControl):
+        yield from _of_control(score, score.details)
+    if isinstance(score.details, Memorisation):
+        yield from _of_memorisation(score, score.details)
 
 
 def _of_value(name: str, value: Value) -> Iterator[str]:
@@ -138,25 +139,17 @@ def _of_recalls(score: TaskScore) -> Iterator[str]:
             yield f"recall@{large} = {more} is below recall@{small} = {fewer}"
 
 
-def _of_control(score: TaskScore) -> Iterator[str]:
+def _of_control(score: TaskScore, details: AttributeControl) -> Iterator[str]:
     """The weighted F1 of each attribute follows from its confusion matrix, and the values from those."""
-    tables = score.details.get("attributes")
-    if not isinstance(tables, dict) or not tables:
-        yield "its details have no attributes"
-        return
     figures: list[tuple[float, float]] = []
-    for name, table in tables.items():
-        found = _figures(table)
-        if found is None:
-            yield f"{name}: its table is not complete"
-            return
-        counts, claimed, real = found
+    for name, table in details.attributes.items():
+        counts = np.asarray(table.confusion, dtype=np.float64)
         expected = weighted_f1_of(counts)
-        if not _close(expected, claimed):
-            yield f"{name}: weighted F1 {claimed}, and its confusion matrix gives {expected}"
+        if not _close(expected, table.weighted_f1):
+            yield f"{name}: weighted F1 {table.weighted_f1}, and its confusion matrix gives {expected}"
         if int(counts.sum()) != score.n:
             yield f"{name}: its confusion matrix counts {int(counts.sum())} images of {score.n}"
-        figures.append((claimed, real))
+        figures.append((table.weighted_f1, table.real_weighted_f1))
     mean, ceiling = (sum(column) / len(figures) for column in zip(*figures, strict=True))
     value, percent = score.values.get("weighted_f1"), score.values.get("percent_of_real")
     if value is not None and not _close(mean, value.value):
@@ -165,46 +158,31 @@ def _of_control(score: TaskScore) -> Iterator[str]:
         yield f"{percent.value}% of the real images' score, and its attributes give {100 * mean / (ceiling or 1)}%"
 
 
-def _figures(table: Any) -> tuple[np.ndarray[Any, np.dtype[np.float64]], float, float] | None:
-    if not isinstance(table, Mapping):
-        return None
-    matrix, claimed, real = table.get("confusion"), table.get("weighted_f1"), table.get("real_weighted_f1")
-    if not isinstance(claimed, int | float) or not isinstance(real, int | float) or not isinstance(matrix, list):
-        return None
-    if not matrix or not all(isinstance(row, list) and len(row) == len(matrix) for row in matrix):
-        return None
-    if not all(isinstance(count, int) and count >= 0 for row in matrix for count in row):
-        return None
-    return np.asarray(matrix, dtype=np.float64), float(claimed), float(real)
-
-
 def weighted_f1_of(counts: np.ndarray[Any, np.dtype[np.float64]]) -> float:
     """Sum over classes of (asked for / all) times 2 hits / (asked for + seen), from counts (asked for, seen)."""
     asked, seen, hits = counts.sum(1), counts.sum(0), np.diag(counts)
     return float((asked * 2 * hits / np.maximum(asked + seen, 1)).sum() / max(1.0, asked.sum()))
 
 
-def _of_memorisation(score: TaskScore) -> Iterator[str]:
+def _of_memorisation(score: TaskScore, details: Memorisation) -> Iterator[str]:
     """The copied share is a count of images, its bound is that of Clopper and Pearson, and the flag follows from it."""
-    value, n, details = score.values.get("copied_fraction"), score.n, score.details
+    value, n = score.values.get("copied_fraction"), score.n
     if value is None or not n:
         return
     copies = value.value * n
     if not _close(copies, round(copies)) or not 0 <= round(copies) <= n:
         yield f"{value.value} of {n} is no whole number of copies"
         return
-    lower, share, flagged = (details.get(k) for k in ("copied_fraction_lower_bound", "flag_share", "flagged"))
-    if not isinstance(lower, int | float) or not isinstance(share, int | float) or not isinstance(flagged, bool):
-        yield "its details do not say whether it is flagged, and why"
-        return
+    lower, share, flagged = details.copied_fraction_lower_bound, details.flag_share, details.flagged
     if flagged != (lower > share):
         yield f"flagged is {flagged}, and the bound {lower} is {'above' if lower > share else 'not above'} {share}"
     spec = load_tasks().get(score.task)
-    bound = clopper_pearson_lower(round(copies), n, spec.parameters["confidence"]) if spec is not None else lower
+    confidence = spec.parameters.get("confidence") if spec is not None else None
+    bound = clopper_pearson_lower(round(copies), n, confidence) if confidence is not None else lower
     if not _close(lower, bound):
         yield f"{round(copies)} copies of {n} have the bound {bound}, not {lower}"
-    exact = details.get("exact_copies")
-    if isinstance(exact, int) and exact > round(copies):
+    exact = details.exact_copies
+    if exact is not None and exact > round(copies):
         yield f"{exact} images equal a training image, and {round(copies)} are counted as copies"
 
 

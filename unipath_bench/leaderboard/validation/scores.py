@@ -57,11 +57,13 @@ def _check(
 
 
 def differing(recorded: TaskScore, found: TaskScore) -> Iterator[str]:
-    """In what a recorded score differs from the one computed here, its details apart."""
+    """In what a recorded score differs from the one computed here, what its details say apart."""
     for what in ("status", "version", "title", "n", "dimension", "encoder_digest", "tier", "coupled"):
         mine, theirs = getattr(found, what), getattr(recorded, what)
         if mine != theirs:
             yield f"{what} {theirs}, computed here {mine}"
+    if _kind(recorded) != _kind(found):
+        yield f"details of the kind {_kind(recorded)}, computed here {_kind(found)}"
     for name in sorted({*recorded.values, *found.values}):
         before, after = recorded.values.get(name), found.values.get(name)
         if before is None or after is None:
@@ -124,11 +126,19 @@ def _check_details(record: RunRecord, found: Mapping[str, TaskScore]) -> Check:
         f"{score.key}: {problem}"
         for score in record.scores
         if score.key in found
-        for problem in list(_unlike(score.details, found[score.key].details, "details"))[:1]
+        for problem in list(_unlike(_plain(score), _plain(found[score.key]), "details"))[:1]
     ]
     if problems and record.environment.packages != package_versions():
         return unknown(name, "they differ, but were made with other packages: " + "; ".join(problems), optional=True)
     return judged(name, problems) if problems else passed(name, f"of {len(found)} scores")
+
+
+def _kind(score: TaskScore) -> str:
+    return score.details.kind if score.details is not None else "none"
+
+
+def _plain(score: TaskScore) -> Any:
+    return score.details.model_dump(mode="json") if score.details is not None else None
 
 
 def _unlike(theirs: Any, mine: Any, where: str) -> Iterator[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from unipath_bench.metrics.classification import expected_calibration_error
+from unipath_bench.schema.details import ReliabilityBin
 
 Probabilities = npt.NDArray[np.float64]
 """float64, shape (N, classes); rows sum to 1."""
@@ -46,7 +45,7 @@ def calibration_error(probabilities: Probabilities, columns: npt.NDArray[np.int6
     return expected_calibration_error(probabilities, columns, BINS)
 
 
-def reliability(probabilities: Probabilities, columns: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
+def reliability(probabilities: Probabilities, columns: npt.NDArray[np.int64]) -> tuple[ReliabilityBin, ...]:
     """Return a row for each of the 15 bins of confidence that holds images.
 
     A row has the bin's ends (lower open, upper closed), the number of images, their mean confidence in the top class
@@ -56,16 +55,16 @@ def reliability(probabilities: Probabilities, columns: npt.NDArray[np.int64]) ->
     confidence = probabilities.max(1)
     correct = probabilities.argmax(1) == columns
     place = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    return [
-        {
-            "above": b / BINS,
-            "up_to": (b + 1) / BINS,
-            "images": int((place == b).sum()),
-            "confidence": float(confidence[place == b].mean()),
-            "accuracy": float(correct[place == b].mean()),
-        }
+    return tuple(
+        ReliabilityBin(
+            above=b / BINS,
+            up_to=(b + 1) / BINS,
+            images=int((place == b).sum()),
+            confidence=float(confidence[place == b].mean()),
+            accuracy=float(correct[place == b].mean()),
+        )
         for b in np.unique(place).tolist()
-    ]
+    )
 
 
 def _logs(probabilities: Probabilities) -> Probabilities:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import JsonValue
 
 from unipath_bench.core.artifact_cache import Artifact
 from unipath_bench.schema.base import Document
@@ -87,7 +87,7 @@ class Recipe(Document, ABC):
     def restore(self, artifact: Artifact, images: Labelled) -> Classifier:
         """The classifier that :meth:`fit` made of ``images``, from what was artifact of it."""
 
-    def described(self) -> Mapping[str, Any]:
+    def described(self) -> dict[str, JsonValue]:
         """The recipe as it stands in a score's details."""
         return self.model_dump(mode="json")
 

@@ -11,15 +11,14 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from unipath_bench.results import (
     TIERS,
-    Memorisation,
     Scale,
-    SyntheticTraining,
     format_number,
     format_percent,
     format_value,
     freed_of_bias,
     scale_of,
 )
+from unipath_bench.schema.details import Memorisation, SyntheticTraining
 from unipath_bench.schema.record import TaskScore, Value
 from unipath_bench.schema.task import Tier
 from unipath_bench.views.report.svg import COLOURS, Canvas
@@ -48,10 +47,8 @@ def tier_chart(tier: Tier, scores: Sequence[TaskScore]) -> Markup | None:
         return canvas.svg(f"tier{tier}", title)
 
 
-def distance_chart(name: str, audit: Memorisation) -> Markup | None:
+def distance_chart(name: str, audit: Memorisation) -> Markup:
     """Sorted nearest-training distances of generated and of unseen real images, with the threshold."""
-    if audit.distances is None:
-        return None
     curves = (
         ("real", "Unseen real images", audit.distances.real, "-"),
         ("generated", "Generated images", audit.distances.generated, "--"),

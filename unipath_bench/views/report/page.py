@@ -14,20 +14,14 @@ from unipath_bench.core.digest import digest
 from unipath_bench.core.files import write_text
 from unipath_bench.results import (
     TIERS,
-    AttributeControl,
-    Memorisation,
-    SyntheticTraining,
     TierText,
-    attribute_control,
-    memorisation,
-    not_reported,
     remedies,
     run_notes,
-    synthetic_training,
     task_flags,
 )
 from unipath_bench.results.gallery import Exhibits
 from unipath_bench.schema.cards import PublishedFigure
+from unipath_bench.schema.details import AttributeControl, Memorisation, Other, SyntheticTraining
 from unipath_bench.schema.record import RunRecord, TaskScore
 from unipath_bench.schema.task import TaskSpec, Tier
 from unipath_bench.views.report.charts import budget_chart, distance_chart, tier_chart
@@ -90,13 +84,14 @@ class TaskPart:
     training_chart: Markup | None
     audit: Memorisation | None
     audit_chart: Markup | None
-    not_reported: Mapping[str, str]
 
     @property
     def other_details(self) -> bool:
         """Whether the score carries details that this page has no view of."""
-        known = self.attributes or self.training or self.audit
-        return bool(self.score.details.keys() - {"not_reported"}) and not known
+        details = self.score.details
+        if isinstance(details, Other):
+            return bool(details.content)
+        return details is not None and not isinstance(details, AttributeControl | SyntheticTraining | Memorisation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,18 +175,17 @@ def _tiers(record: RunRecord, tasks: Mapping[str, TaskSpec]) -> list[TierPart]:
 
 
 def _task(score: TaskScore, spec: TaskSpec | None, anchor: str) -> TaskPart:
-    training, audit = synthetic_training(score), memorisation(score)
+    training, audit = score.details_as(SyntheticTraining), score.details_as(Memorisation)
     return TaskPart(
         anchor=anchor,
         score=score,
         spec=spec,
         flags=task_flags(score),
-        attributes=attribute_control(score),
+        attributes=score.details_as(AttributeControl),
         training=training,
         training_chart=budget_chart(f"{anchor}-budget", training) if training and training.budgets else None,
         audit=audit,
         audit_chart=distance_chart(f"{anchor}-distance", audit) if audit else None,
-        not_reported=not_reported(score),
     )
 
 

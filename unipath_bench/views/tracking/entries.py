@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 
 from unipath_bench.core.csv_safety import escaped_row
-from unipath_bench.results import attribute_control, memorisation, run_notes
+from unipath_bench.results import run_notes
+from unipath_bench.schema.details import AttributeControl, Memorisation
 from unipath_bench.schema.record import PlanRecord, RunRecord, TaskScore
 from unipath_bench.schema.task import TaskSpec
 
@@ -133,7 +134,7 @@ def attributes_csv(record: RunRecord) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     rows = 0
     for score in record.scores:
-        table = attribute_control(score)
+        table = score.details_as(AttributeControl)
         for name, row in table.attributes.items() if table else ():
             figures = (row.weighted_f1, row.real_weighted_f1, row.percent_of_real, row.chance, row.ece)
             if not rows:
@@ -165,7 +166,8 @@ def _yes(flag: bool) -> str:
 
 
 def _audit(record: RunRecord) -> str:
-    verdicts = [table.flagged for table in map(memorisation, record.scores) if table is not None]
+    audits = [score.details_as(Memorisation) for score in record.scores]
+    verdicts = [audit.flagged for audit in audits if audit is not None]
     if not verdicts:
         return "not audited"
     return "flagged" if any(verdicts) else "not flagged"

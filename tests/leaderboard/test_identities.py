@@ -115,7 +115,12 @@ def test_attribute_control_follows_from_its_confusion_matrices(
     arena: Arena, table: dict[str, Any], reason: str
 ) -> None:
     """Three of four right in each of two classes: precision and recall are 3/4, and so is F1."""
-    given = {"confusion": [[3, 1], [1, 3]], "weighted_f1": 0.75, "real_weighted_f1": 1.0, "chance": 0.5} | table
+    given: dict[str, Any] = {
+        "confusion": [[3, 1], [1, 3]],
+        "weighted_f1": 0.75,
+        "real_weighted_f1": 1.0,
+        "chance": 0.5,
+    } | table
     whole = made_up.attribute(("absent", "present"), **given)
     details = AttributeControl(attributes={"tumour": whole})
 

@@ -233,9 +233,9 @@ def test_reliability_by_hand() -> None:
     probabilities = np.repeat([[0.9, 0.1], [0.6, 0.4]], 10, axis=0)
     columns = np.asarray([0] * 8 + [1] * 2 + [0] * 6 + [1] * 4)
     rows = reliability(probabilities, columns)
-    assert [(row["images"], row["accuracy"]) for row in rows] == [(10, 0.6), (10, 0.8)]
-    assert [row["confidence"] for row in rows] == pytest.approx([0.6, 0.9])
-    assert all(row["above"] < row["confidence"] <= row["up_to"] + 1e-12 for row in rows)
+    assert [(row.images, row.accuracy) for row in rows] == [(10, 0.6), (10, 0.8)]
+    assert [row.confidence for row in rows] == pytest.approx([0.6, 0.9])
+    assert all(row.above < row.confidence <= row.up_to + 1e-12 for row in rows)
     assert calibration_error(probabilities, columns) == pytest.approx(0.05)
 
 
@@ -249,7 +249,7 @@ def test_a_temperature_changes_no_answer(seed: int, temperature: float) -> None:
     assert (scaled.argmax(1) == probabilities.argmax(1)).all()
     np.testing.assert_allclose(scaled.sum(1), 1.0)
     rows = reliability(probabilities, columns)
-    error = sum(row["images"] / 30 * abs(row["accuracy"] - row["confidence"]) for row in rows)
+    error = sum(row.images / 30 * abs(row.accuracy - row.confidence) for row in rows)
     assert calibration_error(probabilities, columns) == pytest.approx(error, abs=1e-12)
 
 

@@ -175,9 +175,8 @@ def test_it_is_shown_and_compared_with_one_of_the_present_version(tmp_path: Path
     present.write_text(
         load_record(RECORD).model_copy(update={"migrated_from": None}).model_dump_json(), encoding="utf-8"
     )
-    shown = _command("show", str(RECORD))
-    assert "record of version 1" in shown
-    assert "record of version 1" not in _command("show", str(present))
+    assert "RECORD OF VERSION 1" in _command("show", str(RECORD))
+    assert "RECORD OF VERSION" not in _command("show", str(present))
     assert "noise" in _command("compare", str(RECORD), str(present))
 
 

@@ -43,6 +43,15 @@ def test_a_module_that_is_not_installed_is_named_with_the_remedy(registered) -> 
     assert caught.value.remedy == "pip install no_such_module_at_all"
 
 
+def test_an_object_that_gives_itself_another_name_than_its_entry_point_is_refused(registered) -> None:
+    registry = registered(("path", "pathlib:Path"), ("Path", "pathlib:Path"))
+    registry.own_name = lambda found: found.__name__
+    assert registry.get("Path") is Path
+    with pytest.raises(UsageError, match=r"'path' .* gives itself another name: 'Path'") as caught:
+        registry.get("path")
+    assert caught.value.remedy == "Call the entry point what the thing is called."
+
+
 def test_collisions_are_refused_and_both_targets_named(registered) -> None:
     registry = registered(("twice", "pathlib:Path"), ("twice", "pathlib:PurePath"))
     with pytest.raises(UsageError, match="pathlib:Path") as caught:

@@ -172,12 +172,11 @@ def test_a_score_gives_its_details_as_a_kind_or_not_at_all() -> None:
 def test_it_is_shown_and_compared_with_one_of_the_present_version(tmp_path: Path) -> None:
     present = tmp_path / "present" / "record.json"
     present.parent.mkdir()
-    present.write_text(
-        load_record(RECORD).model_copy(update={"migrated_from": None}).model_dump_json(), encoding="utf-8"
-    )
+    other = load_record(RECORD).model_copy(update={"migrated_from": None, "name": "of-the-present-version"})
+    present.write_text(other.model_dump_json(), encoding="utf-8")
     assert "RECORD OF VERSION 1" in _command("show", str(RECORD))
     assert "RECORD OF VERSION" not in _command("show", str(present))
-    assert "noise" in _command("compare", str(RECORD), str(present))
+    assert "of-the-present-version" in _command("compare", str(RECORD), str(present))
 
 
 def _command(*words: str) -> str:

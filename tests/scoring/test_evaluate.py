@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from tests.scoring.scoring_worlds import World, matrix_of
 from unipath_bench.contracts import Measurement, ScoreInputs, metric
 from unipath_bench.core.errors import DataError, UsageError
 from unipath_bench.core.registries import METRICS
-from unipath_bench.schema.details import Other
+from unipath_bench.schema.details import Details, Other
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.catalogue import load_tasks
 from unipath_bench.scoring.evaluate import NO_INTERVAL, evaluate
@@ -139,3 +141,24 @@ def test_every_shipped_task_names_the_sample_with_nan_features(
             METRICS.get(spec.metric),
             inputs.replaced(generated=dataclasses.replace(generated, images=images)),
         )
+
+
+def _detailed(details: Mapping[Any, object]) -> Details | None:
+    @metric("generated.images")
+    def detailed(inputs: ScoreInputs) -> Measurement:
+        return Measurement({"score": 3.0}, n=len(inputs.sets), details=details)
+
+    return evaluate(_spec(), detailed, NOTHING).details
+
+
+def test_a_plain_mapping_is_kept_as_other_and_an_empty_one_not_at_all() -> None:
+    assert _detailed({}) is None
+    assert _detailed({"rows": (1, 2), 5: None}) == Other(content={"rows": [1, 2], "5": None})
+    reasons = {"score": "asked for", "unlisted": "not asked for"}
+    assert _detailed({"not_reported": reasons}) == Other(not_reported={"score": "asked for"})
+
+
+@pytest.mark.parametrize("details", [{"a": float("nan")}, {"a": object()}, {"not_reported": "nothing"}])
+def test_details_that_are_not_json_are_refused(details: dict[str, object]) -> None:
+    with pytest.raises(DataError, match="metric of 'probe' returned are not JSON"):
+        _detailed(details)

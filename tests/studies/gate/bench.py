@@ -18,17 +18,18 @@ from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.catalogue import load_tasks
 from unipath_bench.scoring.classifiers.interface import Labels
 from unipath_bench.scoring.classifiers.linear import LinearProbe, choose_regularisation
-from unipath_bench.scoring.control import control_contributions
+from unipath_bench.scoring.control import attribute_control, control_contributions
 from unipath_bench.scoring.evaluate import evaluate
 from unipath_bench.scoring.features import image_features, one_label
+from unipath_bench.scoring.utility import synthetic_training
 
 Rows = npt.NDArray[np.int64]
 ROLES = {"@image": "phantom-image", "@judge": "phantom-judge", "@alignment": TEXT_ENCODER}
 SHUFFLED = "captions shuffled, 25%"
 COPIED = "training images copied, 10%"
 DEFECTS = (*DAMAGES, SHUFFLED, COPIED)
-CHEAP = {"synthetic_training": {"budgets": [], "draws": 1}}
-"""Parameters that leave out figures which no headline or contribution depends on."""
+CHEAP = {"budgets": [], "draws": 1}
+"""Parameters of training on synthetic images that leave out figures which no headline or contribution depends on."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ def tasks() -> list[Task]:
         encoder = ROLES.get(spec.encoder, spec.encoder)
         name = "basis_distance" if encoder == "texture" and "basis_distance" in spec.values else spec.headline
         metric = METRICS.get(spec.metric)
-        found.append(Task(spec, metric, encoder, name, {**spec.parameters, **CHEAP.get(metric.name, {})}))
+        found.append(
+            Task(spec, metric, encoder, name, {**spec.parameters, **(CHEAP if metric is synthetic_training else {})})
+        )
     return found
 
 
@@ -85,11 +88,11 @@ class Bench:
         """Of each task's value."""
         found: list[Contributions | str] = []
         for task in self.tasks:
-            if task.metric.name == "attribute_control":
+            if task.metric is attribute_control:
                 found.append(self._control(draw))
                 continue
             parameters = dict(task.parameters)
-            if task.metric.name == "synthetic_training":
+            if task.metric is synthetic_training:
                 parameters["regularisation"] = [self._penalty]
             found.append(task.metric(self.inputs(task.encoder, draw), **parameters).paired()[task.name])
         return found
@@ -139,7 +142,7 @@ class Bench:
         return RENDERINGS if draw.answer[wording] == "honest" else DAMAGED
 
     def _choose_penalty(self) -> float:
-        spec = next(task for task in self.tasks if task.metric.name == "synthetic_training")
+        spec = next(task for task in self.tasks if task.metric is synthetic_training)
         train = self._train[spec.encoder]
         name = next(iter(train.labels))
         features = np.asarray(train.images, np.float64)
@@ -152,7 +155,7 @@ class Bench:
 
         The classifiers of attribute control see real training images alone, so they are trained once.
         """
-        task = next(task for task in self.tasks if task.metric.name == "attribute_control")
+        task = next(task for task in self.tasks if task.metric is attribute_control)
         train = self._train[task.encoder]
         features = image_features(ScoreInputs({"train": train}), "train")
         sets = [n.partition("/")[2] for n in self.pool.arrays if n.startswith(f"{task.encoder}/")]

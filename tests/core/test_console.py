@@ -22,6 +22,7 @@ from unipath_bench.cli.app import invoke, show_error
 from unipath_bench.cli.drawing import RichProgress
 from unipath_bench.core.console import SHOWN, Console, ConsoleHandler, neutral, write_csv, write_json
 from unipath_bench.core.errors import BenchError, UsageError
+from unipath_bench.pipeline.blockers import Blocker
 
 Output = pytest.CaptureFixture[str]
 
@@ -285,7 +286,7 @@ def test_a_plan_prints_names_literally() -> None:
 
     card = SimpleNamespace(card=SimpleNamespace(name="[/red]"))
     spec = SimpleNamespace(tier=1, name="[task]")
-    task = SimpleNamespace(spec=spec, key="[key]", encoder="[encoder]", obstacle=("[reason]", "[/remedy]"))
+    task = SimpleNamespace(spec=spec, key="[key]", encoder="[encoder]", blocker=Blocker("[reason]", "[/remedy]"))
     plan = SimpleNamespace(
         generator=card,
         suite=card,

@@ -77,7 +77,7 @@ def test_its_executor_loader_and_output_are_part_of_a_run(
     facts = {"name": "mine", "loader": "mixed", "pooling": "mean", "dimension": 4, "path": "weights.safetensors"}
     recipe = {"input_size": 32, "resize": "bilinear", "mean": [0.5] * 3, "std": [0.5] * 3, "licence": "MIT"}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**facts, **recipe}))
-    common = ["run", "--model", "stripes", "--suite", "folder", "--data", small_tiles, "--no-track"]
+    common = ["run", "--model", "stripes", "--suite", "folder", "--data", small_tiles, "--no-mlflow"]
     common += ["--tasks", "frechet-distance", "--encoder", "mine.yaml"]
     done = cli(*common, "--executor", "backwards", "--out", "a", cwd=tmp_path, env=plugin)
     assert done.returncode == 0, done.stderr
@@ -99,7 +99,7 @@ def test_its_executor_loader_and_output_are_part_of_a_run(
 def test_what_its_executor_and_loader_do_not_take_is_refused(
     cli, plugin: dict[str, str], small_tiles: Path, tmp_path: Path
 ) -> None:
-    common = ["run", "--model", "stripes", "--suite", "folder", "--data", small_tiles, "--no-track"]
+    common = ["run", "--model", "stripes", "--suite", "folder", "--data", small_tiles, "--no-mlflow"]
     name = "bench_plugin.executor:Backwards"
     refused = cli(*common, "--executor", name, "--workers", "3", cwd=tmp_path, env=plugin)
     assert refused.returncode == 2

@@ -193,7 +193,7 @@ def main() -> None:
             "--tasks",
             TASKS,
             "--json",
-            "--no-track",
+            "--no-mlflow",
             "--out",
             str(root / "out"),
         ]

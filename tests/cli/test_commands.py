@@ -240,10 +240,21 @@ def test_run_writes_every_view(capsys: Output, small_tiles: Path, tmp_path: Path
 def test_a_run_that_is_not_tracked_can_be_logged_later(capsys: Output, small_tiles: Path, tmp_path: Path) -> None:
     arguments: list[str | Path] = ["run", "--model", "tests.adapters:Painter", "--suite", "folder"]
     arguments += ["--data", small_tiles, "--n", "24"]
-    text = printed(capsys, *arguments, "--tasks", "frechet-distance", "--out", tmp_path, "--no-track")
+    text = printed(capsys, *arguments, "--tasks", "frechet-distance", "--out", tmp_path, "--no-mlflow")
     folder = next((tmp_path / "runs").iterdir())
     assert (folder / "report.html").exists()
     assert not (tmp_path / "mlflow.db").exists()
     assert f"not logged; later: unipath-bench import {folder}" in text
     printed(capsys, "import", folder, "--out", tmp_path)
     assert (tmp_path / "mlflow.db").exists()
+
+
+@pytest.mark.integration
+def test_the_former_spelling_of_no_mlflow_works_and_says_its_new_one(
+    capsys: Output, small_tiles: Path, tmp_path: Path
+) -> None:
+    arguments = ["run", "--model", "tests.adapters:Painter", "--suite", "folder", "--data", str(small_tiles)]
+    arguments += ["--n", "24", "--tasks", "kernel-distance", "--out", str(tmp_path), "--no-track"]
+    assert invoke(arguments) == 0
+    assert "now --mlflow and --no-mlflow" in capsys.readouterr().err
+    assert not (tmp_path / "mlflow.db").exists()

@@ -316,7 +316,7 @@ def test_run_and_merge_print_their_folders_literally(small_tiles: Path, tmp_path
     assert f"files brought to {out}.\n" in shown.err
     folder = next((out / "runs").iterdir())
     assert f"Record  {folder / 'record.json'}\nReport  {folder / 'report.html'}\n" in shown.out
-    assert invoke([*run, "--no-track"]) == 0
+    assert invoke([*run, "--no-mlflow"]) == 0
     assert f"Record  {folder / 'record.json'}\n" in capsys.readouterr().out
 
 

@@ -44,7 +44,8 @@ def run(
     out: opt.OutPlace = str(opt.DEFAULT_OUT),
     tracking_uri: opt.TrackingUri = None,
     experiment: opt.Experiment = opt.DEFAULT_EXPERIMENT,
-    track: opt.Track = True,
+    mlflow: opt.Mlflow = True,
+    track: opt.FormerTrack = None,
     as_json: opt.AsJson = False,
 ) -> None:
     """Evaluate a generator: generate, embed, score, record.
@@ -63,6 +64,10 @@ def run(
 
       unipath-bench run --model unipath --shard $SLURM_ARRAY_TASK_ID/8
     """
+    if track is not None:
+        mlflow = track
+        warning = "--track and --no-track are now --mlflow and --no-mlflow; version 0.3 removes the former spelling."
+        Console(stderr=True).print_line(warning)
     planned = _plan(
         model,
         suite,
@@ -90,7 +95,7 @@ def run(
     if shard is not None:
         _carry_out_share(planned, place, execution, shard)
     else:
-        carry_out_and_show(planned, place, execution, OutputSettings(track, tracking_uri, experiment), as_json)
+        carry_out_and_show(planned, place, execution, OutputSettings(mlflow, tracking_uri, experiment), as_json)
 
 
 def _carry_out_share(planned: Plan, place: Place, execution: Execution, shard: str) -> None:

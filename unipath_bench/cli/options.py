@@ -175,12 +175,16 @@ TrackingUri = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
-Track = Annotated[
+Mlflow = Annotated[
     bool,
     typer.Option(
-        "--track/--no-track", help="Whether to log the run to MLflow; `import` does it later.", rich_help_panel=_OUTPUT
+        "--mlflow/--no-mlflow",
+        help="Whether to log to MLflow; `import` does it later.",
+        rich_help_panel=_OUTPUT,
     ),
 ]
+FormerTrack = Annotated[bool | None, typer.Option("--track/--no-track", hidden=True)]
+"""The former spelling of ``--mlflow``."""
 Experiment = Annotated[
     str,
     typer.Option(

@@ -24,8 +24,8 @@ REPORT = "report.html"
 class OutputSettings:
     """What the user asks of the outputs."""
 
-    track: bool = True
-    """Whether the run may be logged elsewhere: false with ``--no-track``."""
+    mlflow: bool = True
+    """Whether the run is logged to MLflow: false with ``--no-mlflow``."""
     tracking_uri: str | None = None
     """Of MLflow; None: a database in the output folder."""
     experiment: str | None = None

@@ -24,7 +24,7 @@ class Mlflow(Output):
     @contextmanager
     def open(self, plan: Plan, place: Place) -> Iterator[None]:
         """Open the MLflow run; :func:`~unipath_bench.views.tracking.track` says what becomes of it at an early end."""
-        if not self.settings.track:
+        if not self.settings.mlflow:
             yield
             return
         uri = self._uri(place)
@@ -41,7 +41,7 @@ class Mlflow(Output):
 
     def write(self, finished: Finished) -> str:
         """Log the record, the report and the samples."""
-        if not self.settings.track:
+        if not self.settings.mlflow:
             return f"MLflow  not logged; later: unipath-bench import {finished.folder.path}"
         uri = self._uri(finished.place)
         log_run(

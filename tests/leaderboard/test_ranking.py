@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.leaderboard import made_up_entries as made_up
+from tests.made_up_records import memorisation_details
 from unipath_bench.cli.app import invoke
 from unipath_bench.core.errors import UsageError
 from unipath_bench.leaderboard import rank_board, rank_entries
@@ -147,7 +148,8 @@ def test_the_memorisation_gate(values: list[float] | None, reason: str) -> None:
     entry = made_up.submitted("model", per_case if values is None else {**per_case, "memorisation": values})
     if values is not None:
         audit = entry.record.scores[1]
-        audit = audit.model_copy(update={"values": {"copied_fraction": audit.values["mean"]}})
+        values_of = {"copied_fraction": audit.values["mean"]}
+        audit = audit.model_copy(update={"values": values_of, "details": memorisation_details(flagged=False)})
         scores = (entry.record.scores[0], audit)
         entry = Submitted(entry.entry, entry.record.model_copy(update={"scores": scores}))
     row = rank_entries(made_up.board_for(entry.record, max_memorised=0.05), [entry]).rows[0]

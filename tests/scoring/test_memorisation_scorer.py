@@ -10,6 +10,7 @@ import pytest
 from tests.scoring.scoring_worlds import World, feature_set, matrix_of
 from tests.tables import table
 from unipath_bench.contracts import FeatureSet, ScoreInputs
+from unipath_bench.core.errors import DataError
 from unipath_bench.schema.details import Memorisation, Pair
 from unipath_bench.scoring.memorisation import memorisation
 
@@ -108,3 +109,11 @@ def test_the_flags_bound_in_closed_form() -> None:
     # All of n copied: the bound p solves p^n = 1 - confidence.
     found = memorisation(inputs.replaced(generated=copies), confidence=0.9)
     assert table(found, Memorisation).copied_fraction_lower_bound == pytest.approx(0.1 ** (1 / 30))
+
+
+def test_nan_in_the_training_set_names_the_image() -> None:
+    inputs = World().inputs()
+    images = matrix_of(inputs["train"]).copy()
+    images[3, 0] = np.nan
+    with pytest.raises(DataError, match=r"(?s)train set.*t3"):
+        memorisation(inputs.replaced(train=dataclasses.replace(inputs["train"], images=images)))

@@ -66,7 +66,7 @@ def test_a_computed_suite_stays_one() -> None:
         ({"side": 49}, DataError, "48 x 48 pixels, fewer than side=49"),
         ({"side": 0}, UsageError, "side=0 is no number of pixels"),
         ({"side": "big"}, UsageError, "side='big' is no number of pixels"),
-        ({}, UsageError, "needs 'side'"),
+        ({}, UsageError, "needs side"),
         ({"side": 24, "sise": "any"}, UsageError, "no suite argument 'sise'"),
         ({"side": 24, "suite": "foldr"}, UsageError, "foldr"),
         ({"side": 24, "suite": "reduced"}, UsageError, "not reduced again"),

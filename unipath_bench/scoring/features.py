@@ -16,19 +16,36 @@ Matrix = npt.NDArray[np.float64]
 
 
 def image_features(inputs: ScoreInputs, name: str) -> Matrix:
-    """Image features of a set in float64, shape (N, D)."""
+    """Image features of a set in float64, shape (N, D); checked to be finite."""
     feature_set = inputs[name]
+    require_finite(feature_set, name)
     if feature_set.images is None:
         raise ValueError(f"the set {name!r} has no image features: the metric's needs do not name {name}.images")
     return np.asarray(feature_set.images, dtype=np.float64)
 
 
 def text_features(inputs: ScoreInputs, name: str) -> Matrix:
-    """Text features of a set in float64, shape (N, D)."""
+    """Text features of a set in float64, shape (N, D); checked to be finite."""
     feature_set = inputs[name]
+    require_finite(feature_set, name)
     if feature_set.texts is None:
         raise ValueError(f"the set {name!r} has no text features: the metric's needs do not name {name}.texts")
     return np.asarray(feature_set.texts, dtype=np.float64)
+
+
+def require_finite(feature_set: FeatureSet, name: str) -> None:
+    """Raise :class:`DataError` naming every sample of the set ``name`` whose features are NaN or infinite."""
+    for kind, features in (("image", feature_set.images), ("text", feature_set.texts)):
+        if features is None:
+            continue
+        bad = ~np.isfinite(features).all(axis=1)
+        if bad.any():
+            names = [sample_name(feature_set, i) for i in np.flatnonzero(bad).tolist()]
+            raise DataError(
+                f"{len(names)} of {len(feature_set)} {kind} features of the {name} set are NaN or infinite:\n"
+                + listed(names),
+                "Look at these images, and at the encoder: scores of such features would mean nothing.",
+            )
 
 
 def sample_name(feature_set: FeatureSet, row: int) -> str:

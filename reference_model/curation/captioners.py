@@ -53,27 +53,28 @@ class FunctionCaptioner:
         return text
 
 
-def load_captioner(spec: str, arguments: Mapping[str, Any], log: Path) -> Captioner:
+def load_captioner(spec: str, arguments: Mapping[str, Any], log: Path, *, offline: bool = False) -> Captioner:
     """The captioner for ``existing``, ``http`` or ``module:attribute``.
 
     The attribute is a :class:`Captioner`, a class of captioners, which is called with ``arguments``, or a function
-    ``(image, sample, **arguments) -> str``. ``log`` is where ``http`` keeps its answers. Raises
+    ``(image, sample, **arguments) -> str``. ``log`` is where ``http`` keeps its answers; with
+    ``offline`` it asks this machine only. Raises
     :class:`~unipath_bench.UsageError` for anything else, and for arguments that do not fit.
     """
-    target = _named(spec, log)
+    target = _named(spec, log, offline)
     if inspect.isclass(target) or isinstance(target, partial | Captioner) or not callable(target):
         return build(target, spec, arguments, Captioner, noun=_NOUN, option=_OPTION)  # type: ignore[type-abstract]
     check_arguments(partial(target, None, None), spec, arguments, noun=_NOUN, option=_OPTION)
     return FunctionCaptioner(target, spec, arguments)
 
 
-def _named(spec: str, log: Path) -> Any:
+def _named(spec: str, log: Path, offline: bool) -> Any:
     if spec == "existing":
         return ExistingCaptions
     if spec == "http":
         from reference_model.curation.http_captioner import HttpCaptioner
 
-        return partial(HttpCaptioner, log)
+        return partial(HttpCaptioner, log, offline)
     if ":" not in spec:
         raise UsageError(f"There is no captioner {spec!r}.", "Use existing, http or module:attribute.")
     return load_attribute(spec)

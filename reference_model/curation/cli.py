@@ -125,7 +125,8 @@ def run(
         split=split,
         workers=workers,
     )
-    writer = load_captioner(captioner, opt.parse_arguments(captioner_arg, "--captioner-arg"), out / "responses.jsonl")
+    arguments = opt.parse_arguments(captioner_arg, "--captioner-arg")
+    writer = load_captioner(captioner, arguments, out / "responses.jsonl", offline=offline)
     console = Console(stderr=True)
     with RichProgress(console) as progress:
         result = curate(source, out / "stages", options, writer, context=Context(device, offline), progress=progress)

@@ -214,6 +214,27 @@ def test_an_endpoint_that_drips_times_out_as_a_whole(endpoint: Endpoint) -> None
         ready(endpoint, timeout=0.4, retries=0).generate([ask()])
 
 
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("begun", "dripped"), [(b"", b" "), (b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"), (b"HTTP/1.1 200 OK\r\n", b"X: 1\r\n")]
+)
+def test_an_endpoint_that_drips_its_headers_times_out_as_a_whole(
+    endpoint: Endpoint, begun: bytes, dripped: bytes
+) -> None:
+    """Each byte comes well within a read's time limit."""
+
+    def answer(handler: BaseHTTPRequestHandler, body: dict, count: int) -> None:
+        handler.wfile.write(begun)
+        while not endpoint.released.wait(0.05):
+            handler.wfile.write(dripped)
+
+    endpoint.answer = answer
+    started = time.monotonic()
+    with pytest.raises(GeneratorError, match=r"no whole answer within 0\.4 s|RemoteProtocolError"):
+        ready(endpoint, timeout=0.4, retries=0).generate([ask()])
+    assert time.monotonic() - started < 3
+
+
 def test_nobody_there(endpoint: Endpoint) -> None:
     with pytest.raises(GeneratorError, match="ConnectError"):
         ready(endpoint, url="http://127.0.0.1:9/generate", retries=1).generate([ask()])

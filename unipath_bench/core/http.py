@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import socket
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
 from unipath_bench.core.errors import GeneratorError, MissingError, UsageError
 from unipath_bench.core.parsing import parse_json
-from unipath_bench.core.redaction import is_secret_query, without_credentials, without_secrets
+from unipath_bench.core.redaction import is_secret_query, without_credentials, without_secrets, without_secrets_inside
 
 LONGEST_WAIT = 60.0
 _REDIRECTS = 3
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _QUOTED = 200
 """Characters of an answer that a message quotes."""
+_EXAMPLE = "Example: url=http://localhost:8000/generate"
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -37,11 +44,13 @@ class Reply:
 class Endpoint:
     """Posts JSON to ``url``.
 
-    ``timeout`` bounds one attempt in seconds, ``max_bytes`` one answer. Connection errors, timeouts, 429 and 5xx are
+    ``timeout`` bounds one attempt in seconds, from the connection to the last byte of the answer; ``max_bytes`` bounds
+    one answer. Connection errors, timeouts, 429 and 5xx are
     tried again ``retries`` times, after ``backoff`` seconds doubled each time, or after the ``Retry-After`` of the
     answer (at most a minute). Redirects are followed on the same host only. ``headers_env`` names an environment
     variable with a token (sent as ``Authorization: Bearer``) or a JSON object of headers; its value is never recorded.
-    ``accept`` is the header of that name, ``expected`` says in errors what the body must hold.
+    ``accept`` is the header of that name, ``expected`` says in errors what the body must hold, ``option`` which option
+    sets these arguments. It may be asked from several threads; each attempt has a connection of its own.
     """
 
     def __init__(
@@ -55,11 +64,12 @@ class Endpoint:
         backoff: float,
         accept: str,
         expected: str,
-        connections: int = 1,
+        option: str = "--model-arg",
     ) -> None:
-        self.url = _checked_url(url)
+        self.option = option
+        self.url = self._checked(url)
         self.timeout, self.retries, self.max_bytes, self.backoff = timeout, retries, max_bytes, backoff
-        self.headers_env, self.accept, self.expected, self.connections = headers_env, accept, expected, connections
+        self.headers_env, self.accept, self.expected = headers_env, accept, expected
         self._client: httpx.Client | None = None
         self._secrets: tuple[str, ...] = ()
 
@@ -77,11 +87,11 @@ class Endpoint:
         if remedy is not None:
             raise MissingError(f"The endpoint {self.url} cannot be asked.", remedy)
         headers = _read_headers(self.headers_env)
-        self._secrets = tuple({part for value in headers.values() for part in (value, value.removeprefix("Bearer "))})
+        self._secrets = _spellings(headers.values())
         self._client = httpx.Client(
             headers={"Accept": self.accept, "Accept-Encoding": "identity", **headers},
             timeout=httpx.Timeout(self.timeout),
-            limits=httpx.Limits(max_connections=self.connections),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             follow_redirects=False,
         )
 
@@ -103,7 +113,7 @@ class Endpoint:
                 if reply.status in (401, 403):
                     raise MissingError(
                         f"The endpoint {self.url} refused access: {failure}",
-                        "Put its token in an environment variable and name that with --model-arg headers_env=NAME.",
+                        self._token_remedy("its"),
                     )
                 if reply.status != 429 and reply.status < 500:
                     raise GeneratorError(
@@ -115,7 +125,7 @@ class Endpoint:
                 time.sleep(min(wait, LONGEST_WAIT))
         raise GeneratorError(
             f"The endpoint {self.url} failed {self.retries + 1} times for {named}; the last time: {failure}",
-            "See that it is up, then run the same command again: what is finished is kept. --model-arg timeout= and "
+            f"See that it is up, then run the same command again: what is finished is kept. {self.option} timeout= and "
             "retries= set how long to insist.",
         )
 
@@ -144,8 +154,17 @@ class Endpoint:
         raise GeneratorError(f"The endpoint {self.url} redirects in a circle.", "Give the final URL.")
 
     def _send(self, client: httpx.Client, url: httpx.URL, body: Mapping[str, object]) -> Reply:
-        deadline = time.monotonic() + self.timeout
-        with client.stream("POST", url, json=body) as response:
+        with _Deadline(self.timeout) as deadline:
+            try:
+                reply = self._read(client, url, body, deadline)
+            except httpx.TransportError:
+                deadline.check()
+                raise
+            deadline.check()
+            return reply
+
+    def _read(self, client: httpx.Client, url: httpx.URL, body: Mapping[str, object], deadline: _Deadline) -> Reply:
+        with client.stream("POST", url, json=body, extensions={"trace": deadline.follow}) as response:
             announced = response.headers.get("content-length", "0")
             parts, size = [], int(announced) if _NUMBER.fullmatch(announced) else 0
             if size <= self.max_bytes:
@@ -154,44 +173,98 @@ class Endpoint:
                     size += len(part)
                     if size > self.max_bytes:
                         break
-                    if time.monotonic() > deadline:
-                        raise httpx.ReadTimeout(f"no whole answer within {self.timeout:g} s")
+                    deadline.check()
                     parts.append(part)
             if size > self.max_bytes:
                 raise GeneratorError(
                     f"The endpoint {self.url} answered with more than {self.max_bytes} bytes.",
-                    "--model-arg max_bytes= raises the bound, where so much is right.",
+                    f"{self.option} max_bytes= raises the bound, where so much is right.",
                 )
             return Reply(response.status_code, response.headers, b"".join(parts))
 
     def _describe(self, reply: Reply) -> str:
-        text = self.hidden(reply.body.decode("utf-8", "replace"))[:_QUOTED].strip()
-        return f"HTTP {reply.status} {text}".strip()
+        try:
+            text = json.dumps(self.json_of(reply), ensure_ascii=False)
+        except ValueError:
+            text = self.hidden(reply.body.decode("utf-8", "replace"))
+        return f"HTTP {reply.status} {text[:_QUOTED].strip()}".strip()
+
+    def json_of(self, reply: Reply) -> Any:
+        """The JSON value of an answer, without the headers' values. Raises ``ValueError`` where it is no JSON."""
+        return without_secrets_inside(parse_json(reply.body), self._secrets)
 
     def hidden(self, text: str) -> str:
         """``text`` without the headers' values, should the endpoint repeat them."""
         return without_secrets(text, self._secrets)
 
+    def _token_remedy(self, whose: str) -> str:
+        return f"Put {whose} token in an environment variable and name that with {self.option} headers_env=NAME."
 
-def _checked_url(url: str) -> httpx.URL:
-    try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError) as error:
-        raise UsageError(f"url={url!r} is no URL: {error}", "Example: url=http://localhost:8000/generate") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise UsageError(f"url={url!r} is no http or https URL.", "Example: url=http://localhost:8000/generate")
-    if parsed.userinfo:
-        raise UsageError(
-            "The endpoint's url carries a user name or password, which would be recorded.",
-            "Put the token in an environment variable and name that with --model-arg headers_env=NAME.",
-        )
-    secret = next((name for name in parsed.params if is_secret_query(name)), None)
-    if secret is not None:
-        raise UsageError(
-            f"The endpoint's url has the query parameter {secret!r}, which looks like a secret and would be recorded.",
-            "Put the token in an environment variable and name that with --model-arg headers_env=NAME.",
-        )
-    return parsed
+    def _checked(self, url: str) -> httpx.URL:
+        try:
+            parsed = httpx.URL(url)
+        except (httpx.InvalidURL, TypeError) as error:
+            raise UsageError(f"url= is no URL: {without_credentials(str(error))}", _EXAMPLE) from error
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise UsageError(f"url={without_credentials(url)!r} is no http or https URL.", _EXAMPLE)
+        if parsed.userinfo:
+            raise UsageError(
+                "The endpoint's url carries a user name or password, which would be recorded.",
+                self._token_remedy("the"),
+            )
+        secret = next((name for name in parsed.params if is_secret_query(name)), None)
+        if secret is not None:
+            raise UsageError(
+                f"The endpoint's url has the query parameter {secret!r}, which looks like a secret and would be "
+                "recorded.",
+                self._token_remedy("the"),
+            )
+        return parsed
+
+
+class _Deadline:
+    """Bounds one attempt as a whole.
+
+    httpx bounds each read, which a server that sends a byte at a time passes for ever: when the time is up, a timer
+    shuts the connection down, and the read that waits on it fails.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._shut_down)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def follow(self, event: str, info: Mapping[str, Any]) -> None:
+        """Learn of the attempt's connection: httpx calls this with each step (its ``trace`` extension)."""
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self._socket = info["return_value"].get_extra_info("socket")
+            self.check()
+
+    def check(self) -> None:
+        """Raise ``httpx.ReadTimeout`` where the time is up."""
+        if time.monotonic() >= self._end:
+            raise httpx.ReadTimeout(f"no whole answer within {self._seconds:g} s")
+
+    def _shut_down(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):
+                # Of the plain socket beneath TLS, whose own method would also change what a waiting read relies on.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+def _spellings(values: Iterable[str]) -> tuple[str, ...]:
+    """The headers' values as an answer may repeat them: without the scheme, escaped as in JSON or in an address."""
+    plain = {part for value in values for part in (value, value.removeprefix("Bearer "))}
+    return tuple({s for text in plain for s in (text, json.dumps(text)[1:-1], quote(text), quote(text, safe=""))})
 
 
 def _read_headers(variable: str | None) -> dict[str, str]:

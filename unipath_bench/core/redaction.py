@@ -7,7 +7,7 @@ an address: it lies in an environment variable, and the argument is that variabl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from unipath_bench.core.errors import UsageError
@@ -56,6 +56,17 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return text
+
+
+def without_secrets_inside(value: Any, secrets: Collection[str]) -> Any:
+    """A JSON value with these secrets hidden in every string of it, keys included."""
+    if isinstance(value, str):
+        return without_secrets(value, secrets)
+    if isinstance(value, dict):
+        return {without_secrets(key, secrets): without_secrets_inside(v, secrets) for key, v in value.items()}
+    if isinstance(value, list):
+        return [without_secrets_inside(inner, secrets) for inner in value]
+    return value
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -65,7 +65,6 @@ class HttpGenerator(Generator):
             backoff=number("http", "backoff", backoff, 0.0, LONGEST_WAIT),
             accept="image/png, application/json",
             expected="prompt, seed, height, width, sample_id and replicate",
-            connections=self.concurrency,
         )
         self.url = self.endpoint.url
         self.card = type(self).card.model_copy(

@@ -77,16 +77,16 @@ class Explanation:
 
 
 def explain(
-    pipeline: UniPathPipeline, prompt: str, *, image: ImageInput | None = None, expand: bool = True
+    pipeline: UniPathPipeline, prompt: str, *, image: ImageInput | None = None, expand: bool | None = None
 ) -> Explanation:
     """What the streams read for ``prompt``: the tokens kept, the attributes, the prototypes and why they were found.
 
-    Nothing is drawn. ``expand`` and ``image`` (PIL or uint8 (H, W, 3)) are those of a call of the pipeline, except that
-    ``expand`` does not follow the pipeline's own setting.
+    Nothing is drawn. ``expand`` and ``image`` (PIL or uint8 (H, W, 3)) are those of a call of the pipeline.
     """
     encoder, language = pipeline.encoder(), pipeline.language
     ids = language.text_ids(prompt)
-    expansion = encoder.expand([prompt], int(pipeline.config.expansion_tokens))[0] if expand else None
+    expanding = bool(pipeline.config.expand) if expand is None else expand
+    expansion = encoder.expand([prompt], int(pipeline.config.expansion_tokens))[0] if expanding else None
     explanation = Explanation(
         prompt=prompt,
         tokens=tuple(language.words(ids[: encoder.text_places])),

@@ -43,7 +43,7 @@ def import_rag(
 
     ``retrieval`` and ``payload`` name the encoders that made the features; their digests are not recorded in the
     release, so that at retrieval only the dimension is checked. Keywords are those of the index that the vocabulary
-    holds. Without a folder ``images`` the bank has no thumbnails.
+    holds. Without a folder ``images``, or with ``thumbnail`` 0, the bank has no thumbnails.
 
     Raises :class:`~unipath_bench.MissingError` without h5py, :class:`~unipath_bench.UsageError` where there is no such
     folder and :class:`~unipath_bench.DataError` that names the file for everything that is not as expected.
@@ -58,7 +58,7 @@ def import_rag(
     vocabulary = read_phrases(source / VOCABULARY)
     index = _read_index(source / INDEX, len(ids))
     keywords = {phrase: rows for phrase, rows in index.items() if phrase in vocabulary}
-    with_images = (source / IMAGES).is_dir()
+    with_images = thumbnail > 0 and (source / IMAGES).is_dir()
     content = Content(
         ids=ids,
         captions=captions,

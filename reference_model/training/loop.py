@@ -78,7 +78,7 @@ class Loop:
         stopped at ``until``, the result is empty. The checkpoint is also written when the training is interrupted.
         """
         self._resume()
-        last = min(self.schedule.steps, until or self.schedule.steps)
+        last = self.schedule.steps if until is None else min(self.schedule.steps, until)
         self.progress.start(self.problem.name, self.schedule.steps, self.step)
         if not self.ended:
             self.problem.begin(self.step)

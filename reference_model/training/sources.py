@@ -7,7 +7,7 @@ from typing import Protocol
 
 from reference_model.training.captions import Caption, hidden_attributes, phantom_caption
 from reference_model.training.config import DataConfig
-from unipath_bench import DataError, Sample
+from unipath_bench import DataError, Sample, UsageError
 from unipath_bench.core.digest import seed_from
 from unipath_bench.phantom import CLASSES, Attributes, Wording
 from unipath_bench.phantom.streams import Stream
@@ -97,6 +97,13 @@ class SuiteSource:
             )
         self.samples, self.seed = samples, seed
         self.attributes = tuple(samples[0].labels)
+        for sample in samples:
+            lacking = [name for name in self.attributes if name not in sample.labels]
+            if lacking:
+                raise UsageError(
+                    f"The training image {sample.id} has no {', '.join(lacking)}, and {samples[0].id} has.",
+                    "Give every image the same attributes, or leave these out of the suite's.",
+                )
 
     def to_read(self, key: str, index: int, wordings: Sequence[Wording], hidden: float) -> Caption:
         """The prompt and labels of a randomly drawn sample; ``wordings`` and ``hidden`` play no part."""

@@ -86,6 +86,11 @@ def test_without_images_it_has_no_thumbnails(tmp_path: Path) -> None:
     assert load_bank(tmp_path / "bank").content.thumbnails == (None,) * 3
 
 
+def test_without_thumbnails_the_images_are_left(tmp_path: Path) -> None:
+    assert import_rag(released(tmp_path / "RAG_8K"), tmp_path / "bank", thumbnail=0).thumbnail == 0
+    assert load_bank(tmp_path / "bank").content.thumbnails == (None,) * 3
+
+
 def test_without_h5py_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = released(tmp_path / "RAG_8K")
     monkeypatch.setitem(sys.modules, "h5py", None)

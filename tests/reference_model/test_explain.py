@@ -20,7 +20,7 @@ def pipeline() -> UniPathPipeline:
 def test_the_three_streams_are_shown(pipeline: UniPathPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = pipeline.language.text_ids("solid necrosis")
     monkeypatch.setattr(pipeline.language, "generate", lambda turns, *_, **__: [answer] * len(turns))
-    told = explain(pipeline, "solid, Necrosis", image=np.zeros((32, 32, 3), np.uint8))
+    told = explain(pipeline, "solid, Necrosis", image=np.zeros((32, 32, 3), np.uint8), expand=True)
     assert told.tokens == ("solid", ",", "necrosis")
     assert told.cut == ()
     assert told.expansion == "solid necrosis"
@@ -36,6 +36,19 @@ def test_the_three_streams_are_shown(pipeline: UniPathPipeline, monkeypatch: pyt
     written = json.loads(json.dumps(told.to_dict()))
     assert written["prototypes"][1]["routes"][0] == {"name": "keyword", "score": None, "detail": "solid"}
     assert "tile-solid: keyword (solid); text-text 0.500" in str(told)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_whether_the_prompt_is_expanded_is_the_pipelines_own_setting(
+    pipeline: UniPathPipeline, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    monkeypatch.setattr(pipeline.language, "generate", lambda turns, *_, **__: [[1]] * len(turns))
+    before = pipeline.config.expand
+    pipeline.register_to_config(expand=own)
+    try:
+        assert (explain(pipeline, "solid").expansion is not None) == own
+    finally:
+        pipeline.register_to_config(expand=before)
 
 
 def test_what_would_be_cut_is_shown_without_an_error(pipeline: UniPathPipeline) -> None:

@@ -106,6 +106,12 @@ def test_a_suite_without_captions_is_refused() -> None:
         SuiteSource(samples, configuration().data.model_copy(update={"hidden": {}}), 0)
 
 
+def test_a_sample_without_an_attribute_that_the_first_has_is_named() -> None:
+    samples = [Sample("a", "train", "glands", {"grade": "1", "site": "x"}), Sample("b", "train", "fat", {"site": "x"})]
+    with pytest.raises(UsageError, match="b has no grade"):
+        SuiteSource(samples, configuration().data.model_copy(update={"hidden": {}}), 0)
+
+
 @pytest.fixture(scope="module")
 def reading() -> ReadingProblem:
     config = configuration().language

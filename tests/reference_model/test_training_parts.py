@@ -91,6 +91,12 @@ def test_adam_takes_the_step_that_it_should(tmp_path: Path) -> None:
     assert problem.seen[1] == pytest.approx(2.9, abs=1e-6)
 
 
+def test_training_until_step_0_takes_no_step(tmp_path: Path) -> None:
+    problem = Bowl()
+    assert bowl_loop(tmp_path, problem).run(0) == {}
+    assert problem.seen == []
+
+
 def test_training_ends_early_where_the_figures_are_enough(tmp_path: Path) -> None:
     problem = Bowl()
     bowl_loop(tmp_path, problem, evaluate_every=5).run()

@@ -10,7 +10,6 @@ from pydantic import Field, ValidationError
 
 from unipath_bench import DataError, EncoderCard
 from unipath_bench.core.errors import listed
-from unipath_bench.pipeline.plan import encoder_digest
 from unipath_bench.schema.base import Document
 
 CARD, FEATURES, TABLE, KEYWORDS = "bank.json", "features.safetensors", "bank.parquet", "keywords.json"
@@ -28,7 +27,7 @@ class EncoderReference(Document):
     @classmethod
     def of(cls, name: str, card: EncoderCard) -> EncoderReference:
         """From an encoder's card; ``name`` is what it was asked for by."""
-        return cls(name=name, digest=encoder_digest(card), dimension=card.dimension, licence=card.licence)
+        return cls(name=name, digest=card.digest(), dimension=card.dimension, licence=card.licence)
 
 
 class SuiteReference(Document):

@@ -7,7 +7,6 @@ from typing import TypeAlias
 from reference_model.bank.card import EncoderReference
 from unipath_bench import Context, DataError, ImageEncoder, MissingError, TextEncoder, UsageError
 from unipath_bench.core.registries import ENCODERS
-from unipath_bench.pipeline.plan import encoder_digest
 
 Encoder: TypeAlias = ImageEncoder | TextEncoder
 
@@ -53,11 +52,11 @@ def check_encoder(reference: EncoderReference, encoder: Encoder) -> None:
     Encoders are compared by digest or, where the card records none, by dimension.
     """
     card = encoder.card
-    same = encoder_digest(card) == reference.digest if reference.digest else card.dimension == reference.dimension
+    same = card.digest() == reference.digest if reference.digest else card.dimension == reference.dimension
     if not same:
         raise DataError(
             f"The prototype bank was made with {reference.name!r} of {reference.dimension} dimensions "
             f"(digest {reference.digest[:12] or 'not recorded'}); at hand is {card.name!r} of {card.dimension} "
-            f"dimensions (digest {encoder_digest(card)[:12]}).",
+            f"dimensions (digest {card.digest()[:12]}).",
             "Use the revision of the encoder that the bank was made with, or build the bank anew.",
         )

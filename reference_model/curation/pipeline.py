@@ -25,7 +25,6 @@ from unipath_bench import Context, DataError, ImageEncoder, Suite, UsageError
 from unipath_bench.core.digest import digest, pixel_digest
 from unipath_bench.core.progress import Progress, Silent
 from unipath_bench.pipeline.embed import embed_images
-from unipath_bench.pipeline.plan import encoder_digest
 
 VERSION = 1
 """Raised where a stage computes something else than before."""
@@ -163,7 +162,7 @@ class _Run:
         return self._encoder
 
     def _encoder_digest(self) -> str:
-        return encoder_digest(self._encoder_at_hand().card)
+        return self._encoder_at_hand().card.digest()
 
     def _similar(self, ids: list[str], features: dict[str, npt.NDArray[np.float64]]) -> list[str]:
         least = self.options.similarity

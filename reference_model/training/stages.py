@@ -51,7 +51,6 @@ from unipath_bench.core.digest import digest, digest_strings
 from unipath_bench.core.files import write_text
 from unipath_bench.core.progress import Progress
 from unipath_bench.core.registries import SUITES
-from unipath_bench.pipeline.plan import encoder_digest
 
 CONFIG, DONE = "config.json", "done.json"
 
@@ -228,7 +227,7 @@ class Training:
         encoder = open_patch_encoder(config.encoder, Context(device=self.device.type))
         side = int(transformer.config.sample_size) // int(transformer.config.patch_size)
         key = digest_strings(
-            [encoder_digest(encoder.card), str(side), *(s.id for s in tiles.samples), str(tiles.images.shape)]
+            [encoder.card.digest(), str(side), *(s.id for s in tiles.samples), str(tiles.images.shape)]
         )
         targets = self._kept("alignment", key, len(tiles), lambda a: alignment_targets(encoder, tiles, side, a))
         return Alignment(transformer, targets, config.block, self.config.seed, self.device)

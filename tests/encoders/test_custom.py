@@ -15,7 +15,6 @@ from unipath_bench.core.errors import DataError, UsageError
 from unipath_bench.core.registries import ENCODERS
 from unipath_bench.encoders.custom import from_file, read_spec
 from unipath_bench.encoders.panel import panel
-from unipath_bench.pipeline.plan import encoder_digest
 
 
 @pytest.fixture
@@ -58,13 +57,13 @@ def test_the_registry_takes_a_files_path_for_a_name(file: Path) -> None:
 
 
 def test_other_weights_or_another_recipe_are_another_encoder(file: Path, tmp_path: Path) -> None:
-    digests = {encoder_digest(from_file(file)().card)}
+    digests = {from_file(file)().card.digest()}
     content = yaml.safe_load(file.read_text())
     file.write_text(yaml.safe_dump({**content, "resize_to": 40}))
-    digests.add(encoder_digest(from_file(file)().card))
+    digests.add(from_file(file)().card.digest())
     weights = tmp_path / "weights" / content["weights"]
     weights.write_bytes(weights.read_bytes() + b" ")
-    digests.add(encoder_digest(from_file(file)().card))
+    digests.add(from_file(file)().card.digest())
     assert len(digests) == 3
 
 

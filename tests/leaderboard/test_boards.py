@@ -10,7 +10,6 @@ from unipath_bench.core.registries import ENCODERS
 from unipath_bench.leaderboard.boards import ENTRIES, list_boards, load_board
 from unipath_bench.leaderboard.fetching import fetch_archive
 from unipath_bench.leaderboard.ranking import rank_board
-from unipath_bench.pipeline.plan import encoder_digest
 from unipath_bench.schema.base import parse_json
 from unipath_bench.schema.board import Entry
 from unipath_bench.scoring.catalogue import load_tasks
@@ -36,7 +35,7 @@ def test_its_metrics_are_those_of_the_installed_tasks_and_encoders(folder: Path)
         assert spec.suites in ("any", board.kind)
         assert (metric.task_version, metric.tier) == (spec.version, spec.tier)
         assert metric.direction == spec.values[metric.value].direction
-        assert metric.encoder_digest == encoder_digest(ENCODERS.get(encoder)().card)
+        assert metric.encoder_digest == ENCODERS.get(encoder)().card.digest()
 
 
 def test_the_phantom_board_is_of_the_default_phantom() -> None:

@@ -12,7 +12,7 @@ import yaml
 from unipath_bench.cli.documents import DOCUMENTS
 from unipath_bench.core.errors import UsageError
 from unipath_bench.schema.base import load_yaml, parse_json, validate
-from unipath_bench.schema.cards import GeneratorCard, SuiteCard
+from unipath_bench.schema.cards import EncoderCard, GeneratorCard, SuiteCard
 from unipath_bench.schema.record import Environment, Interval, PlanRecord, RunRecord, TaskScore, Timing, Value
 from unipath_bench.schema.task import TaskSpec
 
@@ -173,3 +173,18 @@ def test_what_is_no_record_is_refused(tmp_path: Path, text: str) -> None:
 def test_every_document_has_a_schema() -> None:
     for name, kind in DOCUMENTS.items():
         assert kind.model_json_schema()["title"] == name
+
+
+def test_a_card_s_field_that_does_not_say_whether_it_decides_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Undecided\.colour must be Annotated"):
+
+        class Undecided(GeneratorCard):
+            colour: str = ""
+
+
+def test_what_describes_a_card_is_no_part_of_its_digest() -> None:
+    card = EncoderCard(name="e", revision="1", dimension=2)
+    told = {"title": "E", "notes": "n", "source": "s", "licence": "MIT", "gated": True, "hub_id": "o/e"}
+    assert card.model_copy(update=told).digest() == card.digest()
+    for change in ({"revision": "2"}, {"dimension": 3}, {"recipe": "mean"}, {"micro_batch": 8}):
+        assert card.model_copy(update=change).digest() != card.digest()

@@ -21,7 +21,7 @@ from unipath_bench.core.digest import digest
 from unipath_bench.core.errors import MissingError
 from unipath_bench.core.progress import Progress, Silent
 from unipath_bench.pipeline.environment import describe_environment
-from unipath_bench.pipeline.plan import Plan, PlannedTask, encoder_digest
+from unipath_bench.pipeline.plan import Plan, PlannedTask
 from unipath_bench.pipeline.requests import wordings
 from unipath_bench.schema.record import Value
 from unipath_bench.scoring.evaluate import evaluate
@@ -251,7 +251,7 @@ def _result(
         record.suite_revision,
         len(plan.prompts),
         [f"{t.key}@{t.spec.version}" for t in plan.tasks],
-        {name: encoder_digest(card) for name, card in encoders.items()},
+        {name: card.digest() for name, card in encoders.items()},
         [d.model_dump(mode="json") for d in applied],
     ]
     identifier = digest(identity)

@@ -14,7 +14,6 @@ from unipath_bench.core.errors import DataError, MissingError, UsageError
 from unipath_bench.core.files import write_text
 from unipath_bench.encoders.pattern import pattern_digest, pattern_images
 from unipath_bench.pipeline.embed import embed_images
-from unipath_bench.pipeline.plan import encoder_digest
 from unipath_bench.schema.base import Document, parse_json
 from unipath_bench.schema.cards import EncoderCard
 
@@ -62,7 +61,7 @@ def measure(encoder: object, name: str, context: Context) -> PatternFeatures:
     features = embed_images(encoder, images, [f"test image {i}" for i in range(len(images))])
     return PatternFeatures(
         encoder=encoder.card,
-        encoder_digest=encoder_digest(encoder.card),
+        encoder_digest=encoder.card.digest(),
         pattern=pattern_digest(),
         features_sha256=hashlib.sha256(features.astype("<f4").tobytes()).hexdigest(),
         features=tuple(tuple(float(value) for value in row) for row in features),

@@ -26,8 +26,6 @@ from unipath_bench.schema.cards import GeneratorCard
 AS_GIVEN = "as given"
 """The ``revision`` of a card whose user states it among the arguments: the built generator's own is taken."""
 
-_DESCRIPTIVE = {"title", "notes", "published", "url", "citation"}
-
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -161,7 +159,7 @@ def list_models() -> list[Model]:
 def model_digest(generator: Generator, suite_revision: str | None = None) -> str:
     """SHA-256 of all that decides the images.
 
-    This is the card without its descriptive fields, the fingerprint and, for a generator that is shown the suite, the
+    This is the part of the card that decides, the fingerprint and, for a generator that is shown the suite, the
     suite's revision. A generator class may name in ``incidental`` those of its arguments that do not decide the images
     (where files lie, time limits); they are left out.
     """
@@ -169,7 +167,7 @@ def model_digest(generator: Generator, suite_revision: str | None = None) -> str
         raise ValueError(f"{generator.card.name} is shown the suite: its digest needs the suite's revision")
     incidental: frozenset[str] = getattr(generator, "incidental", frozenset())
     try:
-        card = generator.card.model_dump(mode="json", exclude=_DESCRIPTIVE | {"arguments"})
+        card = generator.card.deciding(without=("arguments",))
         arguments = generator.card.arguments
         card["arguments"] = {n: value for n, value in arguments.items() if n not in incidental}
         return digest(

@@ -16,7 +16,7 @@ from unipath_bench.core.errors import DataError, UsageError, listed
 from unipath_bench.core.images import decode_png
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.options import Encoder
-from unipath_bench.pipeline.plan import Plan, encoder_digest
+from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.requests import request_key
 from unipath_bench.pipeline.store import FeatureFamily, FeatureShard, Store, positions, rows_of
 from unipath_bench.pipeline.work import Unit
@@ -92,7 +92,7 @@ class EmbedStage:
 
     def family(self, source: Source, encoder: str) -> FeatureFamily:
         """Where the features of a source in an encoder lie."""
-        return self.store.features(encoder_digest(self.plan.encoders[encoder].card), source.digest, source.family)
+        return self.store.features(self.plan.encoders[encoder].card.digest(), source.digest, source.family)
 
     def encoders_for(self, set_name: str) -> list[str]:
         """The encoders in which a set's images are needed."""

@@ -8,31 +8,17 @@ from functools import cached_property
 from pathlib import Path
 
 from unipath_bench.contracts import Context, Generator, Metric, Request, Sample, Suite
-from unipath_bench.core.digest import digest
 from unipath_bench.core.errors import MissingError, UsageError
 from unipath_bench.generators.cards import model_digest
 from unipath_bench.pipeline.blockers import Blocker, find_blocker, no_encoder_for
 from unipath_bench.pipeline.options import Encoder, Options
 from unipath_bench.pipeline.requests import build_requests, build_variants, wordings
 from unipath_bench.pipeline.resolve import Resolved, encoders_of, resolve, spelled
-from unipath_bench.schema.cards import EncoderCard
 from unipath_bench.schema.record import PlanRecord
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.anchors import required
 from unipath_bench.suites.card import load_suite
 from unipath_bench.suites.roles import Roles, assign_roles, match_heldout
-
-_DESCRIPTIVE = {
-    "title",
-    "notes",
-    "source",
-    "licence",
-    "gated",
-    "hub_id",
-    "pathology",
-    "modalities",
-    "microns_per_pixel",
-}
 
 
 @dataclass(frozen=True)
@@ -156,12 +142,6 @@ class Plan:
             roles=dict(self.role_encoders),
             counts=counts,
         )
-
-
-def encoder_digest(card: EncoderCard) -> str:
-    """Digest of all in a card that decides the features."""
-    left_out = _DESCRIPTIVE if card.recipe else _DESCRIPTIVE | {"recipe"}
-    return digest(card.model_dump(mode="json", exclude=left_out))
 
 
 def make_plan(options: Options) -> Plan:

@@ -20,7 +20,7 @@ from unipath_bench.core.registries import ENCODERS
 from unipath_bench.pipeline.blockers import Blocker
 from unipath_bench.pipeline.environment import package_versions
 from unipath_bench.pipeline.feature_sets import FeatureSets
-from unipath_bench.pipeline.plan import Plan, PlannedTask, encoder_digest
+from unipath_bench.pipeline.plan import Plan, PlannedTask
 from unipath_bench.pipeline.store import Store
 from unipath_bench.schema.base import parse_json
 from unipath_bench.schema.record import Shard, TaskScore
@@ -108,7 +108,7 @@ def _computed(task: PlannedTask, plan: Plan, store: Store, sets: FeatureSets) ->
         reason=outcome.reason,
         remedy=outcome.remedy,
         encoder=task.encoder,
-        encoder_digest=encoder_digest(card) if card else None,
+        encoder_digest=card.digest() if card else None,
         coupled=_coupled(task, plan),
         n=outcome.n,
         dimension=outcome.dimension,

@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Collection
+from enum import Enum
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from unipath_bench.core.digest import digest
 from unipath_bench.schema.base import Document
+
+
+class Part(Enum):
+    """What a field of a card is for."""
+
+    DECIDES = "decides"
+    """The images or features depend on it, so it is part of their digest."""
+    DESCRIBES = "describes"
+    """It may change without a new digest."""
+
+
+class DigestedCard(Document):
+    """A card of which a part decides what is made; each field says by a :class:`Part` whether it belongs to it."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **arguments: Any) -> None:
+        """Refuse a field that does not say."""
+        super().__pydantic_init_subclass__(**arguments)
+        for name, field in cls.model_fields.items():
+            if sum(isinstance(mark, Part) for mark in field.metadata) != 1:
+                raise TypeError(f"{cls.__name__}.{name} must be Annotated with one of Part.DECIDES and Part.DESCRIBES")
+
+    def deciding(self, *, without: Collection[str] = ()) -> dict[str, Any]:
+        """The fields that decide, as JSON values; but for those named in ``without``."""
+        names = {name for name, field in type(self).model_fields.items() if Part.DECIDES in field.metadata}
+        return self.model_dump(mode="json", include=names - set(without))
+
 
 Condition = Literal["prompt", "attributes", "image"]
 
@@ -43,63 +73,81 @@ class SuiteCard(Document):
     notes: str = ""
 
 
-class GeneratorCard(Document):
+class GeneratorCard(DigestedCard):
     """What a generator says of itself. A YAML file of this form in ``baselines/`` is a named model."""
 
-    name: str
-    title: str = ""
-    adapter: str = Field(
+    name: Annotated[str, Part.DECIDES]
+    title: Annotated[str, Part.DESCRIBES] = ""
+    adapter: Annotated[str, Part.DECIDES] = Field(
         default="", description="Registered generator or module:attribute that loads this card's model."
     )
-    arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments for the adapter.")
-    revision: str = Field(description="Pinned version of code and weights: tag, commit or digest.")
-    licence: str
-    height: int | None = Field(default=None, ge=1, description="Native output size in pixels; None: the suite's size.")
-    width: int | None = Field(default=None, ge=1)
-    conditions_on: tuple[Condition, ...] = Field(
+    arguments: Annotated[dict[str, Any], Part.DECIDES] = Field(
+        default_factory=dict, description="Keyword arguments for the adapter."
+    )
+    revision: Annotated[str, Part.DECIDES] = Field(
+        description="Pinned version of code and weights: tag, commit or digest."
+    )
+    licence: Annotated[str, Part.DECIDES]
+    height: Annotated[int | None, Part.DECIDES] = Field(
+        default=None, ge=1, description="Native output size in pixels; None: the suite's size."
+    )
+    width: Annotated[int | None, Part.DECIDES] = Field(default=None, ge=1)
+    conditions_on: Annotated[tuple[Condition, ...], Part.DECIDES] = Field(
         default=("prompt",), description="What of a request decides the image; empty: unconditional."
     )
-    internal_encoders: tuple[str, ...] = Field(
+    internal_encoders: Annotated[tuple[str, ...], Part.DECIDES] = Field(
         default=(), description="Encoders inside the generator; scores in them are coupled."
     )
-    oracle: bool = Field(
+    oracle: Annotated[bool, Part.DECIDES] = Field(
         default=False,
         description="Is shown the suite's real images (a baseline); never eligible for a board.",
     )
-    published: tuple[PublishedFigure, ...] = ()
-    url: str = ""
-    citation: str = ""
-    notes: str = ""
+    published: Annotated[tuple[PublishedFigure, ...], Part.DESCRIBES] = ()
+    url: Annotated[str, Part.DESCRIBES] = ""
+    citation: Annotated[str, Part.DESCRIBES] = ""
+    notes: Annotated[str, Part.DESCRIBES] = ""
 
 
-class EncoderCard(Document):
-    """What an encoder says of itself; all of it decides the feature store's key."""
+class EncoderCard(DigestedCard):
+    """What an encoder says of itself."""
 
-    name: str
-    title: str = ""
-    revision: str = Field(description="Hub revision, weights digest, or the version of a training-free encoder.")
-    dimension: int = Field(ge=1)
-    modalities: tuple[Literal["image", "text"], ...] = ("image",)
-    input_size: int | None = Field(default=None, ge=1, description="Pixels a side after resizing; None: native size.")
-    resize: Literal["none", "bilinear", "bicubic", "lanczos"] = Field(
+    name: Annotated[str, Part.DECIDES]
+    title: Annotated[str, Part.DESCRIBES] = ""
+    revision: Annotated[str, Part.DECIDES] = Field(
+        description="Hub revision, weights digest, or the version of a training-free encoder."
+    )
+    dimension: Annotated[int, Part.DECIDES] = Field(ge=1)
+    modalities: Annotated[tuple[Literal["image", "text"], ...], Part.DESCRIBES] = ("image",)
+    input_size: Annotated[int | None, Part.DECIDES] = Field(
+        default=None, ge=1, description="Pixels a side after resizing; None: native size."
+    )
+    resize: Annotated[Literal["none", "bilinear", "bicubic", "lanczos"], Part.DECIDES] = Field(
         default="none", description="Pillow's filter of that name, which is antialiased."
     )
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
-    precision: Literal["float32", "float16", "bfloat16", "float64"] = "float32"
-    micro_batch: int = Field(
+    mean: Annotated[tuple[float, float, float] | None, Part.DECIDES] = None
+    std: Annotated[tuple[float, float, float] | None, Part.DECIDES] = None
+    precision: Annotated[Literal["float32", "float16", "bfloat16", "float64"], Part.DECIDES] = "float32"
+    micro_batch: Annotated[int, Part.DECIDES] = Field(
         default=16,
         ge=1,
         description="Images in one forward pass: fixed, so that results never depend on the run. A divisor of 32, the "
         "images of a shard, pads none but the last.",
     )
-    microns_per_pixel: float | None = Field(default=None, gt=0, description="Scale that the encoder was trained at.")
-    recipe: str = Field(
+    microns_per_pixel: Annotated[float | None, Part.DESCRIBES] = Field(
+        default=None, gt=0, description="Scale that the encoder was trained at."
+    )
+    recipe: Annotated[str, Part.DECIDES] = Field(
         default="", description="What else decides the features: pooling and network, with a digest of their settings."
     )
-    hub_id: str = ""
-    licence: str = ""
-    gated: bool = False
-    pathology: bool = Field(default=True, description="Trained on, or designed for, histology.")
-    source: str = Field(default="", description="Where these facts come from.")
-    notes: str = ""
+    hub_id: Annotated[str, Part.DESCRIBES] = ""
+    licence: Annotated[str, Part.DESCRIBES] = ""
+    gated: Annotated[bool, Part.DESCRIBES] = False
+    pathology: Annotated[bool, Part.DESCRIBES] = Field(
+        default=True, description="Trained on, or designed for, histology."
+    )
+    source: Annotated[str, Part.DESCRIBES] = Field(default="", description="Where these facts come from.")
+    notes: Annotated[str, Part.DESCRIBES] = ""
+
+    def digest(self) -> str:
+        """SHA-256 of all that decides the features; an empty ``recipe`` is left out."""
+        return digest(self.deciding(without=() if self.recipe else ("recipe",)))

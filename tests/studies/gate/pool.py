@@ -24,7 +24,6 @@ from unipath_bench.core.registries import ENCODERS
 from unipath_bench.generators._defects import degrade
 from unipath_bench.phantom import PhantomSuite, render, slide_appearance
 from unipath_bench.pipeline.embed import embed_images, embed_texts
-from unipath_bench.pipeline.plan import encoder_digest
 
 ENCODER_NAMES = ("texture", "phantom-image", "phantom-judge", "phantom-clip")
 TEXT_ENCODER = "phantom-clip"
@@ -71,7 +70,7 @@ def load_pool(cases: int, cache: Path | None, tell: Callable[[str], None]) -> Po
     identity = digest(
         [
             suite.revision,
-            {n: encoder_digest(e.card) for n, e in encoders.items()},
+            {n: e.card.digest() for n, e in encoders.items()},
             RENDERINGS,
             DAMAGED,
             sorted(DAMAGES),

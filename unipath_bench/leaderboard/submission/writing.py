@@ -32,7 +32,6 @@ from unipath_bench.leaderboard.submission.layout import (
     image_name,
 )
 from unipath_bench.leaderboard.submission.provenance import describe_adapter
-from unipath_bench.pipeline.plan import encoder_digest
 from unipath_bench.pipeline.store import FeatureFamily, SampleRow, Store, content_digest
 from unipath_bench.pipeline.store import SampleFamily as StoredSamples
 from unipath_bench.results.run_folder import RunFolder
@@ -137,7 +136,7 @@ def _samples(record: RunRecord, store: Store) -> tuple[dict[str, list[bytes]], S
 
 
 def _features(record: RunRecord, store: Store) -> dict[str, bytes]:
-    digests = {encoder_digest(card)[:16]: encoder_digest(card) for card in record.plan.encoders.values()}
+    digests = {card.digest()[:16]: card.digest() for card in record.plan.encoders.values()}
     parts: dict[str, list[Features]] = defaultdict(list)
     for shard in _own(record, "features"):
         path = store.root / shard.name

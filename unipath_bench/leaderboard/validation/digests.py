@@ -24,7 +24,6 @@ from unipath_bench.leaderboard.submission.layout import (
     image_name,
 )
 from unipath_bench.leaderboard.validation.checks import Check, judged
-from unipath_bench.pipeline.plan import encoder_digest
 from unipath_bench.pipeline.store import FeatureShard, SampleRow, content_digest, positions
 from unipath_bench.schema.record import RunRecord
 
@@ -69,7 +68,7 @@ def check_samples(documents: Documents) -> Check:
 def check_features(documents: Documents, features: Features) -> Check:
     """Each feature matrix fits its encoder and family, and is what the record's feature shards are made of."""
     record, families = documents.record, documents.samples.families
-    cards = {encoder_digest(card)[:16]: card for card in record.plan.encoders.values()}
+    cards = {card.digest()[:16]: card for card in record.plan.encoders.values()}
     problems = []
     folders: dict[str, FeatureShard] = {}
     for (encoder, family), matrix in sorted(features.items()):

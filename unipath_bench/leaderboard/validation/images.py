@@ -15,7 +15,7 @@ from unipath_bench.leaderboard.submission.layout import Samples, image_name
 from unipath_bench.leaderboard.validation.checks import Check, failed, judged, unknown
 from unipath_bench.leaderboard.validation.stand_in import reason_of
 from unipath_bench.pipeline.embed import embed_images
-from unipath_bench.pipeline.plan import Plan, encoder_digest
+from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.requests import request_key
 from unipath_bench.schema.record import RunRecord
 
@@ -51,7 +51,7 @@ def check_embedding(
     problems: list[str] = []
     compared = 0
     for encoder_name in sorted({task.encoder for task in plan.runnable if task.encoder}):
-        digest = encoder_digest(plan.encoders[encoder_name].card)[:16]
+        digest = plan.encoders[encoder_name].card.digest()[:16]
         keys = [key for key in images if (digest, key[0]) in features]
         if not keys:
             continue

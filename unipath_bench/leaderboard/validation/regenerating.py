@@ -21,7 +21,7 @@ from unipath_bench.leaderboard.validation.checks import Check, judged, unknown
 from unipath_bench.leaderboard.validation.images import embed
 from unipath_bench.leaderboard.validation.stand_in import reason_of
 from unipath_bench.pipeline.generate import call_generator
-from unipath_bench.pipeline.plan import Plan, encoder_digest
+from unipath_bench.pipeline.plan import Plan
 from unipath_bench.schema.record import PlanRecord
 
 GREY_LEVELS = 2.0
@@ -110,7 +110,7 @@ def _difference(
         away = float(np.abs(image.astype(np.int16) - enclosed.astype(np.int16)).mean())
         return f"{away:.1f} grey levels away" if away > GREY_LEVELS else ""
     for name in sorted({task.encoder for task in plan.runnable if task.encoder}):
-        matrix = features.get((encoder_digest(plan.encoders[name].card)[:16], key[0]))
+        matrix = features.get((plan.encoders[name].card.digest()[:16], key[0]))
         if matrix is None:
             continue
         mine, theirs = embed(name, plan, [image], [image_name(*key)])[0], matrix[key[1]].astype(np.float64)

@@ -19,7 +19,7 @@ from unipath_bench.leaderboard.submission.layout import Samples
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.feature_sets import FeatureSets, StoredFeatures
 from unipath_bench.pipeline.options import Options
-from unipath_bench.pipeline.plan import Plan, PlannedTask, encoder_digest, make_plan
+from unipath_bench.pipeline.plan import Plan, PlannedTask, make_plan
 from unipath_bench.pipeline.score import score_tasks
 from unipath_bench.pipeline.store import FeatureShard, Store, positions
 from unipath_bench.schema.board import Board
@@ -99,7 +99,7 @@ def fill_store(
         if source.set_name not in ("generated", "variants"):
             continue
         for name in stage.encoders_for(source.set_name):
-            encoder = encoder_digest(plan.encoders[name].card)
+            encoder = plan.encoders[name].card.digest()
             matrix, rows = features.get((encoder[:16], source.family)), samples.families.get(source.family)
             if matrix is None or rows is None or not len(matrix) == len(rows) == len(source.keys):
                 raise DataError(
@@ -173,7 +173,7 @@ def _lacking(plan: Plan, record: RunRecord) -> dict[str, str]:
             lacking[score.key] = str(task.blocker)
         elif task.spec.version != score.version:
             lacking[score.key] = f"version {task.spec.version} is installed here, and it was scored by {score.version}"
-        elif task.encoder is not None and encoder_digest(plan.encoders[task.encoder].card) != score.encoder_digest:
+        elif task.encoder is not None and plan.encoders[task.encoder].card.digest() != score.encoder_digest:
             lacking[score.key] = f"the encoder {task.encoder} installed here has other weights"
     return lacking
 

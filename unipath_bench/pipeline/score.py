@@ -16,7 +16,6 @@ from unipath_bench.contracts import Metric, ScoreInputs
 from unipath_bench.core.digest import digest, digest_file, digest_strings
 from unipath_bench.core.files import write_text
 from unipath_bench.core.progress import Progress
-from unipath_bench.core.registries import ENCODERS
 from unipath_bench.pipeline.blockers import Blocker
 from unipath_bench.pipeline.environment import package_versions
 from unipath_bench.pipeline.feature_sets import FeatureSets
@@ -24,6 +23,7 @@ from unipath_bench.pipeline.plan import Plan, PlannedTask
 from unipath_bench.pipeline.store import Store
 from unipath_bench.schema.base import parse_json
 from unipath_bench.schema.record import Shard, TaskScore
+from unipath_bench.scoring.coupling import coupled_encoders
 from unipath_bench.scoring.evaluate import evaluate
 
 
@@ -118,9 +118,5 @@ def _computed(task: PlannedTask, plan: Plan, store: Store, sets: FeatureSets) ->
 
 
 def _coupled(task: PlannedTask, plan: Plan) -> bool:
-    """Whether the generator uses the task's encoder inside: the same name, or the same repository on the hub."""
-    internal = plan.generator.card.internal_encoders
-    if task.encoder is None or task.encoder in internal:
-        return task.encoder is not None
-    repositories = {ENCODERS.get(name)().card.hub_id for name in internal if name in ENCODERS}
-    return plan.encoders[task.encoder].card.hub_id in repositories - {""}
+    cards = {name: encoder.card for name, encoder in plan.encoders.items()}
+    return task.encoder in coupled_encoders(plan.generator.card, cards)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from unipath_bench.core.registries import ENCODERS
 from unipath_bench.leaderboard.eligibility import differences, find_score, memorised, stale
 from unipath_bench.leaderboard.submission.layout import Manifest
 from unipath_bench.leaderboard.validation.checks import Check, failed, judged, passed, unknown
 from unipath_bench.schema.board import Board
 from unipath_bench.schema.record import RunRecord
+from unipath_bench.scoring.coupling import coupled_encoders
 
 NO_BOARD = "name the board with --board"
 MOST_EQUAL = 0.01
@@ -52,17 +52,8 @@ def check_licence(board: Board | None, manifest: Manifest) -> Check:
 
 def check_coupling(record: RunRecord) -> Check:
     """Every score in an encoder that the generator says it uses is marked as coupled."""
-    internal = set(record.plan.model.internal_encoders)
-    repositories = {ENCODERS.get(name)().card.hub_id for name in internal if name in ENCODERS} - {""}
-    coupled = {
-        score.key
-        for score in record.scores
-        if score.encoder is not None
-        and (
-            score.encoder in internal
-            or (score.encoder in record.plan.encoders and record.plan.encoders[score.encoder].hub_id in repositories)
-        )
-    }
+    encoders = coupled_encoders(record.plan.model, record.plan.encoders)
+    coupled = {score.key for score in record.scores if score.encoder in encoders}
     problems = [
         f"{score.key} is in {score.encoder}, which the generator uses, and is not marked"
         if score.key in coupled

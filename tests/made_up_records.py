@@ -140,7 +140,13 @@ def control_details() -> AttributeControl:
     """One attribute with four classes, one with two."""
     matrix = [[130, 5, 3, 2], [4, 136, 2, 4], [6, 3, 129, 5], [1, 4, 2, 136]]
     of_label = {"weighted_f1": 0.928, "real_weighted_f1": 0.951, "chance": 0.249, "percent_of_real": 97.6}
-    of_haemorrhage = {"weighted_f1": 0.77, "real_weighted_f1": 0.86, "chance": 0.52, "percent_of_real": 89.5}
+    of_haemorrhage = {
+        "ece": 0.052,
+        "weighted_f1": 0.77,
+        "real_weighted_f1": 0.86,
+        "chance": 0.52,
+        "percent_of_real": 89.5,
+    }
     return AttributeControl(
         attributes={
             "label": attribute(CLASSES, matrix, **of_label),

@@ -328,6 +328,17 @@ def test_memorised_images_whose_audit_is_edited_away(arena: Arena) -> None:
     assert "copied_fraction: value 0, computed here 1" in found["scores recomputed"]
 
 
+def test_an_audit_under_another_kind(arena: Arena) -> None:
+    """Neither the identities nor the board's gate look for an audit in details of another kind."""
+
+    def hide(record: dict[str, Any]) -> None:
+        audit = forging.score_of(record, "memorisation")
+        audit["details"] = {"kind": "other", "content": audit["details"]}
+
+    found = reasons(arena.check(arena.forged("hidden", lambda m: forging.edit_record(m, hide))))
+    assert "details of the kind other, computed here memorisation" in found["scores recomputed"]
+
+
 @pytest.mark.parametrize(
     ("entrant", "reason"),
     [

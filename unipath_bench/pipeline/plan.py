@@ -9,6 +9,7 @@ from pathlib import Path
 
 from unipath_bench.contracts import Context, Generator, Metric, Request, Sample, Suite
 from unipath_bench.core.errors import MissingError, UsageError
+from unipath_bench.core.registries import METRICS
 from unipath_bench.generators.cards import model_digest
 from unipath_bench.pipeline.blockers import Blocker, find_blocker, no_encoder_for
 from unipath_bench.pipeline.options import Encoder, Options
@@ -178,7 +179,8 @@ def make_plan(options: Options) -> Plan:
 def _plan_tasks(found: Resolved, context: Context, roles: Roles, prompts: Sequence[Sample]) -> tuple[PlannedTask, ...]:
     """Every task in each encoder that it is to be computed in, with what stands in its way."""
     planned = []
-    for spec, metric in found.tasks:
+    for spec in found.tasks:
+        metric = METRICS.get(spec.metric)
         if spec.encoder is not None and not encoders_of(spec, found.roles):
             planned.append(PlannedTask(spec, metric, None, no_encoder_for(spec.encoder[1:])))
             continue

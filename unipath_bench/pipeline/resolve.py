@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unipath_bench.contracts import Generator, Metric, Suite
+from unipath_bench.contracts import Generator, Suite
 from unipath_bench.core.errors import UsageError
-from unipath_bench.core.registries import ENCODERS, METRICS
+from unipath_bench.core.registries import ENCODERS
 from unipath_bench.core.registry import is_file
 from unipath_bench.generators.cards import load_generator
 from unipath_bench.pipeline.options import Encoder, EncoderChoice, Options
@@ -26,7 +26,8 @@ class Resolved:
 
     suite: Suite
     generator: Generator
-    tasks: tuple[tuple[TaskSpec, Metric], ...]
+    tasks: tuple[TaskSpec, ...]
+    """Their metrics are looked up when they are planned: the first one imports the numerics."""
     encoders: Mapping[str, Encoder]
     """By the name that records call them by; those alone that a task reads."""
     roles: Mapping[str, tuple[str, ...]]
@@ -52,8 +53,7 @@ def resolve(options: Options) -> Resolved:
     encoders = {name: opened[name] if name in opened else ENCODERS.get(name)() for name in sorted(read)}
     named = {role for role, _ in map(_split, options.encoders)}
     chosen = frozenset(name for role in named for name in roles[role] if name in encoders)
-    tasks = tuple((spec, METRICS.get(spec.metric)) for spec in specs)
-    return Resolved(suite, generator, tasks, encoders, roles, chosen)
+    return Resolved(suite, generator, tuple(specs), encoders, roles, chosen)
 
 
 def encoders_of(spec: TaskSpec, roles: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

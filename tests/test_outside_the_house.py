@@ -20,7 +20,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from unipath_bench.core.digest import pixel_digest
-from unipath_bench.pipeline.store import FeatureFamily
+from unipath_bench.pipeline.store import FeatureShardSet
 
 pytestmark = pytest.mark.integration
 
@@ -164,5 +164,5 @@ def test_both_run_on_real_tiles_from_the_command_line(house: Path, cli: Cli) -> 
 def stored(folder: Path) -> dict[str, np.ndarray]:
     """Feature vectors by the digest of the pixels."""
     files = sorted(folder.rglob("*.safetensors"))
-    shards = [FeatureFamily(path.parent).parse(path) for path in files]
+    shards = [FeatureShardSet(path.parent).parse(path) for path in files]
     return {pixels: row for shard in shards for pixels, row in zip(shard.pixel_digests, shard.matrix, strict=True)}

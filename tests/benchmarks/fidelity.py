@@ -121,6 +121,7 @@ def ours(first: Path, second: Path, out: Path) -> dict[str, float]:
     from unipath_bench.metrics.kernel import kernel_distance
     from unipath_bench.metrics.manifold import precision_recall_density_coverage
     from unipath_bench.pipeline.embed import EmbedStage
+    from unipath_bench.pipeline.family import Family
     from unipath_bench.pipeline.feature_sets import StoredFeatures
     from unipath_bench.pipeline.options import Options
     from unipath_bench.pipeline.plan import make_plan
@@ -138,7 +139,7 @@ def ours(first: Path, second: Path, out: Path) -> dict[str, float]:
     )
     begun = time.perf_counter()
     stored = StoredFeatures(plan, EmbedStage(plan, Store(out / "store")))
-    drawn, real = (stored.images("fidelity:Resnet", [family])[0] for family in ("seed-0", "reference"))
+    drawn, real = (stored.images("fidelity:Resnet", [family])[0] for family in (Family("seed"), Family("reference")))
     distance = frechet_distance(real, drawn)
     kernel = kernel_distance(drawn, real, subset_size=1000, subsets=100, seed=SEED)
     shape = precision_recall_density_coverage(real, drawn, k=3)

@@ -98,7 +98,7 @@ def reading(plan: Plan, cost: Estimate, images: Sequence[RGBImage]) -> Floor:
     """The suite's images and the generated ones, each decoded once."""
     files = [encode_png(image) for image in images]
     samples = [sample for found in plan.real.values() for sample in found][:BATCH]
-    generated = sum(count for name, count in cost.to_read.items() if name in ("generated", "variants"))
+    generated = sum(count for family, count in cost.to_read.items() if family.is_generated)
     real = sum(cost.to_read.values()) - generated
     png = once(lambda: [decode_png(file) for file in files]) / len(files)
     suite = once(lambda: [plan.suite.load(sample) for sample in samples]) / len(samples)

@@ -163,13 +163,13 @@ def test_no_write_permission(capsys: Output, small_tiles: Path, tmp_path: Path) 
 def test_a_full_disk(capsys: Output, small_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import errno
 
-    from unipath_bench.pipeline.store import SampleFamily
+    from unipath_bench.pipeline.store import SampleShardSet
 
-    def full(self: SampleFamily, path: Path, rows: object) -> None:
+    def full(self: SampleShardSet, path: Path, rows: object) -> None:
         path.write_bytes(b"half a shard")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(SampleFamily, "write", full)
+    monkeypatch.setattr(SampleShardSet, "write", full)
     out = tmp_path / "out"
     printed = refuse(capsys, 3, *run(small_tiles, out))
     assert "no space left" in printed

@@ -35,7 +35,7 @@ from unipath_bench.leaderboard.submission.layout import (
 from unipath_bench.leaderboard.submission.writing import describe_members, write_members
 from unipath_bench.pipeline.merge import ShareNote
 from unipath_bench.pipeline.options import Options, OptionsDocument
-from unipath_bench.pipeline.store import FeatureFamily, FeatureShard, SampleFamily, SampleRow
+from unipath_bench.pipeline.store import FeatureShard, FeatureShardSet, SampleRow, SampleShardSet
 
 
 def in_file(write: Callable[[Path], object], folder: Path, name: str = "seed") -> bytes:
@@ -115,14 +115,14 @@ def sample_shards(folder: Path) -> list[bytes]:
     """Generated images as Parquet."""
     tile = np.full((4, 4, 3), 200, np.uint8)
     rows = [SampleRow(f"{i:064x}", f"s{i}", 0, "a prompt", i, encode_png(tile), pixel_digest(tile)) for i in range(2)]
-    return [in_file(lambda path: SampleFamily(folder).write(path, rows), folder)]
+    return [in_file(lambda path: SampleShardSet(folder).write(path, rows), folder)]
 
 
 def feature_shards(folder: Path) -> list[bytes]:
     """Features as safetensors, ours and with other types in them."""
     names = [f"{i:064x}" for i in range(2)]
     shard = FeatureShard(names, names, np.tile(np.arange(3, dtype=np.float32), (2, 1)))
-    ours = in_file(lambda path: FeatureFamily(folder).write(path, shard), folder)
+    ours = in_file(lambda path: FeatureShardSet(folder).write(path, shard), folder)
     metadata = {"shard": json.dumps({"rows": [["a", "b"]], "sha256": "0" * 64})}
     other = in_file(lambda path: save_file({"features": np.zeros((1, 2), np.int16)}, path, metadata), folder)
     return [ours, other]

@@ -28,7 +28,7 @@ from unipath_bench.leaderboard.submission.documents import parse_document
 from unipath_bench.leaderboard.submission.layout import Manifest, Samples, features_name
 from unipath_bench.leaderboard.submission.reading import read_members
 from unipath_bench.pipeline.merge import ShareNote, _options
-from unipath_bench.pipeline.store import FeatureFamily, SampleFamily
+from unipath_bench.pipeline.store import FeatureShardSet, SampleShardSet
 from unipath_bench.results.gallery import Exhibits
 from unipath_bench.results.run_folder import load_record
 from unipath_bench.schema.base import load_yaml, parse_json, read_yaml
@@ -126,13 +126,13 @@ def _png(data: bytes, folder: Path) -> None:
 
 
 def _sample_shard(data: bytes, folder: Path) -> None:
-    for row in SampleFamily(folder).parse(_file(data, folder, "000000-0.parquet")):
+    for row in SampleShardSet(folder).parse(_file(data, folder, "000000-0.parquet")):
         assert isinstance(row.png, bytes)
         assert isinstance(row.prompt, str)
 
 
 def _feature_shard(data: bytes, folder: Path) -> None:
-    shard = FeatureFamily(folder).parse(_file(data, folder, "000000-0.safetensors"))
+    shard = FeatureShardSet(folder).parse(_file(data, folder, "000000-0.safetensors"))
     assert shard.matrix.dtype == np.float32
     assert shard.matrix.ndim == 2
     assert len(shard.matrix) == len(shard.keys) == len(shard.pixel_digests)

@@ -28,7 +28,7 @@ from unipath_bench.leaderboard.submission.layout import (
 from unipath_bench.leaderboard.submission.reading import read_members
 from unipath_bench.leaderboard.submission.writing import write_members
 from unipath_bench.leaderboard.validation import Outcome, Request, validate_archive
-from unipath_bench.pipeline.store import FeatureShard, SampleRow, content_digest, positions
+from unipath_bench.pipeline.store import FeatureShard, SampleRow, content_digest, shard_slices
 from unipath_bench.results.run_folder import RunFolder
 from unipath_bench.schema.board import Board, BoardMetric, Eligibility
 from unipath_bench.schema.record import RunRecord
@@ -172,7 +172,7 @@ def as_png(image: np.ndarray) -> bytes:
 
 def _put_shards(record: dict[str, Any], folder: str, content: list[SampleRow] | FeatureShard) -> None:
     shards = sorted((s for s in record["shards"] if s["name"].rpartition("/")[0] == folder), key=lambda s: s["name"])
-    for shard, (_, part) in zip(shards, positions(len(content)), strict=True):
+    for shard, (_, part) in zip(shards, shard_slices(len(content)), strict=True):
         shard["digest"] = content_digest(content[part])
 
 

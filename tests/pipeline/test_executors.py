@@ -26,6 +26,7 @@ from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.executors import Execution, Job, LostUnits
 from unipath_bench.pipeline.executors import ray as ray_executor
 from unipath_bench.pipeline.executors.processes import Processes
+from unipath_bench.pipeline.family import Family
 from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
@@ -141,7 +142,7 @@ def test_a_process_is_asked_once_for_what_it_holds(options: Options, tmp_path: P
     hand = SimpleNamespace(pipe=SimpleNamespace(send=sent.append), units=deque(), flushed=False)
     plan, store = make_plan(options), Store(tmp_path)
     processes: Any = Processes(Job(plan, store, EmbedStage(plan, store), Execution("processes")))
-    unit = Unit("generate", "seed-0", 0, 32)
+    unit = Unit("generate", Family("seed"), 0, 32)
     for _ in range(5):
         processes._give(hand, deque([unit]) if not sent else deque())
     assert sent == [unit, None]

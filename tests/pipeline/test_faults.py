@@ -25,7 +25,7 @@ from unipath_bench.pipeline.lock import locked
 from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
-from unipath_bench.pipeline.store import FeatureFamily, SampleFamily, Store
+from unipath_bench.pipeline.store import FeatureShardSet, SampleShardSet, Store
 from unipath_bench.schema.record import RunRecord
 
 
@@ -68,7 +68,7 @@ def cut(path: Path) -> None:
 
 def forge(path: Path) -> None:
     """Another image under the first one's digest, in a sound file."""
-    family = SampleFamily(path.parent)
+    family = SampleShardSet(path.parent)
     rows = family.read(path)
     family.write(path, [replace(rows[0], png=rows[1].png), *rows[1:]])
 
@@ -116,13 +116,13 @@ def test_a_damaged_shard_is_set_aside_reported_and_computed_anew(
 def test_a_disk_that_spoils_what_is_written_is_an_error_not_a_loop(
     options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = FeatureFamily.write
+    write = FeatureShardSet.write
 
-    def spoiled(self: FeatureFamily, path: Path, rows: Any) -> None:
+    def spoiled(self: FeatureShardSet, path: Path, rows: Any) -> None:
         write(self, path, rows)
         flip(path)
 
-    monkeypatch.setattr(FeatureFamily, "write", spoiled)
+    monkeypatch.setattr(FeatureShardSet, "write", spoiled)
     with pytest.raises(DamagedShard, match="damaged"):
         evaluate(options, tmp_path)
 
@@ -132,17 +132,17 @@ def test_a_full_disk_is_named_and_the_run_goes_on_afterwards(
     options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = evaluate(options, tmp_path / "undisturbed")
-    write = SampleFamily.write
+    write = SampleShardSet.write
     written: list[Path] = []
 
-    def full(self: SampleFamily, path: Path, rows: Any) -> None:
+    def full(self: SampleShardSet, path: Path, rows: Any) -> None:
         if written:
             raise OSError(errno.ENOSPC, "No space left on device")
         written.append(path)
         write(self, path, rows)
 
     with monkeypatch.context() as patch:
-        patch.setattr(SampleFamily, "write", full)
+        patch.setattr(SampleShardSet, "write", full)
         with pytest.raises(MissingError, match="no space left"):
             evaluate(options, tmp_path / "full")
     resumed = evaluate(options, tmp_path / "full")

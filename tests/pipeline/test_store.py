@@ -15,12 +15,12 @@ from unipath_bench.core.digest import digest_strings
 from unipath_bench.core.errors import DataError
 from unipath_bench.pipeline.store import (
     SHARD_ROWS,
-    FeatureFamily,
     FeatureShard,
-    SampleFamily,
+    FeatureShardSet,
     SampleRow,
+    SampleShardSet,
     content_digest,
-    positions,
+    shard_slices,
 )
 
 
@@ -42,7 +42,7 @@ def sample(key: str, png: bytes = b"png") -> SampleRow:
 
 
 def test_feature_rows_come_back_as_they_were(tmp_path: Path) -> None:
-    family = FeatureFamily(tmp_path)
+    family = FeatureShardSet(tmp_path)
     shard = features("a", "b", "c")
     back = family.read(family.put(0, shard))
     assert same(back, shard)
@@ -50,7 +50,7 @@ def test_feature_rows_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_sample_rows_come_back_as_they_were(tmp_path: Path) -> None:
-    family = SampleFamily(tmp_path)
+    family = SampleShardSet(tmp_path)
     rows = [sample("a", b"\x89PNG\x00"), sample("b", b"")]
     assert family.read(family.put(3, rows)) == rows
 
@@ -59,15 +59,15 @@ def test_hugging_face_datasets_reads_a_sample_shard(tmp_path: Path) -> None:
     from unipath_bench.core.images import encode_png
 
     image = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
-    path = SampleFamily(tmp_path / "family").put(0, [sample("a", encode_png(image))])
+    path = SampleShardSet(tmp_path / "family").put(0, [sample("a", encode_png(image))])
     loaded = load_dataset("parquet", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache"))
     assert np.array_equal(np.asarray(loaded[0]["image"]), image)
 
 
 def test_shards_are_the_same_bytes_each_time(tmp_path: Path) -> None:
-    families: list[tuple[type[FeatureFamily | SampleFamily], Any]] = [
-        (FeatureFamily, features("a", "b")),
-        (SampleFamily, [sample("a"), sample("b")]),
+    families: list[tuple[type[FeatureShardSet | SampleShardSet], Any]] = [
+        (FeatureShardSet, features("a", "b")),
+        (SampleShardSet, [sample("a"), sample("b")]),
     ]
     for make, shard in families:
         first = make(tmp_path / "1").put(0, shard).read_bytes()
@@ -77,15 +77,15 @@ def test_shards_are_the_same_bytes_each_time(tmp_path: Path) -> None:
 def test_a_part_of_a_matrix_is_stored_as_its_own_rows(tmp_path: Path) -> None:
     """Views of a larger matrix, by rows or in Fortran's order, are the same file as a copy of them."""
     whole = features("a", "b", "c", "d")
-    copied = FeatureFamily(tmp_path / "1").put(0, features("b", "c"))
-    assert FeatureFamily(tmp_path / "2").put(0, whole[1:3]).read_bytes() == copied.read_bytes()
+    copied = FeatureShardSet(tmp_path / "1").put(0, features("b", "c"))
+    assert FeatureShardSet(tmp_path / "2").put(0, whole[1:3]).read_bytes() == copied.read_bytes()
     turned = FeatureShard(whole.keys, whole.pixel_digests, np.asfortranarray(whole.matrix))[1:3]
-    assert FeatureFamily(tmp_path / "3").put(0, turned).read_bytes() == copied.read_bytes()
+    assert FeatureShardSet(tmp_path / "3").put(0, turned).read_bytes() == copied.read_bytes()
     assert content_digest(turned) == content_digest(features("b", "c"))
 
 
 def test_other_keys_make_another_file_and_rows_are_reused_by_key(tmp_path: Path) -> None:
-    family = FeatureFamily(tmp_path)
+    family = FeatureShardSet(tmp_path)
     family.put(0, features("a", "b"))
     assert not family.path(0, ["a", "b", "c"]).exists()
     assert same(family.find(0, ["c", "b", "a"]), features("b", "a"))
@@ -96,7 +96,7 @@ def test_other_keys_make_another_file_and_rows_are_reused_by_key(tmp_path: Path)
 
 @given(st.integers(0, 500))
 def test_positions_tile_the_rows(count: int) -> None:
-    covered = [i for position, rows in positions(count) for i in range(count)[rows] if i // SHARD_ROWS == position]
+    covered = [i for position, rows in shard_slices(count) for i in range(count)[rows] if i // SHARD_ROWS == position]
     assert covered == list(range(count))
 
 
@@ -118,10 +118,10 @@ def test_the_content_digest_is_over_keys_and_little_endian_float32_in_hexadecima
     assert content_digest(shard) == digest_strings(["k", "0000803f000000c0"])
 
 
-@pytest.mark.parametrize("make", [FeatureFamily, SampleFamily])
-def test_a_damaged_shard_is_named(tmp_path: Path, make: type[FeatureFamily | SampleFamily]) -> None:
+@pytest.mark.parametrize("make", [FeatureShardSet, SampleShardSet])
+def test_a_damaged_shard_is_named(tmp_path: Path, make: type[FeatureShardSet | SampleShardSet]) -> None:
     family = make(tmp_path)
-    shard: Any = features("a") if make is FeatureFamily else [sample("a")]
+    shard: Any = features("a") if make is FeatureShardSet else [sample("a")]
     path = family.put(0, shard)
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(DataError, match=path.name) as caught:

@@ -23,7 +23,7 @@ from unipath_bench.core.http import Reply
 from unipath_bench.core.images import MAX_PIXELS, decode_png, image_size, read_image
 from unipath_bench.generators.http import _png_of
 from unipath_bench.pipeline.damage import DamagedShard
-from unipath_bench.pipeline.store import _SAMPLES, SampleFamily
+from unipath_bench.pipeline.store import _SAMPLES, SampleShardSet
 from unipath_bench.results.gallery import Exhibits
 from unipath_bench.schema.base import load_yaml, parse_json
 from unipath_bench.schema.cards import GeneratorCard
@@ -239,10 +239,10 @@ def test_a_shard_that_claims_more_rows_than_a_shard_has_is_damaged(tmp_path: Pat
     for rows, problem in (([row] * 33, "33 rows"), ([{**row, "prompt": None}], "empty")):
         pq.write_table(pa.Table.from_pylist(rows, schema=_SAMPLES), path)
         with pytest.raises(DamagedShard, match=problem):
-            SampleFamily(tmp_path).read(path)
+            SampleShardSet(tmp_path).read(path)
     pq.write_table(pa.table({"key": ["k"]}), path)
     with pytest.raises(DamagedShard, match="columns"):
-        SampleFamily(tmp_path).read(path)
+        SampleShardSet(tmp_path).read(path)
 
 
 def test_every_error_here_is_one_that_says_what_to_do() -> None:

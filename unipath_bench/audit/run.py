@@ -21,6 +21,7 @@ from unipath_bench.core.digest import digest
 from unipath_bench.core.errors import MissingError
 from unipath_bench.core.progress import Progress, Silent
 from unipath_bench.pipeline.environment import describe_environment
+from unipath_bench.pipeline.family import Family
 from unipath_bench.pipeline.plan import Plan, PlannedTask
 from unipath_bench.pipeline.requests import wordings
 from unipath_bench.schema.record import Value
@@ -59,7 +60,7 @@ def run_audit(plan: Plan, defects: Sequence[Defect], progress: Progress | None =
     names = sorted({t.encoder for t in plan.runnable if t.encoder})
     gallery = Gallery({name: plan.encoders[name] for name in names}, plan.context())
     possible = [d for d in defects if d.lacks(cohort) is None]
-    taught = cohort.train if "train" in plan.real else ()
+    taught = cohort.train if Family("train") in plan.real else ()
     gallery.add([cohort.picture(s) for s in (*cohort.prompts, *cohort.answers, *taught)], told, "Real images")
     editions = {d.name: [d.build(cohort, level) for level in d.levels] for d in possible}
     for defect in possible:

@@ -17,7 +17,7 @@ from pydantic import Field
 from scipy.spatial.distance import cdist, pdist
 
 from unipath_bench.core.digest import seed_from
-from unipath_bench.leaderboard.submission.layout import Samples, family_order
+from unipath_bench.leaderboard.submission.layout import Samples
 from unipath_bench.schema.base import Document, parse_json
 
 PIXEL_DIGITS = 12
@@ -56,7 +56,7 @@ def take_fingerprints(
     samples: Samples, features: Mapping[tuple[str, str], npt.NDArray[np.float32]], encoder: str
 ) -> Fingerprints:
     """Of the answers to the prompts; ``encoder`` is the digest of the encoder whose features are sketched."""
-    families = sorted((name for name in samples.families if name.startswith("seed-")), key=family_order)
+    families = samples.answers()
     stacked = np.vstack([features[encoder[:16], family] for family in families]).astype(np.float64)
     sketches = stacked @ _projection(encoder, stacked.shape[1])
     return Fingerprints(

@@ -15,10 +15,11 @@ from unipath_bench.core.digest import pixel_digest
 from unipath_bench.core.errors import DataError, UsageError, listed
 from unipath_bench.core.images import decode_png
 from unipath_bench.pipeline.damage import DamagedShard
+from unipath_bench.pipeline.family import Family
 from unipath_bench.pipeline.options import Encoder
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.requests import request_key
-from unipath_bench.pipeline.store import FeatureFamily, FeatureShard, Store, positions, rows_of
+from unipath_bench.pipeline.store import FeatureShard, FeatureShardSet, Store, shard_slice, shard_slices
 from unipath_bench.pipeline.work import Unit
 
 
@@ -26,8 +27,7 @@ from unipath_bench.pipeline.work import Unit
 class Source:
     """A set of images to embed: row keys, what each row is called, and how to get a shard's pixels."""
 
-    set_name: str
-    family: str
+    family: Family
     digest: str
     keys: Sequence[str]
     names: Sequence[str]
@@ -46,8 +46,8 @@ class EmbedStage:
     def units(self) -> Iterator[Unit]:
         """Every shard of every set that a runnable task needs in some encoder."""
         for source in self.sources():
-            if self.encoders_for(source.set_name):
-                for position, rows in positions(len(source.keys)):
+            if self.encoders_for(source.family):
+                for position, rows in shard_slices(len(source.keys)):
                     yield Unit("embed", source.family, position, len(source.keys[rows]))
 
     def lacks(self, unit: Unit) -> bool:
@@ -56,7 +56,7 @@ class EmbedStage:
 
     def read(self, unit: Unit) -> list[RGBImage]:
         """The unit's pixels."""
-        return self._sources[unit.family].read(unit.position, rows_of(unit.position))
+        return self._sources[unit.family].read(unit.position, shard_slice(unit.position))
 
     def complete(self, unit: Unit, images: Sequence[RGBImage] | None = None) -> int:
         """Embed what the unit lacks and store it; returns how many images were embedded, each encoder counted.
@@ -67,39 +67,38 @@ class EmbedStage:
 
     def _lacking(self, unit: Unit) -> list[str]:
         source = self._sources[unit.family]
-        keys = source.keys[rows_of(unit.position)]
-        encoders = self.encoders_for(source.set_name)
-        return [n for n in encoders if not self.family(source, n).has(unit.position, keys)]
+        keys = source.keys[shard_slice(unit.position)]
+        encoders = self.encoders_for(source.family)
+        return [n for n in encoders if not self.shards(source, n).has(unit.position, keys)]
 
     def sources(self) -> list[Source]:
         """Every set of images of the plan, generated and real."""
         return list(self._sources.values())
 
     @cached_property
-    def _sources(self) -> dict[str, Source]:
+    def _sources(self) -> dict[Family, Source]:
         plan = self.plan
         found = []
         for family, requests in plan.generated.items():
             keys = [request_key(plan.model_digest, r) for r in requests]
             names = [f"{r.sample_id} (replicate {r.replicate})" for r in requests]
-            set_name = "generated" if family.startswith("seed-") else "variants"
             read = self._reader_of_generated(family, keys)
-            found.append(Source(set_name, family, plan.model_digest, keys, names, read))
-        for set_name, samples in plan.real.items():
+            found.append(Source(family, plan.model_digest, keys, names, read))
+        for family, samples in plan.real.items():
             ids = [s.id for s in samples]
-            found.append(Source(set_name, set_name, plan.suite.revision, ids, ids, self._reader_of_real(samples)))
+            found.append(Source(family, plan.suite.revision, ids, ids, self._reader_of_real(samples)))
         return {source.family: source for source in found}
 
-    def family(self, source: Source, encoder: str) -> FeatureFamily:
+    def shards(self, source: Source, encoder: str) -> FeatureShardSet:
         """Where the features of a source in an encoder lie."""
         return self.store.features(self.plan.encoders[encoder].card.digest(), source.digest, source.family)
 
-    def encoders_for(self, set_name: str) -> list[str]:
-        """The encoders in which a set's images are needed."""
+    def encoders_for(self, family: Family) -> list[str]:
+        """The encoders in which a family's images are needed."""
         names = sorted({t.encoder for t in self.plan.runnable if t.encoder})
-        return [name for name in names if f"{set_name}.images" in self.plan.needs_of(name)]
+        return [name for name in names if f"{family.set_name}.images" in self.plan.needs_of(name)]
 
-    def _reader_of_generated(self, family: str, keys: Sequence[str]) -> Callable[[int, slice], list[RGBImage]]:
+    def _reader_of_generated(self, family: Family, keys: Sequence[str]) -> Callable[[int, slice], list[RGBImage]]:
         samples = self.store.samples(self.plan.model_digest, family)
 
         def read(position: int, rows: slice) -> list[RGBImage]:
@@ -121,11 +120,11 @@ class EmbedStage:
     def _fill(
         self, source: Source, unit: Unit, encoders: Sequence[str], images: Sequence[RGBImage] | None
     ) -> Iterator[int]:
-        rows = rows_of(unit.position)
+        rows = shard_slice(unit.position)
         keys, names = source.keys[rows], source.names[rows]
         for encoder in encoders:
-            family = self.family(source, encoder)
-            found = family.find(unit.position, keys)
+            shards = self.shards(source, encoder)
+            found = shards.find(unit.position, keys)
             lacking = [i for i, key in enumerate(keys) if key not in found.keys]
             if lacking:
                 images = images if images is not None else source.read(unit.position, rows)
@@ -135,8 +134,8 @@ class EmbedStage:
                     [pixel_digest(image) for image in chosen],
                     embed_images(self._encoder(encoder), chosen, [names[i] for i in lacking]),
                 )
-                found = family.gather([found, embedded], keys)
-            family.put(unit.position, found)
+                found = shards.gather([found, embedded], keys)
+            shards.put(unit.position, found)
             yield len(lacking)
 
     def _encoder(self, name: str) -> ImageEncoder:

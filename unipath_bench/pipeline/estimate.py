@@ -9,9 +9,10 @@ from pathlib import Path
 
 from unipath_bench.pipeline.batch_size import BatchSize
 from unipath_bench.pipeline.embed import EmbedStage
+from unipath_bench.pipeline.family import Family
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.requests import request_key
-from unipath_bench.pipeline.store import FeatureFamily, SampleFamily, Store, positions
+from unipath_bench.pipeline.store import FeatureShardSet, SampleShardSet, Store, shard_slices
 
 PNG_BYTES_A_PIXEL = 2.2
 """Lossless PNG of H&E at a fast compression level, upper side of what the real tiles took (1.9 to 2.1 bytes)."""
@@ -35,8 +36,8 @@ class Estimate:
     batch_size: int
     micro_batches: dict[str, int]
     """Calls by encoder."""
-    to_read: dict[str, int]
-    """Stored images to decode, by set: real ones by the suite, generated ones from their shards."""
+    to_read: dict[Family, int]
+    """Stored images to decode, by family: real ones by the suite, generated ones from their shards."""
     feature_bytes: int
     """Part of ``disk_needed``."""
 
@@ -46,9 +47,9 @@ def estimate(plan: Plan, out: Path) -> Estimate:
     store = Store(out / "store")
     batch_size = BatchSize(store, plan).size
     to_generate = generated = batches = 0
-    for name, requests in plan.generated.items():
+    for family, requests in plan.generated.items():
         keys = [request_key(plan.model_digest, r) for r in requests]
-        for lacking, rows in _lacking(store.samples(plan.model_digest, name), keys):
+        for lacking, rows in _lacking(store.samples(plan.model_digest, family), keys):
             to_generate += lacking
             generated += rows - lacking
             batches += -(-lacking // batch_size)
@@ -56,20 +57,20 @@ def estimate(plan: Plan, out: Path) -> Estimate:
     to_embed: dict[str, int] = {}
     embedded: dict[str, int] = {}
     micro_batches: dict[str, int] = {}
-    to_read: dict[str, int] = {}
+    to_read: dict[Family, int] = {}
     feature_bytes = 0
     for source in stage.sources():
-        shards = set()
-        for encoder in stage.encoders_for(source.set_name):
+        reads = set()
+        for encoder in stage.encoders_for(source.family):
             card = plan.encoders[encoder].card
-            for position, (lacking, rows) in enumerate(_lacking(stage.family(source, encoder), source.keys)):
+            for position, (lacking, rows) in enumerate(_lacking(stage.shards(source, encoder), source.keys)):
                 embedded[encoder] = embedded.get(encoder, 0) + rows - lacking
                 to_embed[encoder] = to_embed.get(encoder, 0) + lacking
                 micro_batches[encoder] = micro_batches.get(encoder, 0) - (-lacking // card.micro_batch)
                 feature_bytes += lacking * card.dimension * 4
                 if lacking:
-                    shards.add((position, rows))
-        to_read[source.set_name] = to_read.get(source.set_name, 0) + sum(rows for _, rows in shards)
+                    reads.add((position, rows))
+        to_read[source.family] = sum(rows for _, rows in reads)
     pixels = to_generate * plan.height * plan.width
     return Estimate(
         to_generate,
@@ -86,11 +87,11 @@ def estimate(plan: Plan, out: Path) -> Estimate:
     )
 
 
-def _lacking(family: SampleFamily | FeatureFamily, keys: Sequence[str]) -> Iterator[tuple[int, int]]:
+def _lacking(shards: SampleShardSet | FeatureShardSet, keys: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Of each shard: rows that are lacking, and all rows."""
-    for position, rows in positions(len(keys)):
+    for position, rows in shard_slices(len(keys)):
         wanted = keys[rows]
-        yield len(wanted) - len(family.find(position, wanted)), len(wanted)
+        yield len(wanted) - len(shards.find(position, wanted)), len(wanted)
 
 
 def _free(path: Path) -> int:

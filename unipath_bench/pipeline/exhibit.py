@@ -9,7 +9,7 @@ from unipath_bench.core.arrays import RGBImage
 from unipath_bench.core.images import decode_png
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.requests import request_key
-from unipath_bench.pipeline.store import Store, positions
+from unipath_bench.pipeline.store import Store, shard_slices
 from unipath_bench.results.gallery import Exhibits, NeighbourPair, ShownSample
 from unipath_bench.schema.details import Memorisation, Pair
 from unipath_bench.schema.record import RunRecord
@@ -69,14 +69,14 @@ def _pairs(record: RunRecord) -> Sequence[Pair]:
 
 def _generated(plan: Plan, store: Store, wanted: set[tuple[str, int]]) -> dict[tuple[str, int], RGBImage]:
     found: dict[tuple[str, int], RGBImage] = {}
-    for name, requests in plan.generated.items():
-        if not name.startswith("seed-"):
+    for family, requests in plan.generated.items():
+        if family.set_name != "generated":
             continue
-        family = store.samples(plan.model_digest, name)
+        shards = store.samples(plan.model_digest, family)
         keys = [request_key(plan.model_digest, r) for r in requests]
-        for position, rows in positions(len(keys)):
+        for position, rows in shard_slices(len(keys)):
             if any((r.sample_id, r.replicate) in wanted for r in requests[rows]):
-                for row in family.read(family.path(position, keys[rows])):
+                for row in shards.read(shards.path(position, keys[rows])):
                     if (row.sample_id, row.replicate) in wanted:
                         found[row.sample_id, row.replicate] = decode_png(row.png)
     return found

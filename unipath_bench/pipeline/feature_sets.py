@@ -7,17 +7,18 @@ from typing import Protocol
 
 import numpy as np
 
-from unipath_bench.contracts import FeatureSet, Sample
+from unipath_bench.contracts import FeatureSet, Sample, SetName
 from unipath_bench.core.arrays import Features
 from unipath_bench.pipeline.embed import EmbedStage, Source
+from unipath_bench.pipeline.family import Family
 from unipath_bench.pipeline.plan import Plan
-from unipath_bench.pipeline.store import positions
+from unipath_bench.pipeline.store import shard_slices
 
 
 class FeatureSource(Protocol):
     """Where the features of a plan's images and prompts come from."""
 
-    def images(self, encoder: str, families: Sequence[str]) -> tuple[Features, tuple[str, ...]]:
+    def images(self, encoder: str, families: Sequence[Family]) -> tuple[Features, tuple[str, ...]]:
         """Features, float32 (N, D), and pixel digests of all rows of these families, one family after the other."""
 
     def texts(self, encoder: str, prompts: Sequence[str]) -> Features:
@@ -34,9 +35,9 @@ class StoredFeatures:
         self._plan = plan
         self._stage = stage
         self._encoder: str | None = None
-        self._held: dict[str, tuple[Features, tuple[str, ...]]] = {}
+        self._held: dict[Family, tuple[Features, tuple[str, ...]]] = {}
 
-    def images(self, encoder: str, families: Sequence[str]) -> tuple[Features, tuple[str, ...]]:
+    def images(self, encoder: str, families: Sequence[Family]) -> tuple[Features, tuple[str, ...]]:
         """As :class:`FeatureSource` says; the arrays are read-only."""
         if encoder != self._encoder:
             self._encoder, self._held = encoder, {}
@@ -51,11 +52,11 @@ class StoredFeatures:
 
     def _family(self, source: Source, encoder: str) -> tuple[Features, tuple[str, ...]]:
         if source.family not in self._held:
-            family = self._stage.family(source, encoder)
+            shards = self._stage.shards(source, encoder)
             vectors = np.empty((len(source.keys), self._plan.encoders[encoder].card.dimension), np.float32)
             pixels: list[str] = []
-            for position, rows in positions(len(source.keys)):
-                shard = family.read(family.path(position, source.keys[rows]))
+            for position, rows in shard_slices(len(source.keys)):
+                shard = shards.read(shards.path(position, source.keys[rows]))
                 vectors[rows] = shard.matrix
                 pixels.extend(shard.pixel_digests)
             vectors.setflags(write=False)
@@ -73,20 +74,19 @@ class FeatureSets:
     def load(self, encoder: str | None, needs: frozenset[str]) -> Mapping[str, FeatureSet]:
         """The sets that ``needs`` names, with features in ``encoder`` (None: without features)."""
         plan = self.plan
-        sets = {"generated": self._generated("seed-", encoder, needs)}
-        sets["reference"] = self._real("reference", plan.prompts, encoder, needs)
+        sets = {"generated": self._generated("generated", encoder, needs)}
+        sets["reference"] = self._real(Family("reference"), plan.prompts, encoder, needs)
         if "variants.images" in needs or "variants.texts" in needs:
-            sets["variants"] = self._generated("wording-", encoder, needs)
+            sets["variants"] = self._generated("variants", encoder, needs)
         if "train.images" in needs:
-            sets["train"] = self._real("train", plan.roles.train, encoder, needs)
+            sets["train"] = self._real(Family("train"), plan.roles.train, encoder, needs)
         if "heldout.images" in needs:
             sets["heldout"] = self._heldout(encoder, needs)
         return sets
 
-    def _generated(self, prefix: str, encoder: str | None, needs: frozenset[str]) -> FeatureSet:
+    def _generated(self, name: SetName, encoder: str | None, needs: frozenset[str]) -> FeatureSet:
         plan = self.plan
-        name = "generated" if prefix == "seed-" else "variants"
-        families = {f: r for f, r in plan.generated.items() if f.startswith(prefix)}
+        families = {f: r for f, r in plan.generated.items() if f.set_name == name}
         requests = [r for family in families.values() for r in family]
         by_id = {s.id: s for s in plan.prompts}
         images, pixels = self._rows(encoder, f"{name}.images" in needs, list(families))
@@ -100,16 +100,14 @@ class FeatureSets:
             prompts=tuple(r.prompt for r in requests),
             labels=self._columns([r.labels for r in requests]),
             groups=tuple(by_id[r.sample_id].group or r.sample_id for r in requests),
-            replicates=tuple(
-                r.replicate if prefix == "seed-" else int(f.removeprefix(prefix))
-                for f, rs in families.items()
-                for r in rs
-            ),
+            replicates=tuple(family.index for family, asked in families.items() for _ in asked),
             pixel_digests=pixels,
         )
 
-    def _real(self, name: str, samples: Sequence[Sample], encoder: str | None, needs: frozenset[str]) -> FeatureSet:
-        images, pixels = self._rows(encoder, f"{name}.images" in needs, [name])
+    def _real(
+        self, family: Family, samples: Sequence[Sample], encoder: str | None, needs: frozenset[str]
+    ) -> FeatureSet:
+        images, pixels = self._rows(encoder, f"{family.set_name}.images" in needs, [family])
         return FeatureSet(
             ids=tuple(s.id for s in samples),
             images=images,
@@ -124,7 +122,7 @@ class FeatureSets:
         plan = self.plan
         pool = plan.roles.heldout
         row_of = {s.id: i for i, s in enumerate(pool)}
-        rows = self._real("heldout", pool, encoder, needs).take(
+        rows = self._real(Family("heldout"), pool, encoder, needs).take(
             [row_of[plan.heldout_of[s.id].id] for s in plan.prompts]
         )
         return FeatureSet(
@@ -138,7 +136,7 @@ class FeatureSets:
         )
 
     def _rows(
-        self, encoder: str | None, wanted: bool, families: Sequence[str]
+        self, encoder: str | None, wanted: bool, families: Sequence[Family]
     ) -> tuple[Features | None, tuple[str, ...]]:
         if encoder is None or not wanted:
             return None, ()

@@ -17,7 +17,7 @@ from unipath_bench.generators.validation import validate_generated
 from unipath_bench.pipeline.batch_size import BatchSize
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.requests import request_key
-from unipath_bench.pipeline.store import SampleFamily, SampleRow, Store, positions, rows_of
+from unipath_bench.pipeline.store import SampleRow, SampleShardSet, Store, shard_slice, shard_slices
 from unipath_bench.pipeline.work import Unit
 
 ENCODERS = min(4, os.cpu_count() or 1)
@@ -42,29 +42,29 @@ class GenerateStage:
 
     def units(self) -> Iterator[Unit]:
         """Every shard of every family of the plan."""
-        for name, requests in self.plan.generated.items():
-            for position, rows in positions(len(requests)):
-                yield Unit("generate", name, position, len(requests[rows]))
+        for family, requests in self.plan.generated.items():
+            for position, rows in shard_slices(len(requests)):
+                yield Unit("generate", family, position, len(requests[rows]))
 
     def lacks(self, unit: Unit) -> bool:
         """Whether the store does not have it yet."""
-        family, _, keys = self._resolve(unit)
-        return not family.has(unit.position, keys)
+        shards, _, keys = self._resolve(unit)
+        return not shards.has(unit.position, keys)
 
     def complete(self, unit: Unit) -> int:
         """Generate what the unit lacks and store it; returns how many images that took."""
-        family, requests, keys = self._resolve(unit)
-        if family.has(unit.position, keys):
+        shards, requests, keys = self._resolve(unit)
+        if shards.has(unit.position, keys):
             return 0
-        return self._fill(family, unit.position, requests, keys)
+        return self._fill(shards, unit.position, requests, keys)
 
-    def _resolve(self, unit: Unit) -> tuple[SampleFamily, Sequence[Request], Sequence[str]]:
-        requests = self.plan.generated[unit.family][rows_of(unit.position)]
+    def _resolve(self, unit: Unit) -> tuple[SampleShardSet, Sequence[Request], Sequence[str]]:
+        requests = self.plan.generated[unit.family][shard_slice(unit.position)]
         keys = [request_key(self.plan.model_digest, r) for r in requests]
         return self.store.samples(self.plan.model_digest, unit.family), requests, keys
 
-    def _fill(self, family: SampleFamily, position: int, requests: Sequence[Request], keys: Sequence[str]) -> int:
-        have = {row.key: row for row in family.find(position, keys)}
+    def _fill(self, shards: SampleShardSet, position: int, requests: Sequence[Request], keys: Sequence[str]) -> int:
+        have = {row.key: row for row in shards.find(position, keys)}
         lacking = [i for i, key in enumerate(keys) if key not in have]
         todo = deque(lacking)
         encoded: list[Future[list[SampleRow]]] = []
@@ -86,7 +86,7 @@ class GenerateStage:
                 have.update((row.key, row) for rows in encoded for row in rows.result())
                 finished = [have[key] for key in keys if key in have]
                 if finished:
-                    family.put(position, finished)
+                    shards.put(position, finished)
         return len(lacking)
 
     def _generate(self, requests: list[Request]) -> list[RGBImage]:

@@ -12,6 +12,7 @@ from unipath_bench.core.errors import MissingError, UsageError
 from unipath_bench.core.registries import METRICS
 from unipath_bench.generators.cards import model_digest
 from unipath_bench.pipeline.blockers import Blocker, find_blocker, no_encoder_for
+from unipath_bench.pipeline.family import Family
 from unipath_bench.pipeline.options import Encoder, Options
 from unipath_bench.pipeline.requests import build_requests, build_variants, wordings
 from unipath_bench.pipeline.resolve import Resolved, encoders_of, resolve, spelled
@@ -77,14 +78,15 @@ class Plan:
         return frozenset().union(*(t.needs for t in self.runnable if t.encoder == encoder))
 
     @cached_property
-    def generated(self) -> dict[str, list[Request]]:
-        """Requests by family: ``seed-0`` ... and, where a task asks for other wordings, ``wording-0`` ..."""
+    def generated(self) -> dict[Family, list[Request]]:
+        """Requests by family: one a seed and, where a task asks for other wordings, one a wording."""
         families = {
-            f"seed-{r}": build_requests(self.prompts, r, self.height, self.width) for r in range(self.options.seeds)
+            Family("seed", r): build_requests(self.prompts, r, self.height, self.width)
+            for r in range(self.options.seeds)
         }
         if any(need.startswith("variants.") for need in self.needs):
             for w in range(wordings(self.prompts)):
-                families[f"wording-{w}"] = build_variants(self.prompts, w, self.height, self.width)
+                families[Family("wording", w)] = build_variants(self.prompts, w, self.height, self.width)
         return families
 
     @cached_property
@@ -94,16 +96,14 @@ class Plan:
         return {s.id: matched[s.id] for s in self.prompts}
 
     @cached_property
-    def real(self) -> dict[str, tuple[Sample, ...]]:
-        """Real images by set name, as far as the tasks need them, each in its fixed order."""
-        sets: dict[str, tuple[Sample, ...]] = {}
-        if "reference.images" in self.needs:
-            sets["reference"] = self.prompts
-        if "heldout.images" in self.needs:
-            sets["heldout"] = self.roles.heldout
-        if "train.images" in self.needs:
-            sets["train"] = self.roles.train
-        return sets
+    def real(self) -> dict[Family, tuple[Sample, ...]]:
+        """Real images by family, as far as the tasks need them, each in its fixed order."""
+        families = {
+            Family("reference"): self.prompts,
+            Family("heldout"): self.roles.heldout,
+            Family("train"): self.roles.train,
+        }
+        return {f: samples for f, samples in families.items() if f"{f.set_name}.images" in self.needs}
 
     def context(self) -> Context:
         """What the run lends to its generator and encoders."""
@@ -123,9 +123,9 @@ class Plan:
     def record(self) -> PlanRecord:
         """The plan as it stands in the run record."""
         used = sorted({t.encoder for t in self.runnable if t.encoder})
-        counts = {name: len(samples) for name, samples in self.real.items()}
-        counts["generated"] = sum(len(r) for f, r in self.generated.items() if f.startswith("seed-"))
-        counts["variants"] = sum(len(r) for f, r in self.generated.items() if f.startswith("wording-"))
+        counts: dict[str, int] = {family.set_name: len(samples) for family, samples in self.real.items()}
+        for name in ("generated", "variants"):
+            counts[name] = sum(len(r) for f, r in self.generated.items() if f.set_name == name)
         return PlanRecord(
             suite=self.suite.card,
             suite_spec=spelled(self.options.suite),

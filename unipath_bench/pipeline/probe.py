@@ -123,8 +123,8 @@ def forecast(plan: Plan, cost: Estimate, found: Probe, out: Path) -> Forecast:
     This counts calls of the generator, micro-batches of each encoder and images to decode. Memory is the probe's peak
     and, on top, the features of the largest encoder as scores hold them.
     """
-    real = sum(count for name, count in cost.to_read.items() if name not in ("generated", "variants"))
-    generated = sum(count for name, count in cost.to_read.items() if name in ("generated", "variants"))
+    generated = sum(count for family, count in cost.to_read.items() if family.is_generated)
+    real = sum(cost.to_read.values()) - generated
     verified = plan.suite.computed or Store(out / "store").is_verified(plan.suite.revision)
     calls = [(call, cost.micro_batches[name]) for name, call in found.encoders.items()]
     seconds = {

@@ -25,7 +25,7 @@ from unipath_bench.pipeline.lock import locked
 from unipath_bench.pipeline.place import Place
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.score import score_tasks
-from unipath_bench.pipeline.store import FeatureFamily, SampleFamily, Store, content_digest, positions
+from unipath_bench.pipeline.store import FeatureShardSet, SampleShardSet, Store, content_digest, shard_slices
 from unipath_bench.pipeline.work import Share, StageName
 from unipath_bench.results.run_folder import RunFolder
 from unipath_bench.schema.record import PlanRecord, RunRecord, Shard, Timing
@@ -205,16 +205,16 @@ def _verify(plan: Plan, store: Store, progress: Progress) -> None:
 
 def _shards(plan: Plan, store: Store, embed: EmbedStage) -> Iterator[Shard]:
     for source in embed.sources():
-        families: list[SampleFamily | FeatureFamily] = []
-        if source.set_name in ("generated", "variants"):
-            families.append(store.samples(plan.model_digest, source.family))
-        families.extend(embed.family(source, name) for name in embed.encoders_for(source.set_name))
-        for family in families:
-            for position, rows in positions(len(source.keys)):
-                path = family.path(position, source.keys[rows])
-                content = family.read(path)
+        sets: list[SampleShardSet | FeatureShardSet] = []
+        if source.family.is_generated:
+            sets.append(store.samples(plan.model_digest, source.family))
+        sets.extend(embed.shards(source, name) for name in embed.encoders_for(source.family))
+        for shards in sets:
+            for position, rows in shard_slices(len(source.keys)):
+                path = shards.path(position, source.keys[rows])
+                content = shards.read(path)
                 yield Shard(
-                    kind=family.kind, name=store.relative(path), rows=len(content), digest=content_digest(content)
+                    kind=shards.kind, name=store.relative(path), rows=len(content), digest=content_digest(content)
                 )
 
 

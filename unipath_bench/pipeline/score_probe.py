@@ -19,6 +19,7 @@ from unipath_bench.contracts import ScoreInputs
 from unipath_bench.core.arrays import Features
 from unipath_bench.core.artifact_cache import ArtifactCache
 from unipath_bench.core.digest import seed_from
+from unipath_bench.pipeline.family import Family
 from unipath_bench.pipeline.feature_sets import FeatureSets
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.scoring.evaluate import evaluate
@@ -41,9 +42,9 @@ class MadeUpFeatures:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
 
-    def images(self, encoder: str, families: Sequence[str]) -> tuple[Features, tuple[str, ...]]:
+    def images(self, encoder: str, families: Sequence[Family]) -> tuple[Features, tuple[str, ...]]:
         """As :class:`~unipath_bench.pipeline.feature_sets.FeatureSource` says."""
-        vectors = [self._vectors(encoder, family, self._classes(family)) for family in families]
+        vectors = [self._vectors(encoder, family.name, self._classes(family)) for family in families]
         pixels = tuple(f"{family} {i}" for family in families for i in range(len(self._classes(family))))
         return np.concatenate(vectors), pixels
 
@@ -51,9 +52,9 @@ class MadeUpFeatures:
         """As :class:`~unipath_bench.pipeline.feature_sets.FeatureSource` says."""
         return self._vectors(encoder, "prompts", prompts)
 
-    def _classes(self, family: str) -> list[str]:
+    def _classes(self, family: Family) -> list[str]:
         attribute = next(iter(self._plan.suite.card.attributes), None)
-        rows = self._plan.generated.get(family) or self._plan.real[family]
+        rows = self._plan.generated[family] if family.is_generated else self._plan.real[family]
         return ["" if attribute is None else row.labels[attribute] for row in rows]
 
     def _vectors(self, encoder: str, name: str, classes: Sequence[str]) -> Features:

@@ -1,10 +1,10 @@
 """The content-addressed store: deterministic shards of samples and features.
 
-A *family* is a folder of shards: the images of one generator at one replicate, or the features of one set of images in
-one encoder. Shard boundaries are fixed (``SHARD_ROWS`` consecutive positions of the set's order), whatever n, the batch
-size or the number of workers. A shard's file name carries its position and a digest of its row keys, so a shard of
-other content is another file. A row is reused by key from any shard of its position: raising n, or resuming after an
-error in mid-shard, computes the missing rows only.
+A *shard set* is a folder of shards: the images of one family, or their features in one encoder. Shard boundaries are
+fixed (``SHARD_ROWS`` consecutive positions of the family's order), whatever n, the batch size or the number of workers.
+A shard's file name carries its position and a digest of its row keys, so a shard of other content is another file. A
+row is reused by key from any shard of its position: raising n, or resuming after an error in mid-shard, computes the
+missing rows only.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from unipath_bench.core.files import replace_file, write_text
 from unipath_bench.core.parsing import parse_json
 from unipath_bench.pipeline.bucket import Bucket
 from unipath_bench.pipeline.damage import DamagedShard
+from unipath_bench.pipeline.family import Family
 
 SHARD_ROWS = 32
 STORE_VERSION = 2
@@ -68,8 +69,8 @@ class FeatureShard:
 ShardT = TypeVar("ShardT", list[SampleRow], FeatureShard)
 
 
-class Family(ABC, Generic[ShardT]):
-    """The shards of one set."""
+class ShardSet(ABC, Generic[ShardT]):
+    """The shards of one family."""
 
     kind: ClassVar[Literal["samples", "features"]]
     suffix: ClassVar[str]
@@ -153,7 +154,7 @@ _SAMPLES = pa.schema(
 )
 
 
-class SampleFamily(Family[list[SampleRow]]):
+class SampleShardSet(ShardSet[list[SampleRow]]):
     """Generated images as Parquet with lossless PNG bytes; Hugging Face ``datasets`` reads the files as they are."""
 
     kind = "samples"
@@ -223,7 +224,7 @@ def _sample_problem(schema: pa.Schema, rows: int) -> str:
     return f"it claims {rows:,} rows, and a shard has at most {SHARD_ROWS}" if rows > SHARD_ROWS else ""
 
 
-class FeatureFamily(Family[FeatureShard]):
+class FeatureShardSet(ShardSet[FeatureShard]):
     """Features as one float32 array a shard (safetensors), with the keys and pixel digests of its rows."""
 
     kind = "features"
@@ -275,13 +276,13 @@ def _short(keys: Sequence[str]) -> str:
     return digest_strings(keys)[:16]
 
 
-def positions(count: int) -> Iterator[tuple[int, slice]]:
+def shard_slices(count: int) -> Iterator[tuple[int, slice]]:
     """The fixed shard boundaries over ``count`` rows: (position, slice)."""
     for position in range(-(-count // SHARD_ROWS)):
-        yield position, rows_of(position)
+        yield position, shard_slice(position)
 
 
-def rows_of(position: int) -> slice:
+def shard_slice(position: int) -> slice:
     """The rows of a shard; the last shard of a set may have fewer."""
     return slice(position * SHARD_ROWS, (position + 1) * SHARD_ROWS)
 
@@ -355,13 +356,13 @@ class Store:
                 "Choose another folder with --out, or run the version of unipath-bench that wrote it.",
             )
 
-    def samples(self, model_digest: str, family: str) -> SampleFamily:
-        """Images of one generator; ``family`` is e.g. ``seed-0``."""
-        return SampleFamily(self.root / "samples" / model_digest[:16] / family, self.bucket)
+    def samples(self, model_digest: str, family: Family) -> SampleShardSet:
+        """Images of one generator."""
+        return SampleShardSet(self.root / "samples" / model_digest[:16] / family.name, self.bucket)
 
-    def features(self, encoder_digest: str, source: str, family: str) -> FeatureFamily:
+    def features(self, encoder_digest: str, source: str, family: Family) -> FeatureShardSet:
         """Features in one encoder of one source (a generator's or a suite's digest) and one of its families."""
-        return FeatureFamily(self.root / "features" / encoder_digest[:16] / source[:16] / family, self.bucket)
+        return FeatureShardSet(self.root / "features" / encoder_digest[:16] / source[:16] / family.name, self.bucket)
 
     def score(self, key: str) -> Path:
         """File of one task's score; ``key`` is a digest of all that decides it."""

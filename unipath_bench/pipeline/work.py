@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from unipath_bench.pipeline.family import Family
+
 StageName = Literal["generate", "embed"]
 
 
@@ -16,8 +18,7 @@ class Unit:
     """One shard of one family."""
 
     stage: StageName
-    family: str
-    """``seed-0``, ``wording-1``, ``reference`` ..."""
+    family: Family
     position: int
     """Which ``SHARD_ROWS`` consecutive rows of the family."""
     rows: int

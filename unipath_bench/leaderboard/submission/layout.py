@@ -22,6 +22,7 @@ import numpy as np
 from pydantic import Field
 
 from unipath_bench.core.digest import digest_strings, seed_from
+from unipath_bench.pipeline.family import Family
 from unipath_bench.schema.base import Document
 
 MANIFEST, RECORD, CARD, SAMPLES = "manifest.json", "record.json", "card.json", "samples.json"
@@ -89,11 +90,10 @@ class Samples(Document):
 
     families: dict[Annotated[str, Field(pattern=rf"^{FAMILY}$")], SampleFamily]
 
-
-def family_order(name: str) -> tuple[str, int]:
-    """Sorts families: seeds before wordings, each by number."""
-    kind, _, number = name.partition("-")
-    return kind, int(number)
+    def answers(self) -> list[str]:
+        """The families that answer the prompts in their own words, in order."""
+        families = sorted(map(Family.parse, self.families))
+        return [family.name for family in families if family.set_name == "generated"]
 
 
 def features_name(encoder_digest: str, family: str) -> str:
@@ -112,7 +112,7 @@ def choose_enclosed(samples: Samples, features: Mapping[str, str]) -> list[tuple
     ``features`` are the SHA-256 of the feature members by name. The draw is seeded by all pixel digests and all
     features, so nobody can choose the images first and forge the rest: other features draw other images.
     """
-    families = sorted(samples.families, key=family_order)
+    families = sorted(samples.families, key=Family.parse)
     rows = [(family, row) for family in families for row in range(len(samples.families[family]))]
     seed = seed_from(
         digest_strings(pixels for family in families for pixels in samples.families[family].pixels),
@@ -124,4 +124,4 @@ def choose_enclosed(samples: Samples, features: Mapping[str, str]) -> list[tuple
 def draw(rows: Sequence[tuple[str, int]], count: int, seed: int) -> list[tuple[str, int]]:
     """``count`` of the rows (all, where there are no more) without repeats, sorted."""
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(rows))[:count]
-    return sorted((rows[i] for i in order.tolist()), key=lambda item: (family_order(item[0]), item[1]))
+    return sorted((rows[i] for i in order.tolist()), key=lambda item: (Family.parse(item[0]), item[1]))

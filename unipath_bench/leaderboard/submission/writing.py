@@ -27,13 +27,12 @@ from unipath_bench.leaderboard.submission.layout import (
     SampleFamily,
     Samples,
     choose_enclosed,
-    family_order,
     features_name,
     image_name,
 )
 from unipath_bench.leaderboard.submission.provenance import describe_adapter
-from unipath_bench.pipeline.store import FeatureFamily, SampleRow, Store, content_digest
-from unipath_bench.pipeline.store import SampleFamily as StoredSamples
+from unipath_bench.pipeline.family import Family
+from unipath_bench.pipeline.store import FeatureShardSet, SampleRow, SampleShardSet, Store, content_digest
 from unipath_bench.results.run_folder import RunFolder
 from unipath_bench.schema.base import Document
 from unipath_bench.schema.record import RunRecord, Shard
@@ -119,7 +118,7 @@ def _samples(record: RunRecord, store: Store) -> tuple[dict[str, list[bytes]], S
     rows: dict[str, list[SampleRow]] = defaultdict(list)
     for shard in _own(record, "samples"):
         path = store.root / shard.name
-        content = StoredSamples(path.parent).read(_there(path))
+        content = SampleShardSet(path.parent).read(_there(path))
         _hold(shard, content_digest(content), path)
         pngs[path.parent.name].extend(row.png for row in content)
         rows[path.parent.name].extend(content)
@@ -130,7 +129,7 @@ def _samples(record: RunRecord, store: Store) -> tuple[dict[str, list[bytes]], S
             replicates=tuple(row.replicate for row in found),
             pixels=tuple(row.pixel_digest for row in found),
         )
-        for name, found in sorted(rows.items(), key=lambda item: family_order(item[0]))
+        for name, found in sorted(rows.items(), key=lambda item: Family.parse(item[0]))
     }
     return pngs, Samples(families=families)
 
@@ -143,7 +142,7 @@ def _features(record: RunRecord, store: Store) -> dict[str, bytes]:
         encoder = Path(shard.name).parts[1]
         if encoder not in digests:
             raise DataError(f"The record has features in an encoder {encoder} that it does not describe.", _HINT)
-        content = FeatureFamily(path.parent).read(_there(path))
+        content = FeatureShardSet(path.parent).read(_there(path))
         _hold(shard, content_digest(content), path)
         parts[features_name(digests[encoder], path.parent.name)].append(content.matrix)
     return {name: save({"features": np.concatenate(found).astype("<f4")}) for name, found in sorted(parts.items())}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -20,11 +21,11 @@ from unipath_bench.leaderboard.submission.layout import (
     Manifest,
     SampleFamily,
     choose_enclosed,
-    family_order,
     image_name,
 )
 from unipath_bench.leaderboard.validation.checks import Check, judged
-from unipath_bench.pipeline.store import FeatureShard, SampleRow, content_digest, positions
+from unipath_bench.pipeline.family import Family
+from unipath_bench.pipeline.store import FeatureShard, SampleRow, content_digest, shard_slices
 from unipath_bench.schema.record import RunRecord
 
 Features = Mapping[tuple[str, str], npt.NDArray[np.float32]]
@@ -134,10 +135,10 @@ def _family_problems(record: RunRecord, families: Mapping[str, SampleFamily]) ->
             problems.append(f"{name} has {len(found)} images, and the record has n = {plan.n}")
         elif len(set(found.ids)) < len(found):
             problems.append(f"{name} answers a prompt twice")
-        elif set(found.replicates) != {family_order(name)[1] if name.startswith("seed-") else 0}:
+        elif set(found.replicates) != {Family.parse(name).replicate}:
             problems.append(f"{name}: its replicates are not those of its name")
-    seeds = sum(name.startswith("seed-") for name in families)
-    variants = len(families) - seeds
+    sets = Counter(Family.parse(name).set_name for name in families)
+    seeds, variants = sets["generated"], sets["variants"]
     if seeds != plan.seeds:
         problems.append(f"{seeds} families of answers, and the record has {plan.seeds} seeds")
     if variants * plan.n != plan.counts.get("variants", 0):
@@ -164,7 +165,7 @@ def _shard_problems(
             recorded.setdefault(folder, []).append((shard.rows, shard.digest))
     problems = [f"{folder}: in the record alone" for folder in recorded if folder not in folders]
     for folder, rows in folders.items():
-        shards = [rows[part] for _, part in positions(len(rows))]
+        shards = [rows[part] for _, part in shard_slices(len(rows))]
         found = [(len(part), content_digest(part)) for part in shards]
         if found != recorded.get(folder):
             problems.append(f"{folder} differs from the digests of the record's shards")

@@ -28,7 +28,7 @@ def check_requests(plan: Plan, record: RunRecord, samples: Samples) -> Check:
     """Every image answers the prompt, seed and size that the board's suite asks for, in order."""
     problems = []
     for family, requests in plan.generated.items():
-        rows = samples.families.get(family)
+        rows = samples.families.get(family.name)
         keys = tuple(request_key(record.plan.model_digest, request) for request in requests)
         if rows is None:
             problems.append(f"{family} is missing")

@@ -20,6 +20,7 @@ from unipath_bench.leaderboard.submission.provenance import describe_adapter
 from unipath_bench.leaderboard.validation.checks import Check, judged, unknown
 from unipath_bench.leaderboard.validation.images import embed
 from unipath_bench.leaderboard.validation.stand_in import reason_of
+from unipath_bench.pipeline.family import Family
 from unipath_bench.pipeline.generate import call_generator
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.schema.record import PlanRecord
@@ -55,7 +56,7 @@ def check_regenerated(
         revision = plan.suite.revision if record.plan.model.oracle else None
         if model_digest(generator, revision) != record.plan.model_digest:
             return judged(NAME, ["the adapter installed here has another fingerprint than the model of the run"])
-        rows = [(family, row) for family, requests in plan.generated.items() for row in range(len(requests))]
+        rows = [(family.name, row) for family, requests in plan.generated.items() for row in range(len(requests))]
         chosen = draw(rows, count, seed_from("regenerate", identity, count))
         found = _generate(generator, plan, chosen)
     except BenchError as error:
@@ -92,7 +93,7 @@ def _generate(generator: Generator, plan: Plan, chosen: list[tuple[str, int]]) -
     if remedy is not None:
         raise MissingError(f"The generator {generator.card.name!r} cannot be loaded.", remedy)
     generator.setup(context)
-    requests = [plan.generated[family][row] for family, row in chosen]
+    requests = [plan.generated[Family.parse(family)][row] for family, row in chosen]
     return validate_generated(call_generator(generator, requests), requests)
 
 

@@ -21,7 +21,7 @@ from unipath_bench.pipeline.feature_sets import FeatureSets, StoredFeatures
 from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import Plan, PlannedTask, make_plan
 from unipath_bench.pipeline.score import score_tasks
-from unipath_bench.pipeline.store import FeatureShard, Store, positions
+from unipath_bench.pipeline.store import FeatureShard, Store, shard_slices
 from unipath_bench.schema.board import Board
 from unipath_bench.schema.cards import GeneratorCard
 from unipath_bench.schema.record import RunRecord, TaskScore
@@ -96,20 +96,20 @@ def fill_store(
     """
     stage = EmbedStage(plan, store)
     for source in stage.sources():
-        if source.set_name not in ("generated", "variants"):
+        if not source.family.is_generated:
             continue
-        for name in stage.encoders_for(source.set_name):
+        for name in stage.encoders_for(source.family):
             encoder = plan.encoders[name].card.digest()
-            matrix, rows = features.get((encoder[:16], source.family)), samples.families.get(source.family)
+            matrix, rows = features.get((encoder[:16], source.family.name)), samples.families.get(source.family.name)
             if matrix is None or rows is None or not len(matrix) == len(rows) == len(source.keys):
                 raise DataError(
                     f"The archive lacks the features of {source.family} in {name}, which the record's scores are of.",
                     "Only what `unipath-bench submit` writes is taken.",
                 )
-            family = stage.family(source, name)
+            shards = stage.shards(source, name)
             content = FeatureShard(source.keys, rows.pixels, matrix)
-            for position, part in positions(len(content)):
-                family.put(position, content[part])
+            for position, part in shard_slices(len(content)):
+                shards.put(position, content[part])
 
 
 @dataclass(frozen=True)
@@ -135,16 +135,16 @@ def recompute(plan: Plan, store: Store, progress: Progress) -> Recomputed:
 
 
 def _real_pixels(stage: EmbedStage) -> dict[str, frozenset[str]]:
-    found = {}
+    found: dict[str, frozenset[str]] = {}
     for source in stage.sources():
-        encoders = stage.encoders_for(source.set_name)
-        if source.set_name in ("generated", "variants") or not encoders:
+        encoders = stage.encoders_for(source.family)
+        if source.family.is_generated or not encoders:
             continue
-        family = stage.family(source, encoders[0])
-        found[source.set_name] = frozenset(
+        shards = stage.shards(source, encoders[0])
+        found[source.family.set_name] = frozenset(
             pixels
-            for position, part in positions(len(source.keys))
-            for pixels in family.read(family.path(position, source.keys[part])).pixel_digests
+            for position, part in shard_slices(len(source.keys))
+            for pixels in shards.read(shards.path(position, source.keys[part])).pixel_digests
         )
     return found
 

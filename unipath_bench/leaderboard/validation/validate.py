@@ -228,13 +228,14 @@ class _Validation:
             self.checks.append(rules.check_memorisation(self.board, record, recomputed=False))
             return
         self.checks += check_scores(self.board, record, found.scores, replanned.lacking)
-        pixels = [p for n, f in documents.samples.families.items() if n.startswith("seed-") for p in f.pixels]
+        samples = documents.samples
+        pixels = [pixels for name in samples.answers() for pixels in samples.families[name].pixels]
         self.checks.append(rules.check_originals(record, pixels, found.real_pixels))
         self.checks.append(rules.check_memorisation(self.board, _with(record, found), recomputed=True))
 
     def _compare(self, documents: Documents, features: Features) -> None:
         """With the entries that the board has."""
-        answers = {family for family in documents.samples.families if family.startswith("seed-")}
+        answers = documents.samples.answers()
         there = {encoder for encoder, _ in features}
         encoders = sorted(e for e in there if all((e, family) in features for family in answers))
         if self.board is None or self.folder is None:

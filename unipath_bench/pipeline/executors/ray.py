@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from unipath_bench.core.errors import BenchError, GeneratorError, MissingError
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.executors.job import Job
 from unipath_bench.pipeline.executors.protocol import LostUnits
+from unipath_bench.pipeline.family import Family
 from unipath_bench.pipeline.generate import GenerateStage
 from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import make_plan
@@ -25,6 +26,9 @@ from unipath_bench.pipeline.worker import Worker
 
 RETRIES = 9
 """Times that a unit is done again whose actor died; the next death ends the run."""
+
+
+_COLUMNS = ("stage", "family", "position", "rows")
 
 
 class RayData:
@@ -75,7 +79,7 @@ class RayData:
         gpus = self._ray.cluster_resources().get("GPU", 0) if self._options.device.startswith("cuda") else 0
         here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
         begun = self._ray.remote(num_cpus=0, scheduling_strategy=here)(_Begun)
-        rows = ray.data.from_items([asdict(unit) for unit in units], override_num_blocks=len(units))
+        rows = ray.data.from_items([_row(unit) for unit in units], override_num_blocks=len(units))
         done = rows.map_batches(
             _Actor,
             fn_constructor_args=(
@@ -98,7 +102,7 @@ class RayData:
             error = error or row["error"]
             if error is not None:
                 continue
-            unit = Unit(row["stage"], row["family"], int(row["position"]), int(row["rows"]))
+            unit = _unit(row)
             left.discard(unit)
             yield Done(unit, int(row["generated"]), int(row["embedded"]))
         if error is not None:
@@ -110,6 +114,17 @@ class RayData:
         """Leave the cluster; a Ray that was started here ends."""
         if self._started:
             self._ray.shutdown()
+
+
+def _row(unit: Unit) -> dict[str, str | int]:
+    """A unit as a row of a Ray data set."""
+    return {"stage": unit.stage, "family": unit.family.name, "position": unit.position, "rows": unit.rows}
+
+
+def _unit(row: Mapping[str, Any]) -> Unit:
+    """The unit of a row."""
+    stage, family, position, rows = (row[column] for column in _COLUMNS)
+    return Unit(str(stage), Family.parse(str(family)), int(position), int(rows))  # type: ignore[arg-type]
 
 
 class _Begun:
@@ -156,13 +171,8 @@ class _Actor:
         self._worker = Worker(GenerateStage(plan, store, batch_size), EmbedStage(plan, store))
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        units = [
-            Unit(str(stage), str(family), int(position), int(rows))  # type: ignore[arg-type]
-            for stage, family, position, rows in zip(
-                batch["stage"], batch["family"], batch["position"], batch["rows"], strict=True
-            )
-        ]
-        answers = [self._answer(unit) for unit in units]
+        columns = zip(*(batch[column] for column in _COLUMNS), strict=True)
+        answers = [self._answer(_unit(dict(zip(_COLUMNS, values, strict=True)))) for values in columns]
         errors = np.empty(len(answers), dtype=object)
         errors[:] = [error for _, error in answers]
         return {

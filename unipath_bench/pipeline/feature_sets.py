@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from unipath_bench.contracts import FeatureSet, Sample, SetName
 from unipath_bench.core.arrays import Features
+from unipath_bench.core.digest import digest
 from unipath_bench.pipeline.embed import EmbedStage, Source
 from unipath_bench.pipeline.family import Family
 from unipath_bench.pipeline.plan import Plan
@@ -70,6 +72,7 @@ class FeatureSets:
     def __init__(self, plan: Plan, source: FeatureSource) -> None:
         self.plan = plan
         self.source = source
+        self._digests: dict[tuple[str, Family], str] = {}
 
     def load(self, encoder: str | None, needs: frozenset[str]) -> Mapping[str, FeatureSet]:
         """The sets that ``needs`` names, with features in ``encoder`` (None: without features)."""
@@ -83,6 +86,30 @@ class FeatureSets:
         if "heldout.images" in needs:
             sets["heldout"] = self._heldout(encoder, needs)
         return sets
+
+    def digest(self, encoder: str | None, needs: frozenset[str]) -> str:
+        """SHA-256 of all that decides what :meth:`load` gives: features, and what is known of each image.
+
+        Features of texts are decided by the prompts and the encoder, whose own digest is not in here.
+        """
+        known = [
+            [name, s.ids, s.prompts, list(s.labels.items()), s.groups, s.replicates]
+            for name, s in self.load(None, needs).items()
+        ]
+        plan = self.plan
+        families = [family for family in (*plan.generated, *plan.real) if f"{family.set_name}.images" in needs]
+        features = [] if encoder is None else [[f.name, self._digest_of(encoder, f)] for f in families]
+        matched = [plan.heldout_of[s.id].id for s in plan.prompts] if "heldout.images" in needs else []
+        return digest([sorted(needs), known, features, matched])
+
+    def _digest_of(self, encoder: str, family: Family) -> str:
+        """SHA-256 of a family's features and pixel digests, and of the order of its real images."""
+        if (encoder, family) not in self._digests:
+            features, pixels = self.source.images(encoder, [family])
+            content = hashlib.sha256(np.ascontiguousarray(features, "<f4").data).hexdigest()
+            ids = [sample.id for sample in self.plan.real.get(family, ())]
+            self._digests[encoder, family] = digest([features.shape, content, pixels, ids])
+        return self._digests[encoder, family]
 
     def _generated(self, name: SetName, encoder: str | None, needs: frozenset[str]) -> FeatureSet:
         plan = self.plan

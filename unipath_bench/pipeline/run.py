@@ -165,9 +165,7 @@ class _Run:
         with self.clock.stage("read"):
             shards = tuple(_shards(plan, self.store, self.embed))
         with self.clock.stage("score"):
-            scores = score_tasks(
-                plan, self.store, FeatureSets(plan, StoredFeatures(plan, self.embed)), shards, self.show
-            )
+            scores = score_tasks(plan, self.store, FeatureSets(plan, StoredFeatures(plan, self.embed)), self.show)
         identity = identify(plan)
         record = RunRecord(
             framework_version=identity.framework_version,

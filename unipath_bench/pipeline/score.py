@@ -1,120 +1,99 @@
 """Stage 3: features to scores. Pure functions of arrays; no model is near.
 
-A score is kept in the store under a digest of all that decides it: the task, the code of the metric, the features and
-the packages. A changed metric is computed again without anybody having to remember to empty a cache.
+A score is kept in the store under a digest of all that decides it: the task, the code that computes it, the sets that
+it reads and the packages. A changed metric is computed again without anybody having to remember to empty a cache, and
+another encoder or task beside it is no reason to compute it again.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
+from functools import partial
 
-import unipath_bench
 from unipath_bench.contracts import Metric, ScoreInputs
-from unipath_bench.core.digest import digest, digest_file, digest_strings
+from unipath_bench.core.digest import digest
 from unipath_bench.core.files import write_text
 from unipath_bench.core.progress import Progress
-from unipath_bench.pipeline.blockers import Blocker
+from unipath_bench.pipeline.code import code_digest
 from unipath_bench.pipeline.environment import package_versions
 from unipath_bench.pipeline.feature_sets import FeatureSets
 from unipath_bench.pipeline.plan import Plan, PlannedTask
 from unipath_bench.pipeline.store import Store
 from unipath_bench.schema.base import parse_json
-from unipath_bench.schema.record import Shard, TaskScore
+from unipath_bench.schema.record import TaskScore
+from unipath_bench.scoring.classifiers.choosing import recipe_of
+from unipath_bench.scoring.classifiers.training import settle
 from unipath_bench.scoring.coupling import coupled_encoders
-from unipath_bench.scoring.evaluate import evaluate
+from unipath_bench.scoring.evaluate import evaluate, not_computed
+
+SEED = 0
+"""What scores draw their random numbers by."""
 
 
-def score_tasks(
-    plan: Plan, store: Store, sets: FeatureSets, shards: Sequence[Shard], progress: Progress
-) -> list[TaskScore]:
+def score_tasks(plan: Plan, store: Store, sets: FeatureSets, progress: Progress) -> list[TaskScore]:
     """One score a planned task, in the plan's order; tasks with a blocker are 'not computed'."""
     progress.start("Score", len(plan.tasks))
     scores = {}
     for task in sorted(plan.tasks, key=lambda task: task.encoder or ""):  # An encoder's features are read once.
-        scores[task.key] = (
-            _not_computed(task, task.blocker, plan) if task.blocker else _stored(task, plan, store, sets, shards)
-        )
+        scores[task.key] = _scored(task, plan, store, sets)
         progress.advance(1)
     progress.finish()
     return [scores[task.key] for task in plan.tasks]
 
 
-def _not_computed(task: PlannedTask, blocker: Blocker, plan: Plan) -> TaskScore:
-    return TaskScore(
-        key=task.key,
-        task=task.spec.name,
-        tier=task.spec.tier,
-        version=task.spec.version,
-        title=task.spec.title,
-        status="not computed",
-        reason=blocker.reason,
-        remedy=blocker.remedy,
-        encoder=task.encoder,
-        coupled=_coupled(task, plan),
-    )
+def _scored(task: PlannedTask, plan: Plan, store: Store, sets: FeatureSets) -> TaskScore:
+    if task.blocker:
+        score, encoder = not_computed(task.spec, task.blocker.reason, task.blocker.remedy), None
+    else:
+        score = _stored(task, plan, store, sets)
+        encoder = None if task.encoder is None else plan.encoders[task.encoder].card.digest()
+    named = {
+        "key": task.key,
+        "encoder": task.encoder,
+        "encoder_digest": encoder,
+        "coupled": _coupled(task, plan),
+    }
+    return score.model_copy(update=named)
 
 
-def _stored(task: PlannedTask, plan: Plan, store: Store, sets: FeatureSets, shards: Sequence[Shard]) -> TaskScore:
-    path = store.score(_score_digest(task, plan, shards))
+def _stored(task: PlannedTask, plan: Plan, store: Store, sets: FeatureSets) -> TaskScore:
+    key = score_key(task, plan, sets)
+    if key is None:
+        return _computed(task, store, sets)
+    path = store.score(key)
     if not path.exists():
-        text = _computed(task, plan, store, sets).model_dump_json(indent=2) + "\n"
-        write_text(path, text)
+        write_text(path, _computed(task, store, sets).model_dump_json(indent=2) + "\n")
     return parse_json(TaskScore, path)
 
 
-def _score_digest(task: PlannedTask, plan: Plan, shards: Sequence[Shard]) -> str:
-    record = plan.record()
+def score_key(task: PlannedTask, plan: Plan, sets: FeatureSets) -> str | None:
+    """Digest of all that decides a task's score; None where the metric's code cannot be read."""
+    code = metric_code(task.metric)
+    if code is None:
+        return None
     return digest(
         [
-            task.key,
             task.spec.model_dump(mode="json"),
-            code_digest(task.metric),
-            [record.suite_revision, record.model_digest, record.n, record.seeds],
-            record.model.model_dump(mode="json"),
-            [[shard.name, shard.digest] for shard in shards],
+            None if task.encoder is None else plan.encoders[task.encoder].card.digest(),
+            sets.digest(task.encoder, task.needs),
+            SEED,
+            code,
             package_versions(),
         ]
     )
 
 
-def code_digest(metric: Metric) -> str:
-    """SHA-256 of the source that a metric is computed by: its own module, and the framework's metrics and scorers."""
-    own = inspect.getsourcefile(metric.function)
-    return digest_strings([_framework_code(), digest_file(Path(own)) if own is not None else metric.name])
+def metric_code(metric: Metric) -> str | None:
+    """Digest of the code from feature sets to scores: what the metric imports, what evaluates it, the sets' order."""
+    function = metric.function
+    while isinstance(function, partial):
+        function = function.func
+    return code_digest(function.__module__, evaluate.__module__, alone=[FeatureSets.__module__])
 
 
-@cache
-def _framework_code() -> str:
-    root = Path(unipath_bench.__file__).parent
-    files = sorted(path for folder in ("metrics", "scoring") for path in (root / folder).rglob("*.py"))
-    files.append(root / "schema" / "details.py")
-    return digest_strings(part for path in files for part in (path.relative_to(root).as_posix(), digest_file(path)))
-
-
-def _computed(task: PlannedTask, plan: Plan, store: Store, sets: FeatureSets) -> TaskScore:
-    artifacts = store.classifiers(digest([_framework_code(), package_versions()]))
-    outcome = evaluate(task.spec, task.metric, ScoreInputs(sets.load(task.encoder, task.needs), artifacts=artifacts))
-    card = plan.encoders[task.encoder].card if task.encoder else None
-    return TaskScore(
-        key=task.key,
-        task=task.spec.name,
-        tier=task.spec.tier,
-        version=task.spec.version,
-        title=task.spec.title,
-        status=outcome.status,
-        reason=outcome.reason,
-        remedy=outcome.remedy,
-        encoder=task.encoder,
-        encoder_digest=card.digest() if card else None,
-        coupled=_coupled(task, plan),
-        n=outcome.n,
-        dimension=outcome.dimension,
-        values=dict(outcome.values),
-        details=outcome.details,
-    )
+def _computed(task: PlannedTask, store: Store, sets: FeatureSets) -> TaskScore:
+    artifacts = store.classifiers(digest([code_digest(recipe_of.__module__, settle.__module__), package_versions()]))
+    inputs = ScoreInputs(sets.load(task.encoder, task.needs), seed=SEED, artifacts=artifacts)
+    return evaluate(task.spec, task.metric, inputs)
 
 
 def _coupled(task: PlannedTask, plan: Plan) -> bool:

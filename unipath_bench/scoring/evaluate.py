@@ -6,13 +6,12 @@ import inspect
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any
 
 from unipath_bench.contracts import Measurement, Metric, ScoreInputs
 from unipath_bench.core.errors import DataError, UsageError, listed
 from unipath_bench.schema.details import Details, Other
-from unipath_bench.schema.record import Contributions, Interval, Value
+from unipath_bench.schema.record import Contributions, Interval, TaskScore, Value
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.anchors import Anchored, anchored, percent_of_range
 from unipath_bench.scoring.not_computable import NotComputable
@@ -21,34 +20,18 @@ NO_INTERVAL = "The metric gives no interval."
 NO_CONTRIBUTIONS = "The metric declares nothing that a paired difference could be taken of."
 
 
-@dataclass(frozen=True)
-class TaskOutcome:
-    """What the pipeline puts into the run record for one task and encoder."""
+def evaluate(spec: TaskSpec, metric: Metric, inputs: ScoreInputs) -> TaskScore:
+    """Compute a task with its anchors; the score is under the task's name and says nothing of encoders.
 
-    status: Literal["computed", "not computed"]
-    values: Mapping[str, Value] = field(default_factory=dict)
-    """Finite numbers with their intervals, in the order of the task's YAML; values that the metric could not give are
-    absent and named in ``details.not_reported``."""
-    n: int | None = None
-    """Number of generated images that went in."""
-    dimension: int | None = None
-    details: Details | None = None
-    reason: str = ""
-    """Why it was not computed."""
-    remedy: str = ""
-
-
-def evaluate(spec: TaskSpec, metric: Metric, inputs: ScoreInputs) -> TaskOutcome:
-    """Compute a task with its anchors.
-
-    :class:`NotComputable` becomes the status "not computed"; :class:`DataError` (NaN features) is let
-    through. Raises :class:`UsageError` where the task's parameters or values do not fit its metric.
+    :class:`NotComputable` becomes the status "not computed"; values that the metric could not give are absent and
+    named in ``details.not_reported``. Raises :class:`UsageError` where the task's parameters or values do not fit its
+    metric, :class:`DataError` where the metric returns NaN, infinity, or details that are not JSON.
     """
     _check_parameters(spec, metric)
     try:
         measured, anchors = anchored(metric, inputs, spec.parameters, spec)
     except NotComputable as error:
-        return TaskOutcome("not computed", reason=error.message, remedy=error.remedy)
+        return not_computed(spec, error.message, error.remedy)
     details = _details(spec, measured)
     reasons = details.not_reported if details is not None else {}
     _check(spec, metric, measured, reasons)
@@ -56,11 +39,14 @@ def evaluate(spec: TaskSpec, metric: Metric, inputs: ScoreInputs) -> TaskOutcome
         asked = {name: reason for name, reason in reasons.items() if name in spec.values}
         details = details.model_copy(update={"not_reported": asked})
     if spec.headline not in measured.values:
-        return TaskOutcome("not computed", reason=reasons[spec.headline], details=details)
+        return not_computed(spec, reasons[spec.headline], details=details)
     intervals, paired = measured.uncertainty(), measured.paired()
-    return TaskOutcome(
-        "computed",
-        {
+    return TaskScore(
+        **_described(spec),
+        status="computed",
+        n=measured.n,
+        dimension=measured.dimension,
+        values={
             name: _value(
                 spec,
                 name,
@@ -72,10 +58,17 @@ def evaluate(spec: TaskSpec, metric: Metric, inputs: ScoreInputs) -> TaskOutcome
             for name in spec.values
             if name in measured.values
         },
-        measured.n,
-        measured.dimension,
-        details,
+        details=details,
     )
+
+
+def not_computed(spec: TaskSpec, reason: str, remedy: str = "", *, details: Details | None = None) -> TaskScore:
+    """The score of a task that has none."""
+    return TaskScore(**_described(spec), status="not computed", reason=reason, remedy=remedy, details=details)
+
+
+def _described(spec: TaskSpec) -> dict[str, Any]:
+    return {"key": spec.name, "task": spec.name, "tier": spec.tier, "version": spec.version, "title": spec.title}
 
 
 def _details(spec: TaskSpec, measured: Measurement) -> Details | None:

@@ -130,7 +130,7 @@ def recompute(plan: Plan, store: Store, progress: Progress) -> Recomputed:
         stage.complete(unit)
         progress.advance(unit.rows)
     progress.finish()
-    scores = score_tasks(plan, store, FeatureSets(plan, StoredFeatures(plan, stage)), (), progress)
+    scores = score_tasks(plan, store, FeatureSets(plan, StoredFeatures(plan, stage)), progress)
     return Recomputed({score.key: score for score in scores}, _real_pixels(stage))
 
 

@@ -16,11 +16,11 @@ from unipath_bench.contracts import FeatureSet, ScoreInputs
 from unipath_bench.core.digest import pixel_digest
 from unipath_bench.core.registries import METRICS
 from unipath_bench.schema.details import AttributeControl, Memorisation
-from unipath_bench.schema.record import Value
+from unipath_bench.schema.record import TaskScore, Value
 from unipath_bench.scoring.anchors import derangement
 from unipath_bench.scoring.catalogue import load_tasks
 from unipath_bench.scoring.control import attribute_control
-from unipath_bench.scoring.evaluate import TaskOutcome, evaluate
+from unipath_bench.scoring.evaluate import evaluate
 
 pytestmark = pytest.mark.integration
 
@@ -87,7 +87,7 @@ def tiles(real_tiles: Path) -> ScoreInputs:
     return ScoreInputs({**scaled, "generated": scaled["heldout"]})
 
 
-def _score(name: str, tiles: ScoreInputs, rows: FeatureSet) -> TaskOutcome:
+def _score(name: str, tiles: ScoreInputs, rows: FeatureSet) -> TaskScore:
     """A task for the images of ``rows`` as the answers to the prompts, in order."""
     generated = dataclasses.replace(tiles["generated"], images=rows.images, pixel_digests=rows.pixel_digests)
     outcome = evaluate(TASKS[name], METRICS.get(TASKS[name].metric), tiles.replaced(generated=generated))

@@ -33,7 +33,7 @@ from unipath_bench.schema.record import (
     Value,
 )
 from unipath_bench.schema.task import TaskSpec, Tier, ValueSpec
-from unipath_bench.scoring.anchors import percent_of_range
+from unipath_bench.scoring.anchors import position
 
 Direction = Literal["lower", "higher"]
 SuiteKind = Literal["tissue", "phantom"]
@@ -56,6 +56,7 @@ def value(
 ) -> Value:
     """A value in its place between its ends (low, high)."""
     low, high = ends if ends else (None, None)
+    bad, good = (low, high) if direction == "higher" else (high, low)
     note = "" if interval else "Intervals are not computed for this task yet."
     return Value(
         value=number,
@@ -63,11 +64,11 @@ def value(
         direction=direction,
         headline=headline,
         unit=unit,
-        floor=low,
-        ceiling=high,
-        floor_source="" if low is None else REAL if direction == "lower" else SHUFFLED,
-        ceiling_source="" if high is None else CONSTANT if direction == "lower" else REAL,
-        percent_of_range=percent_of_range(number, low, high, direction),
+        bad_end=bad,
+        bad_end_source="" if bad is None else CONSTANT if direction == "lower" else SHUFFLED,
+        good_end=good,
+        good_end_source="" if good is None else REAL,
+        position=position(number, bad, good),
         interval=interval,
         interval_note=note,
     )
@@ -86,7 +87,7 @@ def score(
         status="computed",
         encoder=encoder,
         encoder_digest=digest(encoder) if encoder else None,
-        n=more.pop("n", 572),
+        n_images=more.pop("n_images", 572),
         dimension=86,
         values=values,
         **more,
@@ -373,7 +374,7 @@ def record(
         name=f"{model}-folder-n{prompts}x1-{run_id[:8]}",
         plan=plan,
         scores=tuple(
-            s.model_copy(update={"n": prompts} if s.status == "computed" else {})
+            s.model_copy(update={"n_images": prompts} if s.status == "computed" else {})
             for s in (some if some is not None else scores(flagged=flagged, shift=shift))
         ),
         shards=(

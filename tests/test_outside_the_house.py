@@ -141,7 +141,7 @@ def test_both_run_on_real_tiles_from_the_command_line(house: Path, cli: Cli) -> 
         assert all(np.isfinite(value["value"]) for value in score["values"].values())
     # Flat colour is no tissue: farther from it than one real tile that answers every prompt.
     distance = scores["kernel-distance"]["values"]["distance"]
-    assert distance["value"] > distance["floor"]
+    assert distance["value"] > distance["good_end"]
 
     # The features of a real tile are those of the network, called without this project.
     tile = next(path for path in sorted((house / "tiles/test").rglob("*.jpg")))

@@ -66,7 +66,7 @@ def test_its_generator_encoder_metric_and_task_run(
     assert done.returncode == 0, done.stderr
     scores = {s["key"]: s for s in json.loads(done.stdout)["scores"]}
     gap = scores["colour-gap[mean-colour]"]["values"]["gap"]
-    assert gap["value"] > gap["floor"] > 0
+    assert gap["value"] > gap["good_end"] > 0
     assert scores["frechet-distance[texture]"]["status"] == "computed"
 
 

@@ -260,7 +260,7 @@ class ScoreInputs:
         return self.sets[name]
 
     def replaced(self, **sets: FeatureSet) -> ScoreInputs:
-        """A copy in which some sets are others; how floors and ceilings are computed."""
+        """A copy in which some sets are others; how the ends of a scale are computed."""
         return replace(self, sets={**self.sets, **sets})
 
     @property
@@ -275,16 +275,16 @@ class Measurement:
 
     values: Mapping[str, float]
     """Finite numbers, by name; the task says which of them is the headline."""
-    n: int
-    """Number of generated images that went in."""
+    n_images: int
+    """Generated images that went in."""
     dimension: int | None = None
     anchors: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
-    """Closed-form (floor, ceiling) of a value, where the metric knows them, e.g. chance level of a recall."""
+    """Closed-form (bad end, good end) of a value's scale, where the metric knows them, e.g. a recall by chance."""
     details: Details | Mapping[str, Any] = field(default_factory=dict)
     """Tables for the report: one of :mod:`unipath_bench.schema.details`, or plain JSON, in which ``not_reported`` maps
     the values that could not be given to the reasons."""
     uncertainty: Callable[[], Mapping[str, Interval | str]] = field(default=dict, compare=False, repr=False)
-    """Called once for the generator's own images (never for floors and ceilings, which would pay for nothing): the
+    """Called once for the generator's own images (never for the ends of a scale, which would pay for nothing): the
     interval of each value by name, or why there is none."""
     paired: Callable[[], Mapping[str, Contributions | str]] = field(default=dict, compare=False, repr=False)
     """Called as ``uncertainty`` is: what a paired difference to another run needs of each value by name, or why there

@@ -52,7 +52,7 @@ def test_alignment_and_control_bear_a_mild_stain_shift_within_a_stated_bound() -
 def test_nothing_is_declared_of_a_value_without_a_purpose() -> None:
     @metric("generated.images")
     def colour_gap(inputs: ScoreInputs) -> Measurement:
-        return Measurement({"gap": 1.0}, n=len(inputs["generated"]))
+        return Measurement({"gap": 1.0}, n_images=len(inputs["generated"]))
 
     assert expected(colour_gap, "gap", "blur").kind == "open"
     meant = dataclasses.replace(colour_gap, purposes={"gap": "distance"})

@@ -6,8 +6,9 @@ The extractor is a ResNet-18 with random weights from a fixed seed (no download)
 bilinear, 512 features. torch-fidelity computes FID, KID and precision and recall with its feature cache on; its
 extraction is what its first run takes longer than its second. Its processes compute the metrics once more, from the
 cache, to time them alone: that is taken off the time of the whole. Our functions are timed alike, on the features that
-a run has stored; what the run itself takes for its scores, with floors, ceilings and intervals, which torch-fidelity
-does not give, is printed beside them. Seconds of wall time, each program in a process of its own, on all cores.
+a run has stored; what the run itself takes for its scores, with the ends of their scales and intervals, which
+torch-fidelity does not give, is printed beside them. Seconds of wall time, each program in a process of its own, on all
+cores.
 """
 
 from __future__ import annotations
@@ -218,7 +219,7 @@ def main() -> None:
         ("whole command, again", our_warm, their_warm),
     ):
         print(f"{name:<28}{mine:>10.2f}{peer_s:>16.2f}{peer_s / mine:>8.2f}")
-    print(f"Scores of the run, with floors, ceilings and intervals: {stages['score']:.2f} s")
+    print(f"Scores of the run, with the ends of their scales and intervals: {stages['score']:.2f} s")
     run = {task: {name: value["value"] for name, value in found.items()} for task, found in scores.items()}
     print(json.dumps({"here": here, "run": run, "torch-fidelity": values}, indent=2))
 

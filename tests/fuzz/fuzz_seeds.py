@@ -66,7 +66,7 @@ def card_documents() -> list[bytes]:
             "parameters": {"k": 5},
             "encoder": "@image",
             "headline": "d",
-            "values": {"d": {"title": "D", "direction": "lower", "floor": 0.5}},
+            "values": {"d": {"title": "D", "direction": "lower", "good_end": 0.5}},
         },
         {"suite": "folder", "data": "tiles", "arguments": {"attributes": ["label"]}},
         {

@@ -36,6 +36,6 @@ def run(
         assert isinstance(found, Contributions)
         value = made_up.value(float(values.mean()), key.capitalize(), direction, (0.0, 1.0))
         value = value.model_copy(update={"contributions": found, "interval_note": ""})
-        scores.append(made_up.score(key, 2, key.capitalize(), {"mean": value}, n=len(values)))
+        scores.append(made_up.score(key, 2, key.capitalize(), {"mean": value}, n_images=len(values)))
     record = made_up.record(name, some=scores)
     return record.model_copy(update={"plan": record.plan.model_copy(update=plan)}) if plan else record

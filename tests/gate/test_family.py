@@ -13,8 +13,8 @@ from unipath_bench.metrics.paired import Contributions, judge_difference
 from unipath_bench.schema.record import Value
 
 
-def value(floor: float | None, ceiling: float | None) -> Value:
-    return Value(value=0.5, title="A", direction="higher", headline=True, floor=floor, ceiling=ceiling)
+def value(bad_end: float | None, good_end: float | None) -> Value:
+    return Value(value=0.5, title="A", direction="higher", headline=True, bad_end=bad_end, good_end=good_end)
 
 
 def test_worse_is_positive_whichever_way_is_better() -> None:

@@ -122,7 +122,7 @@ def test_a_headline_without_contributions_is_stood_in_for_or_not_judged() -> Non
     [
         (changed(run("now", {"x": noise(0)}), version=2), "task version 2, baseline 1"),
         (changed(run("now", {"x": noise(0)}), encoder_digest="0" * 64), "encoder texture 000000000000"),
-        (changed(run("now", {"x": noise(0)}), n=119), "n 119, baseline 572"),
+        (changed(run("now", {"x": noise(0)}), n_images=119), "images 119, baseline 572"),
         (run("now", {"x": noise(0)}, seeds=2), "prompts and seeds 572 x 2, baseline 572 x 1"),
         (run("now", {"y": noise(0)}), "the run lacks it"),
         (
@@ -132,7 +132,7 @@ def test_a_headline_without_contributions_is_stood_in_for_or_not_judged() -> Non
         (run("now", {"x": noise(0)}, cases(120, "other")), "other prompts"),
         (
             made_up.record(
-                "now", some=[made_up.score("x", 2, "X", {"mean": made_up.value(0.5, "X", "higher")}, n=120)]
+                "now", some=[made_up.score("x", 2, "X", {"mean": made_up.value(0.5, "X", "higher")}, n_images=120)]
             ),
             "the record holds no contributions",
         ),

@@ -100,7 +100,7 @@ def test_the_frechet_distance_keeps_its_jackknife_and_its_difference() -> None:
         estimate = frechet_estimate(real, generated, units_real=units, units_generated=units, matched=True)
         found = frechet_contributions(real, generated, units_real=units, units_generated=units)
         assert isinstance(found, Contributions)
-        alone = paired_difference(found, Contributions(0.0, np.zeros(20), found.left_over))
+        alone = paired_difference(found, Contributions(0.0, np.zeros(20), found.residual_bias))
         assert found.estimate == pytest.approx(estimate.value)
         assert alone.standard_error == pytest.approx(estimate.standard_error)
         parts[name] = found
@@ -173,7 +173,7 @@ def test_recall_without_blocks_is_that_of_what_is_left() -> None:
             assert figures.without[block] == pytest.approx(left.mean())
 
 
-def test_bias_left_over_stretches_then_refuses() -> None:
+def test_bias_residual_bias_stretches_then_refuses() -> None:
     """By hand: error 1, t(0.975, 19) = 2.093; bias 1 stretches the lower end by 3, bias 3.5 is refused."""
     stretched = judge_difference(10.0, 1.0, 1.0, 19)
     assert (stretched.lower, stretched.upper) == (pytest.approx(7 - 2.093, abs=1e-3), pytest.approx(12.093, abs=1e-3))

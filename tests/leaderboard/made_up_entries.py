@@ -44,7 +44,7 @@ def submitted(
         assert isinstance(found, Contributions)
         value = made_up.value(float(numbers.mean()), key.capitalize(), direction, (0.0, 1.0))
         value = value.model_copy(update={"contributions": found, "interval_note": ""})
-        scores.append(made_up.score(key, 2, key.capitalize(), {"mean": value}, n=len(numbers)))
+        scores.append(made_up.score(key, 2, key.capitalize(), {"mean": value}, n_images=len(numbers)))
     record = made_up.record(name, some=scores, oracle=False)
     model = record.plan.model.model_copy(update={"internal_encoders": ()})
     return Submitted(entry(name), record.model_copy(update={"plan": record.plan.model_copy(update={"model": model})}))

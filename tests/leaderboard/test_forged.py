@@ -60,7 +60,7 @@ def test_an_edited_score(arena: Arena) -> None:
         for part in ("low", "high", "estimate"):
             value["interval"][part] += 0.05
         value["contributions"]["estimate"] += 0.05
-        value["percent_of_range"] = 100 * (value["value"] - value["floor"]) / (value["ceiling"] - value["floor"])
+        value["position"] = 100 * (value["value"] - value["bad_end"]) / (value["good_end"] - value["bad_end"])
 
     found = arena.check(arena.forged("score", lambda m: forging.edit_record(m, better)))
     assert found.report.exit_code == 4
@@ -290,7 +290,7 @@ def test_a_wrong_n(arena: Arena) -> None:
         record["plan"]["n"] = 16
         record["plan"]["counts"]["generated"] = 16
         for score in record["scores"]:
-            score["n"] = 16
+            score["n_images"] = 16
 
     found = reasons(arena.check(arena.forged("n", lambda m: forging.edit_record(m, halve))))
     assert found["suite and n"] == "n = 16 prompts; the board asks for 32"
@@ -319,7 +319,7 @@ def test_memorised_images_whose_audit_is_edited_away(arena: Arena) -> None:
 
     def whitewash(record: dict[str, Any]) -> None:
         audit = forging.score_of(record, "memorisation")
-        audit["values"]["copied_fraction"] |= {"value": 0.0, "percent_of_range": 100.0}
+        audit["values"]["copied_fraction"] |= {"value": 0.0, "position": 100.0}
         audit["details"] |= {"flagged": False, "copied_fraction_lower_bound": 0.0}
 
     path = arena.forged("whitewash", lambda m: forging.edit_record(m, whitewash), "Thief")

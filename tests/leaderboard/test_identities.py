@@ -74,10 +74,10 @@ def swap_recalls(record: dict[str, Any]) -> None:
     ("change", "reason"),
     [
         (lambda r: r["plan"]["counts"].update(generated=31), "31 generated images are not 32 prompts times 1 seeds"),
-        (lambda r: score_of(r, "clip-score").update(n=31), "clip-score[phantom-clip]: n = 31"),
+        (lambda r: score_of(r, "clip-score").update(n_images=31), "clip-score[phantom-clip]: 31 images"),
         (lambda r: score_of(r, "clip-score").update(version=7), "in version 7 was not planned"),
         (lambda r: r["scores"].append(score_of(r, "clip-score")), "two scores have one key"),
-        (set_value("clip-score", "cosine", percent_of_range=99.0), "99.0% of its range"),
+        (set_value("clip-score", "cosine", position=99.0), "99.0% of the way along its scale"),
         (set_value("clip-score", "cosine", value=1.5), "1.5 is no cosine"),
         (set_value("memorisation", "copied_fraction", value=0.33), "no whole number of copies"),
         (set_value("memorisation", "copied_fraction", value=-0.25), "-0.25 is no share"),
@@ -126,12 +126,12 @@ def test_attribute_control_follows_from_its_confusion_matrices(
 
     def put(record: dict[str, Any]) -> None:
         score = score_of(record, "clip-score")
-        template = dict(score["values"]["cosine"], contributions=None, interval=None, floor=None, ceiling=None)
-        template |= {"percent_of_range": None, "unit": "fraction"}
+        template = dict(score["values"]["cosine"], contributions=None, interval=None, bad_end=None, good_end=None)
+        template |= {"position": None, "unit": "fraction"}
         score |= {
             "task": "attribute-control",
             "key": "attribute-control[phantom-clip]",
-            "n": 8,
+            "n_images": 8,
             "values": {
                 "weighted_f1": dict(template, value=0.75),
                 "percent_of_real": dict(template, value=75.0, headline=False),

@@ -96,10 +96,10 @@ def test_all_pairs_at_once_find_what_pairs_one_by_one_find(seed: int, count: int
         value = made_up.submitted(name, {"q": numbers}).record.scores[0].values["mean"]
         found = value.contributions
         assert isinstance(found, Contributions)
-        left_over = float(rng.choice([0.0, 0.001, 0.004, 0.05]))
+        bias = float(rng.choice([0.0, 0.001, 0.004, 0.05]))
         other = {"blocks": "f" * 64} if i == 6 else {}
         values.append(
-            value.model_copy(update={"contributions": found.model_copy(update={"left_over": left_over, **other})})
+            value.model_copy(update={"contributions": found.model_copy(update={"residual_bias": bias, **other})})
         )
     wanted = np.zeros((count, count), bool)
     for pair in find_pairs(values, names, direction, ""):

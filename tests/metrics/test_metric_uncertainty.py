@@ -35,7 +35,7 @@ def test_jackknife_removes_a_bias_of_order_one_over_n() -> None:
     )
     assert result.value == pytest.approx(3, rel=1e-12)
     assert result.standard_error == pytest.approx(0, abs=1e-10)
-    assert result.left_over == pytest.approx(0, abs=1e-10)
+    assert result.residual_bias == pytest.approx(0, abs=1e-10)
 
 
 def test_jackknife_of_a_mean_is_the_standard_error_of_the_mean() -> None:
@@ -84,17 +84,17 @@ def test_frechet_estimate_equals_the_jackknife_by_hand() -> None:
 @pytest.mark.integration
 @settings(max_examples=60, deadline=None)
 @given(st.floats(-1, 30), st.floats(0.01, 5), st.floats(-20, 20), st.integers(1, 400), st.integers(8, 400))
-def test_what_may_be_printed(value: float, error: float, left_over: float, dimension: int, units: int) -> None:
-    estimate = judge(Jackknife(value, error, left_over, 20), 40.0, 0.95, 400, units, dimension)
+def test_what_may_be_printed(value: float, error: float, residual_bias: float, dimension: int, units: int) -> None:
+    estimate = judge(Jackknife(value, error, residual_bias, 20), 40.0, 0.95, 400, units, dimension)
     reach = stats.t.ppf(0.975, 19) * error
-    if dimension > min(100, units // 2) or left_over > 3 * error:
+    if dimension > min(100, units // 2) or residual_bias > 3 * error:
         assert estimate.outcome is Outcome.UPPER_BOUND
         assert estimate.value is None
         assert estimate.reason
-    elif value - reach - (3 * left_over if left_over > 0.5 * error else 0) <= 0:
-        assert estimate.outcome is Outcome.AT_FLOOR
+    elif value - reach - (3 * residual_bias if residual_bias > 0.5 * error else 0) <= 0:
+        assert estimate.outcome is Outcome.AT_ZERO
     else:
-        assert estimate.outcome is (Outcome.WIDENED if left_over > 0.5 * error else Outcome.TWO_SIDED)
+        assert estimate.outcome is (Outcome.WIDENED if residual_bias > 0.5 * error else Outcome.TWO_SIDED)
         assert estimate.lower is not None
         assert estimate.upper is not None
         assert 0 < estimate.lower < value < estimate.upper
@@ -134,7 +134,7 @@ def test_percentile_bootstrap_of_fid_fails_badly() -> None:
         holds_truth += low <= 0 <= high
         holds_plug_in += low <= frechet_distance(x, y) <= high
         estimate = frechet_estimate(x, y, seed=replication)
-        jackknife_holds += estimate.outcome is Outcome.AT_FLOOR
+        jackknife_holds += estimate.outcome is Outcome.AT_ZERO
     assert (holds_truth, holds_plug_in) == (0, 0)
     assert jackknife_holds >= 5
 
@@ -176,7 +176,7 @@ def test_kernel_estimates_of_plain_designs_are_the_plain_distances() -> None:
     x, y = rng.standard_normal((50, 6)) + 1, rng.standard_normal((60, 6))
     assert kernel_distance_estimate(x, y).value == pytest.approx(unbiased_mmd_polynomial(x, y), rel=1e-10)
     same = cmmd_estimate(x, rng.standard_normal((60, 6)) + 1)
-    assert same.outcome is Outcome.AT_FLOOR
+    assert same.outcome is Outcome.AT_ZERO
     assert same.lower is None
     with pytest.raises(ValueError, match="3 units are too few"):
         kernel_distance_estimate(x, y, units_real=np.arange(50) % 3)

@@ -118,7 +118,7 @@ from m_foreign import shared
 @metric("generated.images")
 def thing(inputs):
     from . import lazy
-    return Measurement({"x": 1.0}, n=1)
+    return Measurement({"x": 1.0}, n_images=1)
 """,
     "inner.py": "shared = 1\n",
     "lazy.py": "value = 1\n",
@@ -147,7 +147,7 @@ def test_a_foreign_metric_is_known_by_its_own_package(tmp_path: Path, monkeypatc
 
 def test_a_framework_metric_and_a_foreign_one_differ() -> None:
     def local(inputs: ScoreInputs) -> Measurement:
-        return Measurement({"x": 0.0}, n=1)
+        return Measurement({"x": 0.0}, n_images=1)
 
     assert metric_code(_metric(KERNEL)) != metric_code(Metric("local", frozenset(), local))
 

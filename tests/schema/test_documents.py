@@ -31,7 +31,7 @@ TASK = {
 def test_a_task_is_read(tmp_path: Path) -> None:
     path = tmp_path / "task.yaml"
     path.write_text(yaml.safe_dump(TASK))
-    assert load_yaml(TaskSpec, path).values["distance"].floor == "none"
+    assert load_yaml(TaskSpec, path).values["distance"].bad_end == "none"
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_a_task_is_read(tmp_path: Path) -> None:
         ({"values": {}}, "values: "),
         ({"values": {"distance": {"title": "D", "direction": "down"}}}, "values.distance.direction: "),
         (
-            {"values": {"distance": {"title": "D", "direction": "lower", "floor": "real?"}}},
-            "values.distance.floor",
+            {"values": {"distance": {"title": "D", "direction": "lower", "bad_end": "real?"}}},
+            "values.distance.bad_end",
         ),
     ],
 )
@@ -94,8 +94,8 @@ def record() -> RunRecord:
         title="Distance",
         direction="lower",
         headline=True,
-        floor=0.1,
-        ceiling=2.0,
+        good_end=0.1,
+        bad_end=2.0,
         interval=Interval(low=0.4, high=0.6, method="jackknife"),
     )
     return RunRecord(
@@ -121,7 +121,7 @@ def record() -> RunRecord:
                 title="T",
                 status="computed",
                 encoder="texture",
-                n=10,
+                n_images=10,
                 dimension=3,
                 values={"distance": value},
             ),
@@ -145,7 +145,7 @@ def test_a_record_satisfies_the_schema_that_is_printed() -> None:
 def test_a_record_becomes_a_frame_with_a_row_a_value_and_one_for_what_was_not_computed() -> None:
     frame = record().to_frame()
     assert list(frame["task"]) == ["t", "u"]
-    assert frame[["value", "low", "high", "floor"]].iloc[0].tolist() == [0.5, 0.4, 0.6, 0.1]
+    assert frame[["value", "low", "high", "good_end"]].iloc[0].tolist() == [0.5, 0.4, 0.6, 0.1]
     assert frame.loc[1, "status"] == "not computed"
     assert frame.loc[1, "reason"] == "no weights"
 

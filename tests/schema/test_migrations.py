@@ -17,7 +17,7 @@ from unipath_bench.results import run_notes
 from unipath_bench.results.run_folder import load_record
 from unipath_bench.schema.base import validate
 from unipath_bench.schema.details import AttributeControl, Details, Memorisation, Other, Retrieval
-from unipath_bench.schema.migrations import LACKING, STEPS, VERSION, migrate_record
+from unipath_bench.schema.migrations import LACKING, STEPS, VERSION, migrate
 from unipath_bench.schema.record import RunRecord
 
 RECORD = Path(__file__).parent / "records" / "version-1.json"
@@ -70,6 +70,23 @@ def test_a_record_of_version_1_loads_with_every_number_and_names_its_kinds(docum
         assert_holds(score.model_dump(mode="json")["details"], old["details"])
     recall = next(score for score in record.scores if score.task == "image-to-image-recall")
     assert list(table(recall, Retrieval).not_reported) == ["recall@50"]
+
+
+def test_its_floors_and_ceilings_become_the_ends_of_scales(document: dict[str, Any]) -> None:
+    record = load_record(RECORD)
+    for score, old in zip(record.scores, document["scores"], strict=True):
+        assert score.n_images == old["n"]
+        for name, value in score.values.items():
+            was = old["values"][name]
+            ends = ("floor", "ceiling") if value.direction == "higher" else ("ceiling", "floor")
+            assert (value.bad_end, value.good_end) == tuple(was[end] for end in ends)
+            assert (value.bad_end_source, value.good_end_source) == tuple(was[f"{end}_source"] for end in ends)
+            assert value.position == was["percent_of_range"]
+            kind = was["interval"]["kind"] if was["interval"] else None
+            assert (value.interval.kind if value.interval else None) == {"at the floor": "at zero"}.get(kind, kind)
+            if value.contributions is not None:
+                assert value.contributions.residual_bias == was["contributions"]["left_over"]
+    assert {value.direction for score in record.scores for value in score.values.values()} == {"lower", "higher"}
 
 
 def test_it_says_what_it_lacks_however_often_it_is_written_again() -> None:
@@ -126,7 +143,7 @@ def test_what_is_no_version_is_refused(document: dict[str, Any], version: Any) -
 
 @pytest.mark.parametrize("odd", [None, [], "record", {"schema_version": 1}, {"schema_version": 1, "scores": 3}])
 def test_what_has_another_form_is_left_to_validation(odd: Any) -> None:
-    migrate_record(odd, "record.json")
+    migrate(odd, "record.json", "run record")
     with pytest.raises(UsageError, match="not a valid RunRecord"):
         read(odd)
 

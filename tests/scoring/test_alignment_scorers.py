@@ -82,7 +82,7 @@ def test_text_recall_averages_the_replicates() -> None:
     assert found.values == pytest.approx(
         {"recall@1": (1 / 4 + 1 / 12) / 2, "recall@5": (1 + 5 / 12) / 2, "recall@10": (1 + 10 / 12) / 2}
     )
-    assert found.n == 24
+    assert found.n_images == 24
     assert table(found, Retrieval).gallery == 12
 
 

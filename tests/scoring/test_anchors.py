@@ -1,9 +1,8 @@
-"""Floors and ceilings by substitution, and the scale between them."""
+"""The ends of a scale by substitution, and the positions between them."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -18,14 +17,14 @@ from unipath_bench.scoring.anchors import (
     derangement,
     in_generators_place,
     medoid,
-    percent_of_range,
+    position,
     required,
 )
 from unipath_bench.scoring.not_computable import NotComputable
 
 
 def _spec(**anchors: object) -> TaskSpec:
-    values = {name: {"title": name, "direction": "higher", "ceiling": kind} for name, kind in anchors.items()}
+    values = {name: {"title": name, "direction": "higher", "good_end": kind} for name, kind in anchors.items()}
     return TaskSpec.model_validate(
         {
             "name": "probe",
@@ -45,7 +44,7 @@ def first_column(inputs: ScoreInputs) -> Measurement:
     """Mean of the first feature, weighted so that the order of the images matters."""
     column = matrix_of(inputs["generated"])[:, 0].astype(float)
     value = float(column @ np.arange(1, len(column) + 1))
-    return Measurement({"value": value, "again": value}, n=len(column), anchors={"value": (None, 3.5)})
+    return Measurement({"value": value, "again": value}, n_images=len(column), anchors={"value": (None, 3.5)})
 
 
 def _inputs() -> ScoreInputs:
@@ -77,10 +76,10 @@ def _inputs() -> ScoreInputs:
 )
 def test_each_kind_of_anchor(kind: object, expected: float | None) -> None:
     measured, anchors = anchored(first_column, _inputs(), {}, _spec(value=kind))
-    assert measured.n == 8
-    assert anchors["value"].ceiling == expected
-    assert (anchors["value"].ceiling_source != "") == (expected is not None)
-    assert anchors["value"].floor is None
+    assert measured.n_images == 8
+    assert anchors["value"].good_end == expected
+    assert (anchors["value"].good_end_source != "") == (expected is not None)
+    assert anchors["value"].bad_end is None
 
 
 def test_shuffled_gives_every_prompt_an_image_of_the_other_class() -> None:
@@ -89,7 +88,7 @@ def test_shuffled_gives_every_prompt_an_image_of_the_other_class() -> None:
     @metric("generated.images")
     def spy(inputs: ScoreInputs) -> Measurement:
         seen.append(inputs["generated"])
-        return Measurement({"value": 0.0}, n=1)
+        return Measurement({"value": 0.0}, n_images=1)
 
     anchored(spy, _inputs(), {}, _spec(value="shuffled"))
     shuffled: FeatureSet = seen[1]
@@ -106,11 +105,11 @@ def test_an_anchor_is_measured_once_for_all_values() -> None:
     @metric("generated.images")
     def counted(inputs: ScoreInputs) -> Measurement:
         calls.append(len(inputs["generated"]))
-        return Measurement({"value": 1.0, "again": 2.0}, n=1)
+        return Measurement({"value": 1.0, "again": 2.0}, n_images=1)
 
     _, anchors = anchored(counted, _inputs(), {}, _spec(value="real", again="real"))
     assert calls == [8, 4]
-    assert (anchors["value"].ceiling, anchors["again"].ceiling) == (1.0, 2.0)
+    assert (anchors["value"].good_end, anchors["again"].good_end) == (1.0, 2.0)
 
 
 def test_an_anchor_that_cannot_be_computed_says_why() -> None:
@@ -118,14 +117,14 @@ def test_an_anchor_that_cannot_be_computed_says_why() -> None:
     def wants_eight(inputs: ScoreInputs) -> Measurement:
         if len(inputs["generated"]) < 8:
             raise NotComputable("eight are needed.")
-        return Measurement({"value": 1.0}, n=8)
+        return Measurement({"value": 1.0}, n_images=8)
 
     _, anchors = anchored(wants_eight, _inputs(), {}, _spec(value="real"))
-    assert anchors["value"].ceiling is None
-    assert anchors["value"].ceiling_source == "not computed: eight are needed."
+    assert anchors["value"].good_end is None
+    assert anchors["value"].good_end_source == "not computed: eight are needed."
     without = ScoreInputs({"generated": _inputs()["generated"]})
     _, anchors = anchored(first_column, without, {}, _spec(value="real"))
-    assert anchors["value"].ceiling_source == "not computed: the suite has no heldout images"
+    assert anchors["value"].good_end_source == "not computed: the suite has no heldout images"
 
 
 def test_the_generators_place_keeps_prompts_texts_and_labels() -> None:
@@ -173,24 +172,24 @@ def test_derangement_falls_to_prompts_and_ids_where_labels_are_all_the_same() ->
 
 
 @pytest.mark.parametrize(
-    ("value", "direction", "expected"),
+    ("value", "ends", "expected"),
     [
-        (2.0, "higher", 0.0),
-        (6.0, "higher", 100.0),
-        (3.0, "higher", 25.0),
-        (7.0, "higher", 125.0),
-        (2.0, "lower", 100.0),
-        (6.0, "lower", 0.0),
-        (8.0, "lower", -50.0),
+        (2.0, (2.0, 6.0), 0.0),
+        (6.0, (2.0, 6.0), 100.0),
+        (3.0, (2.0, 6.0), 25.0),
+        (7.0, (2.0, 6.0), 125.0),
+        (2.0, (6.0, 2.0), 100.0),
+        (6.0, (6.0, 2.0), 0.0),
+        (8.0, (6.0, 2.0), -50.0),
     ],
 )
-def test_percent_of_range_from_the_bad_end_to_the_good(
-    value: float, direction: Literal["lower", "higher"], expected: float
+def test_the_position_runs_from_the_bad_end_to_the_good(
+    value: float, ends: tuple[float, float], expected: float
 ) -> None:
-    assert percent_of_range(value, 2.0, 6.0, direction) == pytest.approx(expected)
+    assert position(value, *ends) == pytest.approx(expected)
 
 
-def test_percent_of_range_is_undefined_without_a_range() -> None:
-    assert percent_of_range(1.0, None, 2.0, "higher") is None
-    assert percent_of_range(1.0, 0.0, None, "higher") is None
-    assert percent_of_range(1.0, 2.0, 2.0, "higher") is None
+def test_there_is_no_position_without_both_ends() -> None:
+    assert position(1.0, None, 2.0) is None
+    assert position(1.0, 0.0, None) is None
+    assert position(1.0, 2.0, 2.0) is None

@@ -36,7 +36,7 @@ def test_images_as_good_as_reality_score_as_reality_does() -> None:
     assert tissue.support == dict.fromkeys(CLASSES, 80)
     assert tissue.confusion == ((80, 0, 0), (0, 80, 0), (0, 0, 80))
     assert tissue.ece < 0.02  # all right, with confidence near 1
-    assert found.n == 240
+    assert found.n_images == 240
 
 
 def test_a_generator_with_one_class_only_scores_that_class_alone() -> None:
@@ -44,7 +44,7 @@ def test_a_generator_with_one_class_only_scores_that_class_alone() -> None:
     found = attribute_control(world.inputs(generated=world.images(["gland"] * world.count)))
     # One class of three right: its F1 is 2 (1/3) 1 / (1/3 + 1) = 1/2, the others' 0, each weighing 1/3.
     assert found.values["weighted_f1"] == pytest.approx(1 / 6)
-    # Constant answers are the same however they are dealt out: the floor is the score itself.
+    # Constant answers are the same however they are dealt out: the bad end is the score itself.
     assert found.anchors["weighted_f1"] == pytest.approx((1 / 6, 1.0))
     assert table(found, AttributeControl).attributes["tissue"].confusion == ((40, 0, 0),) * 3
 
@@ -54,13 +54,13 @@ def test_shuffled_images_are_at_the_computed_chance() -> None:
     world = World(count=600, distance=12)
     answers = list(np.random.default_rng(5).permutation(world.labels))
     found = attribute_control(world.inputs(generated=world.images(answers)))
-    floor, ceiling = found.anchors["weighted_f1"]
-    assert ceiling == 1.0
+    chance, best = found.anchors["weighted_f1"]
+    assert best == 1.0
     # Dealt out at random: the mean over 200 permutations, within four of its standard errors.
     rng = np.random.default_rng(0)
     draws = [f1_score(world.labels, rng.permutation(answers), average="weighted", zero_division=0) for _ in range(200)]
-    assert floor == pytest.approx(np.mean(draws), abs=4 * np.std(draws) / 200**0.5)
-    assert found.values["weighted_f1"] == pytest.approx(floor, abs=4 * np.std(draws))
+    assert chance == pytest.approx(np.mean(draws), abs=4 * np.std(draws) / 200**0.5)
+    assert found.values["weighted_f1"] == pytest.approx(chance, abs=4 * np.std(draws))
 
 
 @pytest.mark.integration

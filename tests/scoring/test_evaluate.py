@@ -30,12 +30,12 @@ def measured(inputs: ScoreInputs, *, score: float = 3.0, missing: bool = False) 
     if score < 0:
         raise NotComputable("It is below zero.", "Raise it.")
     if missing:
-        return Measurement({"other": 1.0}, n=4, details={"not_reported": {"score": "there is no k"}})
-    return Measurement({"score": score, "other": 1.0, "unlisted": 9.0}, n=4, dimension=2)
+        return Measurement({"other": 1.0}, n_images=4, details={"not_reported": {"score": "there is no k"}})
+    return Measurement({"score": score, "other": 1.0, "unlisted": 9.0}, n_images=4, dimension=2)
 
 
 def _spec(parameters: dict[str, object] | None = None, **more: object) -> TaskSpec:
-    values = {"score": {"title": "Score", "direction": "lower", "floor": 1.0, "ceiling": 5.0}, **more}
+    values = {"score": {"title": "Score", "direction": "lower", "bad_end": 5.0, "good_end": 1.0}, **more}
     return TaskSpec.model_validate(
         {
             "name": "probe",
@@ -58,13 +58,13 @@ def test_an_outcome_has_the_listed_values_with_their_scale() -> None:
     outcome = evaluate(_spec(other={"title": "Other", "direction": "higher"}), measured, NOTHING)
     assert outcome.status == "computed"
     assert list(outcome.values) == ["score", "other"]
-    assert (outcome.n, outcome.dimension) == (4, 2)
+    assert (outcome.n_images, outcome.dimension) == (4, 2)
     score = outcome.values["score"]
-    assert (score.value, score.floor, score.ceiling, score.headline) == (3.0, 1.0, 5.0, True)
-    assert score.percent_of_range == 50.0
+    assert (score.value, score.good_end, score.bad_end, score.headline) == (3.0, 1.0, 5.0, True)
+    assert score.position == 50.0
     assert (score.interval, score.interval_note) == (None, NO_INTERVAL)
     other = outcome.values["other"]
-    assert (other.floor, other.ceiling, other.percent_of_range, other.headline) == (None, None, None, False)
+    assert (other.bad_end, other.good_end, other.position, other.headline) == (None, None, None, False)
 
 
 def test_not_computable_is_a_status_with_reason_and_remedy() -> None:
@@ -117,13 +117,13 @@ def test_every_shipped_task_computes_all_of_its_values(
         assert (found.interval is None) == bool(found.interval_note), name
         assert found.interval_note != NO_INTERVAL, name
     for value, of in spec.values.items():
-        for side in ("floor", "ceiling"):
+        for side in ("bad_end", "good_end"):
             if getattr(of, side) != "none":
                 assert getattr(outcome.values[value], side) is not None, (value, side)
     headline = outcome.values[spec.headline]
     # Real images in the generator's place: near the good end of every scale.
-    assert headline.percent_of_range is not None
-    assert headline.percent_of_range == pytest.approx(100, abs=12)
+    assert headline.position is not None
+    assert headline.position == pytest.approx(100, abs=12)
 
 
 @pytest.mark.parametrize("name", list(TASKS))
@@ -146,7 +146,7 @@ def test_every_shipped_task_refuses_nan_features(
 def _detailed(details: Mapping[Any, object]) -> Details | None:
     @metric("generated.images")
     def detailed(inputs: ScoreInputs) -> Measurement:
-        return Measurement({"score": 3.0}, n=len(inputs.sets), details=details)
+        return Measurement({"score": 3.0}, n_images=len(inputs.sets), details=details)
 
     return evaluate(_spec(), detailed, NOTHING).details
 

@@ -26,7 +26,7 @@ def test_frechet_of_a_shifted_copy_is_the_squared_shift() -> None:
     found = frechet(_inputs(real, real + shift))
     # Equal covariances: the distance is |shift|^2 = 1 + 4 + 0.25 + 0 + 9.
     assert found.values["distance"] == pytest.approx(14.25, abs=1e-8)
-    assert (found.n, found.dimension) == (200, 5)
+    assert (found.n_images, found.dimension) == (200, 5)
 
 
 def test_frechet_uses_every_replicate() -> None:
@@ -36,7 +36,7 @@ def test_frechet_uses_every_replicate() -> None:
     )
     found = frechet(ScoreInputs({"reference": feature_set(real), "generated": generated}))
     # The mixture's mean is 1 off in three dimensions: at least 3.
-    assert found.n == 100
+    assert found.n_images == 100
     assert found.values["distance"] > 3
 
 

@@ -101,8 +101,8 @@ def test_the_error_is_that_of_the_interval(inputs, metric: Metric, name: str, re
     if reach is not None:
         assert interval.high - interval.estimate == pytest.approx(reach * error, rel=1e-3)
     else:
-        # At the floor the bound is one-sided: t(0.95, 19) = 1.729.
-        assert interval.kind == "at the floor"
+        # At zero the bound is one-sided: t(0.95, 19) = 1.729.
+        assert interval.kind == "at zero"
         assert interval.high == pytest.approx(max(0.0, own.estimate + 1.729 * error), rel=1e-3)
 
 

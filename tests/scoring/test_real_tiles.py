@@ -97,14 +97,14 @@ def _score(name: str, tiles: ScoreInputs, rows: FeatureSet) -> TaskScore:
 
 def place(value: Value) -> float:
     """Percent of the value's range."""
-    assert value.percent_of_range is not None
-    return value.percent_of_range
+    assert value.position is not None
+    return value.position
 
 
-def above_floor(value: Value) -> float:
-    """How far a value lies above its floor."""
-    assert value.floor is not None
-    return value.value - value.floor
+def above_bad_end(value: Value) -> float:
+    """How far a value lies above the bad end of its scale."""
+    assert value.bad_end is not None
+    return value.value - value.bad_end
 
 
 def _memorised(tiles: ScoreInputs) -> FeatureSet:
@@ -125,10 +125,10 @@ def _noise(tiles: ScoreInputs) -> FeatureSet:
 
 def test_held_out_tiles_are_at_the_real_end(tiles: ScoreInputs) -> None:
     real = tiles["heldout"]
-    assert _score("frechet-distance", tiles, real).values["distance"].percent_of_range == 100
-    assert _score("precision-recall", tiles, real).values["coverage"].percent_of_range == 100
+    assert _score("frechet-distance", tiles, real).values["distance"].position == 100
+    assert _score("precision-recall", tiles, real).values["coverage"].position == 100
     control = _score("attribute-control", tiles, real)
-    assert above_floor(control.values["weighted_f1"]) > 0.2
+    assert above_bad_end(control.values["weighted_f1"]) > 0.2
     audit = _score("memorisation", tiles, real)
     assert audit.values["copied_fraction"].value < 0.05
     assert table(audit, Memorisation).flagged is False
@@ -147,14 +147,14 @@ def test_the_memoriser_is_caught_by_the_audit_alone(tiles: ScoreInputs) -> None:
 
 def test_shuffled_tiles_look_real_and_answer_nothing(tiles: ScoreInputs) -> None:
     shuffled = tiles["heldout"].take(derangement(tiles["heldout"], 0))
-    assert _score("frechet-distance", tiles, shuffled).values["distance"].percent_of_range == pytest.approx(100)
+    assert _score("frechet-distance", tiles, shuffled).values["distance"].position == pytest.approx(100)
     control = _score("attribute-control", tiles, shuffled).values["weighted_f1"]
     recall = _score("image-to-image-recall", tiles, shuffled).values["recall@10"]
     # A derangement asks for what is never shown: at or below chance, which is expected from random answers.
-    assert above_floor(control) <= 0.02
-    assert above_floor(recall) <= 0.005
+    assert above_bad_end(control) <= 0.02
+    assert above_bad_end(recall) <= 0.005
     honest = _score("image-to-image-recall", tiles, tiles["heldout"]).values["recall@10"]
-    assert above_floor(honest) > 0.01
+    assert above_bad_end(honest) > 0.01
     assert place(_score("synthetic-training", tiles, shuffled).values["synthetic_weighted_f1"]) < 10
 
 
@@ -170,8 +170,8 @@ def test_noise_is_at_the_bad_end(tiles: ScoreInputs) -> None:
 def test_held_out_tiles_teach_a_classifier(tiles: ScoreInputs) -> None:
     outcome = _score("synthetic-training", tiles, tiles["heldout"])
     headline = outcome.values["synthetic_weighted_f1"]
-    # As many real tiles, but of other regions of the slides: near the ceiling, which is itself from some fifty regions.
-    assert headline.percent_of_range == pytest.approx(100, abs=40)
+    # As many real tiles, but of other regions of the slides: near the good end, itself from some fifty regions.
+    assert headline.position == pytest.approx(100, abs=40)
     assert outcome.values["augmentation_gain"].value > 0
 
 

@@ -35,7 +35,7 @@ def hostile_record() -> RunRecord:
         score.update(title=TEXT, reason=TEXT if score["reason"] else "", remedy=TEXT)
         score["encoder"] = TEXT if score["encoder"] else None
         for value in score["values"].values():
-            value.update(title=TEXT, floor_source=TEXT, ceiling_source=TEXT, interval_note=TEXT, unit=TEXT)
+            value.update(title=TEXT, bad_end_source=TEXT, good_end_source=TEXT, interval_note=TEXT, unit=TEXT)
             if value["interval"]:
                 value["interval"].update(method=TEXT, note=TEXT)
         details = score["details"] or {}

@@ -47,7 +47,7 @@ def number(record: RunRecord, task: str, name: str) -> float:
 
 
 def percent(record: RunRecord, task: str, name: str) -> float:
-    found = value(record, task, name).percent_of_range
+    found = value(record, task, name).position
     assert found is not None
     return found
 
@@ -82,7 +82,7 @@ def test_real_is_at_the_good_end_of_every_scale(evaluate: Evaluate) -> None:
         found = value(real, task, name).interval
         assert found is not None
         # Rendered from the same law by another hand: not told apart from the reference.
-        assert found.kind == "at the floor"
+        assert found.kind == "at zero"
     for name in ("precision", "recall", "coverage"):
         assert number(real, "precision-recall", name) > 0.9
     assert percent(real, "clip-score", "cosine") == pytest.approx(100, abs=3)

@@ -73,7 +73,7 @@ def test_real_stands_at_the_real_end_of_every_fidelity_scale(evaluate: Evaluate)
     real = evaluate("real")
     distances = [("frechet-distance", "distance"), ("kernel-distance", "distance")]
     for task, name in [*distances, *(("precision-recall", name) for name in ("precision", "recall", "coverage"))]:
-        assert value(real, task, name).percent_of_range == pytest.approx(100, abs=1e-6)
+        assert value(real, task, name).position == pytest.approx(100, abs=1e-6)
 
 
 def test_real_answers_its_prompts(evaluate: Evaluate) -> None:
@@ -86,7 +86,7 @@ def test_real_answers_its_prompts(evaluate: Evaluate) -> None:
 
 def test_the_memoriser_is_faithful_and_caught(evaluate: Evaluate) -> None:
     memoriser = evaluate("memoriser")
-    assert value(memoriser, "frechet-distance", "distance").percent_of_range > 90  # type: ignore[operator]
+    assert value(memoriser, "frechet-distance", "distance").position > 90  # type: ignore[operator]
     assert number(memoriser, "precision-recall", "coverage") > 0.5
     assert number(memoriser, "memorisation", "copied_fraction") == 1.0
     assert number(memoriser, "memorisation", "authenticity") == 0.0
@@ -96,7 +96,7 @@ def test_the_memoriser_is_faithful_and_caught(evaluate: Evaluate) -> None:
 def test_shuffled_is_as_faithful_as_real_but_answers_no_prompt(evaluate: Evaluate) -> None:
     shuffled, real = evaluate("shuffled"), evaluate("real")
     # `shuffled` deals out the images of the whole test split, so only a run of all prompts has real's very images.
-    assert value(shuffled, "frechet-distance", "distance").percent_of_range > 90  # type: ignore[operator]
+    assert value(shuffled, "frechet-distance", "distance").position > 90  # type: ignore[operator]
     assert abs(number(shuffled, "precision-recall", "coverage") - number(real, "precision-recall", "coverage")) < 0.1
     for task, name in (
         ("attribute-control", "weighted_f1"),
@@ -104,8 +104,8 @@ def test_shuffled_is_as_faithful_as_real_but_answers_no_prompt(evaluate: Evaluat
         ("synthetic-training", "synthetic_weighted_f1"),
     ):
         found = value(shuffled, task, name)
-        assert found.floor is not None
-        assert found.value <= found.floor
+        assert found.bad_end is not None
+        assert found.value <= found.bad_end
     assert number(shuffled, "synthetic-training", "augmentation_gain") < 0
 
 
@@ -132,6 +132,6 @@ def test_noise_is_at_the_bad_end_everywhere(evaluate: Evaluate) -> None:
     assert number(noise, "precision-recall", "coverage") == 0.0
     assert number(noise, "image-to-image-recall", "recall@10") < 1.6 * 10 / N
     control = value(noise, "attribute-control", "weighted_f1")
-    assert control.floor is not None
-    assert control.value < control.floor + 0.1
+    assert control.bad_end is not None
+    assert control.value < control.bad_end + 0.1
     assert number(noise, "synthetic-training", "synthetic_weighted_f1") < 0.5

@@ -77,7 +77,7 @@ def compare_generators(
     ``real`` (n, D); ``generated``: name to (m, D) features. ``units_real``, ``units_generated`` and
     ``matched`` as in :func:`~unipath_bench.metrics.frechet_uncertainty.frechet_estimate`; in a matched design
     all generators share the units of the real set. Differences are refused above min(n / 4, units / 2)
-    dimensions, and where the bias left over exceeds three standard errors; above half a standard error it
+    dimensions, and where the residual bias exceeds three standard errors; above half a standard error it
     widens the interval and weakens the test by three times itself.
     Raises ``ValueError`` for fewer than two generators, and as ``frechet_estimate`` does.
     """
@@ -121,7 +121,7 @@ def compare_generators(
 def _difference(first: str, second: str, a: Replicates, b: Replicates, confidence: float) -> Difference:
     h = 2 / (1 / a.h + 1 / b.h)
     result = jackknife(a.plug_in - b.plug_in, a.without - b.without, a.halves - b.halves, h)
-    found = judge_difference(result.value, result.standard_error, result.left_over, result.blocks - 1, confidence)
+    found = judge_difference(result.value, result.standard_error, result.residual_bias, result.blocks - 1, confidence)
     if found.lower is None:
         return Difference(first, second, None, None, None, None, 1.0, 1.0, found.reason)
     return Difference(

@@ -76,7 +76,7 @@ def test_a_better_number_without_an_interval_marks_nothing() -> None:
     ("change", "what"),
     [
         ({"version": 2}, "task version"),
-        ({"n": 500}, "n"),
+        ({"n_images": 500}, "images"),
         ({"encoder_digest": "0" * 64}, "encoder"),
         ({"dimension": 42}, "dimension"),
     ],
@@ -96,7 +96,7 @@ def test_what_differs_is_named_and_nothing_is_better(change: dict[str, object], 
     [
         (made_up.record("b", revision="others"), ["suite revision"]),
         (made_up.record("b", kind="phantom"), ["kind of suite"]),
-        (made_up.record("b", prompts=100), ["n", "prompts and seeds"]),
+        (made_up.record("b", prompts=100), ["images", "prompts and seeds"]),
     ],
 )
 def test_other_data_make_every_row_incomparable(other: RunRecord, what: list[str]) -> None:
@@ -172,7 +172,7 @@ def paired(name: str, numbers: np.ndarray, *, prefix: str = "p", direction: made
     found = mean_contributions(numbers, cases)
     assert isinstance(found, Contributions)
     value = made_up.value(float(numbers.mean()), "Mean", direction).model_copy(update={"contributions": found})
-    return made_up.record(name, some=[made_up.score("mean", 1, "Mean", {"mean": value}, n=40)])
+    return made_up.record(name, some=[made_up.score("mean", 1, "Mean", {"mean": value}, n_images=40)])
 
 
 def draws(seed: int, mean: float = 0.0) -> np.ndarray:

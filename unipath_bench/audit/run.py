@@ -164,7 +164,7 @@ def _span(column: _Column) -> tuple[float | None, float | None, str]:
     """(span, bad end, where the bad end comes from)."""
     value = column.value
     lower = value.direction == "lower"
-    end, source = (value.ceiling, value.ceiling_source) if lower else (value.floor, value.floor_source)
+    end, source = value.bad_end, value.bad_end_source
     if end is not None and (end > value.value if lower else end < value.value):
         return abs(end - value.value), end, source
     largest = max((abs(v - c.values[0]) for c in column.curves.values() for v in c.values), default=0.0)

@@ -84,8 +84,8 @@ class _Judges:
         )
 
     def __call__(self, inputs: ScoreInputs) -> Mapping[str, float]:
-        score, ceiling = self._mean(inputs, "generated"), self._mean(inputs, "reference")
-        return {"weighted_f1": score, **({"percent_of_real": 100 * score / ceiling} if ceiling > 0 else {})}
+        score, real = self._mean(inputs, "generated"), self._mean(inputs, "reference")
+        return {"weighted_f1": score, **({"percent_of_real": 100 * score / real} if real > 0 else {})}
 
     def _mean(self, inputs: ScoreInputs, name: str) -> float:
         features = image_features(inputs, name)

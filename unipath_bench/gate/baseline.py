@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from unipath_bench.core.files import write_text
 from unipath_bench.results.run_folder import load_record
+from unipath_bench.schema import migrations
 from unipath_bench.schema.base import Document, parse_json, read_json
 from unipath_bench.schema.record import RunRecord, TaskScore
 from unipath_bench.views.comparison.sides import Side, side_of
@@ -21,7 +22,8 @@ class Baseline(Document):
     """The computed scores of one run with their contributions, and what must agree with another run's."""
 
     kind: Literal["unipath-bench gate baseline"] = KIND
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
+    migrated_from: Literal[1] | None = Field(default=None, description="The earlier version that it was written in.")
     framework_version: str
     run: str
     run_id: str
@@ -32,6 +34,11 @@ class Baseline(Document):
     n: int = Field(description="Prompts.")
     seeds: int = Field(description="Images a prompt.")
     scores: tuple[TaskScore, ...] = Field(description="Without their details.")
+
+    @classmethod
+    def migrated(cls, value: Any, source: str) -> Any:
+        """See :func:`unipath_bench.schema.migrations.migrate`."""
+        return migrations.migrate(value, source, "gate baseline")
 
 
 def baseline_of(record: RunRecord) -> Baseline:
@@ -53,7 +60,10 @@ def baseline_of(record: RunRecord) -> Baseline:
 
 def write_baseline(record: RunRecord, path: Path) -> None:
     """Write a run's baseline, indented, with what is at its default left out; atomic."""
-    document = baseline_of(record).model_dump(mode="json", exclude_defaults=True) | {"kind": KIND, "schema_version": 1}
+    document = baseline_of(record).model_dump(mode="json", exclude_defaults=True) | {
+        "kind": KIND,
+        "schema_version": migrations.VERSION,
+    }
     write_text(path, json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True, allow_nan=False) + "\n")
 
 
@@ -69,5 +79,13 @@ def load_side(path: Path) -> Side:
         return side_of(load_record(path))
     found = parse_json(Baseline, path)
     return Side(
-        found.run, found.model, found.suite, found.suite_kind, found.suite_revision, found.n, found.seeds, found.scores
+        found.run,
+        found.model,
+        found.suite,
+        found.suite_kind,
+        found.suite_revision,
+        found.n,
+        found.seeds,
+        found.scores,
+        found.migrated_from,
     )

@@ -29,7 +29,7 @@ class Tested:
     adjusted_p: float
     """Of being no worse, by Holm."""
     at_least: float | None
-    """It is worse by at least this: the one-sided limit at 1 - alpha / number of values. None where the bias left over
+    """It is worse by at least this: the one-sided limit at 1 - alpha / number of values. None where the residual bias
     allows none."""
     regressed: bool
     smallest: tuple[float, ...] | None

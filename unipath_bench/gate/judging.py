@@ -68,6 +68,8 @@ class Verdict:
     alpha: float
     judged: tuple[Judged, ...]
     not_judged: tuple[NotJudged, ...]
+    baseline_version: int | None = None
+    """The earlier version of the format that the baseline was written in; None for the present one."""
 
     @property
     def regressed(self) -> bool:
@@ -124,7 +126,7 @@ def judge(run: Side, baseline: Side, margins: Mapping[str, float], alpha: float 
     tested = find_regressions([row.difference for row in rows], limits, alpha)
     level = alpha / len(rows)
     judged = [_judged(row, each, level, run.prompts) for row, each in zip(rows, tested, strict=True)]
-    return Verdict(run.name, baseline.name, run.prompts, alpha, tuple(judged), tuple(absent))
+    return Verdict(run.name, baseline.name, run.prompts, alpha, tuple(judged), tuple(absent), baseline.migrated_from)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,15 @@ from unipath_bench.core.errors import UsageError, listed
 from unipath_bench.schema.record import Value
 
 SHARE_OF_SCALE = 0.01
-"""The default margin: one hundredth of the way from a value's floor to its ceiling, as the baseline's record has them;
-for a value that is no fraction of a scale, nought."""
+"""The default margin: one hundredth of the length of a value's scale, as the baseline's record has it; 0 for a value
+without a scale."""
 
 
 def default_margin(value: Value) -> float:
     """One hundredth of the value's scale; 0.0 where it has none."""
-    if value.floor is None or value.ceiling is None:
+    if value.bad_end is None or value.good_end is None:
         return 0.0
-    return SHARE_OF_SCALE * abs(value.ceiling - value.floor)
+    return SHARE_OF_SCALE * abs(value.good_end - value.bad_end)
 
 
 def parse_margins(items: Sequence[str]) -> dict[str, float]:

@@ -39,7 +39,8 @@ def show(verdict: Verdict, width: int) -> RenderableType:
         }
         outcome = Text("regressed", style="bold red") if each.regressed else Text("passed", style="green")
         table.add_row(Text(f"{each.key}: {each.title}"), *(cells[title] for title in titles), outcome)
-    head = [Text(f"Run       {verdict.run}"), Text(f"Baseline  {verdict.baseline}")]
+    older = f" (written in version {verdict.baseline_version} of the format)" if verdict.baseline_version else ""
+    head = [Text(f"Run       {verdict.run}"), Text(f"Baseline  {verdict.baseline}{older}")]
     return Group(*head, table, *_small(verdict), *_notes(verdict), _explained(verdict), _outcome(verdict))
 
 

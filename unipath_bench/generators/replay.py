@@ -1,4 +1,4 @@
-"""Real images in a generator's place: the ceiling, and three failures that are known beforehand."""
+"""Real images in a generator's place: the good end of the scales, and three failures that are known beforehand."""
 
 from __future__ import annotations
 

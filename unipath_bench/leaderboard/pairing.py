@@ -26,7 +26,7 @@ Better = npt.NDArray[np.bool_]
 def find_better(values: Sequence[Value], names: Sequence[str], direction: str) -> Better:
     """Paired t tests of every two values that have contributions of the same blocks, at 5% after Holm (1979).
 
-    Two values whose blocks differ, that have fewer than 8, or whose bias left over exceeds three standard errors are
+    Two values whose blocks differ, that have fewer than 8, or whose residual bias exceeds three standard errors are
     not told apart. Raises :class:`~unipath_bench.DataError` naming the entry whose contributions are damaged.
     """
     count = len(values)
@@ -40,7 +40,7 @@ def find_better(values: Sequence[Value], names: Sequence[str], direction: str) -
         place = np.ix_(rows, rows)
         differences[place], p_values[place] = _test(
             np.asarray([each.estimate for each in found]),
-            np.asarray([each.left_over for each in found]),
+            np.asarray([each.residual_bias for each in found]),
             np.stack([each.parts for each in found]),
         )
     first, second = np.triu_indices(count, 1)
@@ -65,13 +65,13 @@ def _alike(values: Sequence[Value]) -> list[list[int]]:
 
 
 def _test(
-    estimates: npt.NDArray[np.float64], left_over: npt.NDArray[np.float64], parts: npt.NDArray[np.float64]
+    estimates: npt.NDArray[np.float64], residual_bias: npt.NDArray[np.float64], parts: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Differences (E, E) and their two-sided p-values, NaN where refused; see ``metrics.paired.judge_difference``."""
     blocks = parts.shape[1]
     value = estimates[:, None] - estimates[None, :]
     error = np.sqrt(blocks / (blocks - 1)) * cdist(parts, parts)
-    bias = left_over[:, None] - left_over[None, :]
+    bias = residual_bias[:, None] - residual_bias[None, :]
     stretch = np.where(np.abs(bias) > WIDEN_ABOVE * error, WIDEN_BY * bias, 0.0)
     doubt = np.maximum(0.0, np.where(value > 0, stretch, -stretch))
     distance = np.maximum(0.0, np.abs(value) - doubt)

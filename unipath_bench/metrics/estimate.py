@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
 
-AT_FLOOR = "the interval holds 0, so the set is not told apart from the real one"
+AT_ZERO = "the interval holds 0, so the set is not told apart from the real one"
 
 
 class Outcome(StrEnum):
@@ -18,7 +18,7 @@ class Outcome(StrEnum):
     """``lower`` to ``upper`` is a two-sided interval."""
     WIDENED = "widened"
     """As two-sided, stretched downwards by the bias that may be left."""
-    AT_FLOOR = "at the floor"
+    AT_ZERO = "at zero"
     """Not told apart from zero: only ``upper`` holds, one-sided."""
     UPPER_BOUND = "upper bound"
     """The bias left is of unknown size but upwards: only ``upper`` holds, one-sided."""
@@ -77,7 +77,7 @@ def two_sided_p(value: float, standard_error: float, degrees: float) -> float:
     return float(2 * stdtr(degrees, -abs(value / standard_error)))
 
 
-def interval_or_floor(
+def interval_above_zero(
     value: float,
     standard_error: float,
     *,
@@ -94,7 +94,7 @@ def interval_or_floor(
     reach = quantile(0.5 + confidence / 2, degrees) * standard_error
     if non_negative and value - reach <= 0:
         return Estimate(
-            Outcome.AT_FLOOR,
+            Outcome.AT_ZERO,
             value,
             value,
             standard_error,
@@ -103,7 +103,7 @@ def interval_or_floor(
             confidence,
             samples,
             units,
-            reason=AT_FLOOR,
+            reason=AT_ZERO,
         )
     return Estimate(
         Outcome.TWO_SIDED, value, value, standard_error, value - reach, value + reach, confidence, samples, units

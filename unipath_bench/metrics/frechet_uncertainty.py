@@ -26,7 +26,7 @@ import torch
 
 from unipath_bench.metrics._arrays import BoolArray, Features, Float64Array, Keys, as_matrix_pair, check_count
 from unipath_bench.metrics._linalg import add_gram, empty_gram
-from unipath_bench.metrics.estimate import AT_FLOOR, Estimate, Outcome, check_confidence, quantile
+from unipath_bench.metrics.estimate import AT_ZERO, Estimate, Outcome, check_confidence, quantile
 from unipath_bench.metrics.frechet import distance_of_moments, frechet_distance
 from unipath_bench.metrics.units import Units, assign_blocks, design_limit, matched_units, units_of
 
@@ -123,17 +123,17 @@ def replicate(a: BlockedSet, b: BlockedSet, seed: int) -> Replicates:
 class Jackknife:
     """Result of the jackknife over G = ``blocks`` blocks.
 
-    ``value`` is J, with its ``standard_error``; ``left_over`` is delta, an estimate of the bias that J still has.
+    ``value`` is J, with its ``standard_error``; ``residual_bias`` is delta, an estimate of the bias that J still has.
     """
 
     value: float
     standard_error: float
-    left_over: float
+    residual_bias: float
     blocks: int
 
 
 def jackknife(plug_in: float, without: Float64Array, halves: float, h: Float64Array) -> Jackknife:
-    """Return J, its standard error and the bias left over, from the values of the replicates.
+    """Return J, its standard error and the residual bias, from the values of the replicates.
 
     The formulas are those of the module.
     """
@@ -221,7 +221,7 @@ def frechet_estimate(
     without codes, row i belongs to row i. ``seed`` puts units into blocks.
 
     Outcomes: NOT_ESTIMABLE above 0.9 min(n, m) (1 - 1 / G) dimensions or below 8 units; UPPER_BOUND above
-    min(n / 4, units / 2) dimensions or where the bias left exceeds three standard errors; AT_FLOOR where the
+    min(n / 4, units / 2) dimensions or where the bias left exceeds three standard errors; AT_ZERO where the
     lower limit is not above 0; WIDENED by three times the bias left where that exceeds half a standard error;
     else TWO_SIDED. The covariances of 20 blocks are held: 20 D^2 numbers per set.
     """
@@ -256,7 +256,7 @@ def frechet_estimate(
 
 def judge(result: Jackknife, plug_in: float, confidence: float, samples: int, units: int, dimension: int) -> Estimate:
     """What of a jackknife may be printed."""
-    value, error, left_over = result.value, result.standard_error, result.left_over
+    value, error, residual_bias = result.value, result.standard_error, result.residual_bias
     degrees = result.blocks - 1
     reach = quantile(0.5 + confidence / 2, degrees) * error
     upper_bound = max(0.0, value + quantile(confidence, degrees) * error)
@@ -292,20 +292,20 @@ def judge(result: Jackknife, plug_in: float, confidence: float, samples: int, un
             f"({design_limit(samples, units)}): what is left of the bias is upwards"
         )
         return estimate(Outcome.UPPER_BOUND, None, None, upper_bound, reason, needed=True)
-    if left_over > REFUSE_ABOVE * error:
-        reason = f"the bias left over, {left_over:.3g}, is more than {REFUSE_ABOVE:g} standard errors of {error:.3g}"
+    if residual_bias > REFUSE_ABOVE * error:
+        reason = f"the residual bias, {residual_bias:.3g}, is more than {REFUSE_ABOVE:g} standard errors of {error:.3g}"
         return estimate(Outcome.UPPER_BOUND, None, None, upper_bound, reason)
-    widened = left_over > WIDEN_ABOVE * error
-    lower = value - reach - (WIDEN_BY * left_over if widened else 0.0)
+    widened = residual_bias > WIDEN_ABOVE * error
+    lower = value - reach - (WIDEN_BY * residual_bias if widened else 0.0)
     if lower <= 0:
         return estimate(
-            Outcome.AT_FLOOR,
+            Outcome.AT_ZERO,
             value,
             None,
             upper_bound,
-            AT_FLOOR,
+            AT_ZERO,
         )
     if widened:
-        reason = f"stretched downwards by {WIDEN_BY:g} times the bias left over, {left_over:.3g}"
+        reason = f"stretched downwards by {WIDEN_BY:g} times the residual bias, {residual_bias:.3g}"
         return estimate(Outcome.WIDENED, value, lower, value + reach, reason)
     return estimate(Outcome.TWO_SIDED, value, lower, value + reach)

@@ -25,7 +25,7 @@ from unipath_bench.metrics._kernel_sums import (
     between_row_sums,
     within_row_sums,
 )
-from unipath_bench.metrics.estimate import Estimate, check_confidence, interval_or_floor
+from unipath_bench.metrics.estimate import Estimate, check_confidence, interval_above_zero
 from unipath_bench.metrics.kernel import CMMD_SCALE
 from unipath_bench.metrics.unit_uncertainty import LeaveOneOut
 from unipath_bench.metrics.units import Units, matched_units, unit_sums, units_of
@@ -135,7 +135,7 @@ def _mmd_estimate(
         if matched
         else _delete_one_variance(sums.without_first()) + _delete_one_variance(sums.without_second())
     )
-    return interval_or_floor(
+    return interval_above_zero(
         scale * sums.value,
         scale * float(np.sqrt(variance)),
         degrees=None if first.single and second.single else number - 1,
@@ -166,7 +166,7 @@ def kernel_distance_estimate(
 
     ``real`` (n, D), ``generated`` (m, D); units and ``matched`` as in ``frechet_estimate``. In a matched
     design pairs of the same unit are left out between the sets too: such images are alike for a reason that
-    has nothing to do with the generator. Where the interval would hold 0 the outcome is AT_FLOOR with a
+    has nothing to do with the generator. Where the interval would hold 0 the outcome is AT_ZERO with a
     one-sided bound. Raises ``ValueError`` for fewer than 8 units.
     """
     kernel = PolynomialKernel(degree, gamma, coef0)

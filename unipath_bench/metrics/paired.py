@@ -33,13 +33,13 @@ MINIMUM_BLOCKS = 8
 class Contributions(NamedTuple):
     """What each block contributes to a figure.
 
-    ``estimate``: the figure, with its bias removed where that is possible; ``left_over``: the bias that it may still
-    have; ``parts`` (B,): what each block contributes.
+    ``estimate``: the figure, with its bias removed where that is possible; ``residual_bias``: the bias that it may
+    still have; ``parts`` (B,): what each block contributes.
     """
 
     estimate: float
     parts: Float64Array
-    left_over: float = 0.0
+    residual_bias: float = 0.0
 
 
 def contributions_of_units(figures: LeaveOneOut, block_of_unit: npt.NDArray[np.int64]) -> Contributions:
@@ -59,21 +59,21 @@ def contributions_of_replicates(replicates: Replicates) -> Contributions:
     blocks, h = found.blocks, replicates.h
     pseudo = h * replicates.plug_in - (h - 1) * replicates.without
     parts = (pseudo - found.value) * np.sqrt((blocks - 1) / (h - 1)) / blocks
-    return Contributions(found.value, parts, found.left_over)
+    return Contributions(found.value, parts, found.residual_bias)
 
 
 @dataclass(frozen=True)
 class PairedDifference:
     """Figure of ``first`` minus that of ``second``.
 
-    ``lower`` and ``upper`` are None where ``left_over``, the bias that the difference may still have, exceeds three
+    ``lower`` and ``upper`` are None where ``residual_bias``, the bias that the difference may still have, exceeds three
     standard errors, as ``reason`` says; above half a standard error it stretches the interval and weakens the test by
     three times itself. ``degrees`` are those of Student's t.
     """
 
     value: float
     standard_error: float
-    left_over: float
+    residual_bias: float
     degrees: int
     confidence: float
     lower: float | None
@@ -86,7 +86,7 @@ class PairedDifference:
         """One-sided p-value of the hypothesis that the difference is at most ``limit``; 1 where refused."""
         if self.lower is None:
             return 1.0
-        distance = self.value - max(0.0, _stretch(self.left_over, self.standard_error)) - limit
+        distance = self.value - max(0.0, _stretch(self.residual_bias, self.standard_error)) - limit
         p_value = two_sided_p(distance, self.standard_error, self.degrees) / 2
         return p_value if distance > 0 else 1 - p_value
 
@@ -95,7 +95,7 @@ class PairedDifference:
         if self.lower is None:
             return None
         reach = quantile(1 - significance, self.degrees) * self.standard_error
-        return self.value - max(0.0, _stretch(self.left_over, self.standard_error)) - reach
+        return self.value - max(0.0, _stretch(self.residual_bias, self.standard_error)) - reach
 
 
 def paired_difference(first: Contributions, second: Contributions, confidence: float = 0.95) -> PairedDifference:
@@ -112,25 +112,25 @@ def paired_difference(first: Contributions, second: Contributions, confidence: f
     parts = first.parts - second.parts
     error = math.sqrt(blocks / (blocks - 1) * float((parts**2).sum()))
     return judge_difference(
-        first.estimate - second.estimate, error, first.left_over - second.left_over, blocks - 1, confidence
+        first.estimate - second.estimate, error, first.residual_bias - second.residual_bias, blocks - 1, confidence
     )
 
 
 def judge_difference(
-    value: float, error: float, left_over: float, degrees: int, confidence: float = 0.95
+    value: float, error: float, residual_bias: float, degrees: int, confidence: float = 0.95
 ) -> PairedDifference:
-    """What may be said of a difference with this standard error and bias left over."""
-    if abs(left_over) > REFUSE_ABOVE * error:
-        reason = f"the bias left over, {left_over:.3g}, is more than {REFUSE_ABOVE:g} standard errors of {error:.3g}"
-        return PairedDifference(value, error, left_over, degrees, confidence, None, None, 1.0, reason)
-    # The bias left in the estimate is about left_over: the truth lies near the estimate less that.
-    stretch = _stretch(left_over, error)
+    """What may be said of a difference with this standard error and residual bias."""
+    if abs(residual_bias) > REFUSE_ABOVE * error:
+        reason = f"the residual bias, {residual_bias:.3g}, is more than {REFUSE_ABOVE:g} standard errors of {error:.3g}"
+        return PairedDifference(value, error, residual_bias, degrees, confidence, None, None, 1.0, reason)
+    # The bias left in the estimate is about residual_bias: the truth lies near the estimate less that.
+    stretch = _stretch(residual_bias, error)
     reach = quantile(0.5 + confidence / 2, degrees) * error
     doubt = max(0.0, stretch) if value > 0 else max(0.0, -stretch)
     p_value = two_sided_p(max(0.0, abs(value) - doubt), error, degrees)
-    note = None if stretch == 0 else f"stretched by {WIDEN_BY:g} times the bias left over, {left_over:.3g}"
+    note = None if stretch == 0 else f"stretched by {WIDEN_BY:g} times the residual bias, {residual_bias:.3g}"
     lower, upper = value - reach - max(0.0, stretch), value + reach - min(0.0, stretch)
-    return PairedDifference(value, error, left_over, degrees, confidence, lower, upper, p_value, note)
+    return PairedDifference(value, error, residual_bias, degrees, confidence, lower, upper, p_value, note)
 
 
 def smallest_change(error: float, degrees: int, significance: float, power: float, margin: float = 0.0) -> float:
@@ -143,5 +143,5 @@ def smallest_change(error: float, degrees: int, significance: float, power: floa
     return max(critical, margin) + quantile(power, degrees) * error
 
 
-def _stretch(left_over: float, error: float) -> float:
-    return WIDEN_BY * left_over if abs(left_over) > WIDEN_ABOVE * error else 0.0
+def _stretch(residual_bias: float, error: float) -> float:
+    return WIDEN_BY * residual_bias if abs(residual_bias) > WIDEN_ABOVE * error else 0.0

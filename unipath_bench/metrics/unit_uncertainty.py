@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from unipath_bench.metrics._arrays import Float64Array, FloatArray, Keys, as_codes, as_values
 from unipath_bench.metrics.classification import weighted_f1_from_counts
-from unipath_bench.metrics.estimate import Estimate, check_confidence, interval_or_floor
+from unipath_bench.metrics.estimate import Estimate, check_confidence, interval_above_zero
 from unipath_bench.metrics.units import Units, unit_sums, units_of
 
 MINIMUM_UNITS = 8
@@ -48,7 +48,7 @@ def jackknife_estimate(
     if number < MINIMUM_UNITS:
         raise ValueError(f"{number} units are too few for an interval: at least {MINIMUM_UNITS} are needed")
     spread = float(((figures.without - figures.without.mean()) ** 2).sum())
-    result = interval_or_floor(
+    result = interval_above_zero(
         figures.value,
         math.sqrt((number - 1) / number * spread),
         degrees=number - 1,

@@ -81,7 +81,7 @@ def assign_blocks(sizes: IntArray, blocks: int, seed: int) -> npt.NDArray[np.int
 def split_by_unit(groups: Keys, seed: int = 0) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the rows of two disjoint parts of nearly equal size, with each unit whole in one of them.
 
-    This is for a real-against-real floor.
+    This is for a distance of real images from real images.
     """
     codes = as_codes(groups, "groups")
     units = units_of(codes, len(codes))

@@ -32,26 +32,24 @@ class Scale:
     good: float
     bad_source: str
     good_source: str
-    percent: float
+    position: float
     """Where the value lies: 0 at the bad end, 100 at the good end; not clipped."""
 
     @property
-    def position(self) -> float:
-        """``percent`` as a fraction, clipped to 0..1 for drawing."""
-        return min(max(self.percent / 100, 0.0), 1.0)
+    def filled(self) -> float:
+        """``position`` as a fraction, clipped to 0..1 for drawing."""
+        return min(max(self.position / 100, 0.0), 1.0)
 
     @property
     def beyond(self) -> str:
         """``bad`` or ``good`` where the value lies past that end by more than 0.5% of the scale, else empty."""
-        if self.percent < -0.5:
+        if self.position < -0.5:
             return "bad"
-        return "good" if self.percent > 100.5 else ""
+        return "good" if self.position > 100.5 else ""
 
 
 def scale_of(value: Value) -> Scale | None:
     """The value's scale; None unless both ends and the place between them are known."""
-    if value.floor is None or value.ceiling is None or value.percent_of_range is None:
+    if value.bad_end is None or value.good_end is None or value.position is None:
         return None
-    low, high = (value.floor, value.floor_source), (value.ceiling, value.ceiling_source)
-    bad, good = (low, high) if value.direction == "higher" else (high, low)
-    return Scale(bad[0], good[0], bad[1], good[1], value.percent_of_range)
+    return Scale(value.bad_end, value.good_end, value.bad_end_source, value.good_end_source, value.position)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DetailsT = TypeVar("DetailsT", bound=Document)
 
-IntervalKind = Literal["two-sided", "widened", "at the floor", "upper bound"]
+IntervalKind = Literal["two-sided", "widened", "at zero", "upper bound"]
 """``two-sided``: ``low`` to ``high``. ``widened``: the same, stretched downwards by bias that may be left. ``at the
 floor``: not told apart from zero, so ``high`` alone holds. ``upper bound``: only ``high`` holds, and there is no
 estimate."""
@@ -52,7 +52,7 @@ class Contributions(Document):
     """
 
     estimate: float = Field(description="What is subtracted: the value, or the quantity freed of its bias.")
-    left_over: float = Field(default=0.0, description="Bias that the estimate may still have.")
+    residual_bias: float = Field(default=0.0, description="Bias that the estimate may still have.")
     parts: str = Field(description="Contribution of each block: little-endian float32 in base64.")
     blocks: str = Field(description="Digest of which patients, slides or images lie in which block, with their number.")
     units: int = Field(description="Independent units (patients, slides, images).")
@@ -67,12 +67,12 @@ class Value(Document):
     direction: Literal["lower", "higher"]
     headline: bool
     unit: str = ""
-    floor: float | None = Field(default=None, description="Low end of the scale.")
-    floor_source: str = ""
-    ceiling: float | None = Field(default=None, description="High end of the scale.")
-    ceiling_source: str = ""
-    percent_of_range: float | None = Field(
-        default=None, description="0 at the bad end of the scale, 100 at the good end; not clipped."
+    bad_end: float | None = Field(default=None, description="Where the scale that the value is read on begins.")
+    bad_end_source: str = ""
+    good_end: float | None = Field(default=None, description="Where the scale ends.")
+    good_end_source: str = ""
+    position: float | None = Field(
+        default=None, description="Per cent of the way from the bad end of the scale to the good end; not clipped."
     )
     interval: Interval | None = None
     interval_note: str = Field(default="", description="Why there is no interval.")
@@ -94,7 +94,7 @@ class TaskScore(Document):
     encoder: str | None = None
     encoder_digest: str | None = None
     coupled: bool = Field(default=False, description="The generator uses this encoder inside: never heads a ranking.")
-    n: int | None = None
+    n_images: int | None = Field(default=None, description="Generated images that went in.")
     dimension: int | None = None
     values: dict[str, Value] = Field(default_factory=dict)
     details: Details | None = Field(default=None, description="The tables behind the values.")
@@ -185,8 +185,8 @@ class RunRecord(Document):
 
     @classmethod
     def migrated(cls, value: Any, source: str) -> Any:
-        """See :func:`unipath_bench.schema.migrations.migrate_record`."""
-        return migrations.migrate_record(value, source)
+        """See :func:`unipath_bench.schema.migrations.migrate`."""
+        return migrations.migrate(value, source, "run record")
 
     def score(self, key: str) -> TaskScore:
         """The score with this key; raises ``KeyError`` where there is none."""
@@ -196,7 +196,7 @@ class RunRecord(Document):
         raise KeyError(key)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a value: run, model, suite, tier, task, encoder, value, floor, ceiling, interval and status."""
+        """One row a value: run, model, suite, tier, task, encoder, value, ends of the scale, interval and status."""
         import pandas as pd
 
         shared = {"run": self.name, "model": self.plan.model.name, "suite": self.plan.suite.name}
@@ -210,7 +210,7 @@ class RunRecord(Document):
                 "encoder": score.encoder,
                 "coupled": score.coupled,
                 "status": score.status,
-                "n": score.n,
+                "n_images": score.n_images,
                 "dimension": score.dimension,
             }
             if not score.values:
@@ -223,9 +223,9 @@ class RunRecord(Document):
                         "headline": value.headline,
                         "value": value.value,
                         "direction": value.direction,
-                        "floor": value.floor,
-                        "ceiling": value.ceiling,
-                        "percent_of_range": value.percent_of_range,
+                        "bad_end": value.bad_end,
+                        "good_end": value.good_end,
+                        "position": value.position,
                         "estimate": value.interval.estimate if value.interval else None,
                         "low": value.interval.low if value.interval else None,
                         "high": value.interval.high if value.interval else None,

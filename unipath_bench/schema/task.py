@@ -11,7 +11,7 @@ from unipath_bench.schema.base import Document
 from unipath_bench.schema.cards import PublishedFigure
 
 Anchor = float | Literal["none", "real", "reference", "constant", "shuffled", "analytic"]
-"""How a floor or ceiling is found: a number, ``real`` (held-out real images in the generator's place), ``reference``
+"""How an end of the scale is found: a number, ``real`` (held-out real images in the generator's place), ``reference``
 (the reference images in the generator's place, each under its own prompt), ``constant`` (one held-out image for every
 prompt), ``shuffled`` (held-out real images under the wrong prompts), ``analytic`` (the metric knows it in closed
 form), ``none``."""
@@ -24,8 +24,8 @@ class ValueSpec(Document):
 
     title: str
     direction: Literal["lower", "higher"] = Field(description="Which way is better.")
-    floor: Anchor = Field(default="none", description="The low end of the scale that the value is read on.")
-    ceiling: Anchor = Field(default="none", description="The high end.")
+    bad_end: Anchor = Field(default="none", description="Where the scale that the value is read on begins.")
+    good_end: Anchor = Field(default="none", description="Where it ends.")
     unit: str = Field(default="", description="'fraction', 'cosine', ... ; empty for a plain number.")
 
 

@@ -1,1 +1,1 @@
-"""From features to task outcomes: the registered metrics, their floors and ceilings, and the tasks' YAML files."""
+"""From features to task outcomes: the registered metrics, the ends of their scales, and the tasks' YAML files."""

@@ -49,7 +49,7 @@ def clip_score(inputs: ScoreInputs) -> Measurement:
     order = np.argsort(cosines, kind="stable")
     return Measurement(
         values={"cosine": float(cosines.mean())},
-        n=len(generated),
+        n_images=len(generated),
         dimension=images.shape[1],
         details=PromptCosines(
             quantiles=tuple(float(q) for q in np.quantile(cosines, np.linspace(0, 1, 11))),
@@ -79,7 +79,7 @@ def image_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Mea
     relevant = _relevant(generated.prompts, reference.prompts)
     return Measurement(
         values={f"recall@{k}": float(found[k].mean()) for k in within},
-        n=len(generated),
+        n_images=len(generated),
         dimension=queries.shape[1],
         uncertainty=lambda: _recall_intervals(found, generated),
         paired=lambda: {f"recall@{k}": mean_contributions(values, generated) for k, values in found.items()},
@@ -110,7 +110,7 @@ def text_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Meas
     relevant = _relevant(first, first)
     return Measurement(
         values={f"recall@{k}": float(np.mean([found[k].mean() for found in per_replicate])) for k in within},
-        n=len(generated),
+        n_images=len(generated),
         dimension=images.shape[1],
         anchors={f"recall@{k}": (k / size, _attainable(relevant, k)) for k in within},
         details=_retrieval_details(ks, within, size, size, relevant, len(galleries)),
@@ -185,7 +185,7 @@ def terminology_robustness(inputs: ScoreInputs) -> Measurement:
             "canonical": base,
             "spread": float(spread.mean()),
         },
-        n=len(variants),
+        n_images=len(variants),
         dimension=gallery.shape[1],
         anchors={"paraphrased": (0.5, real), "canonical": (0.5, real)},
         details=Rewording(wordings=tuple(float(reworded[rows].mean()) for rows in wordings.values()), canonical=base),

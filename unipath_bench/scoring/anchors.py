@@ -1,4 +1,4 @@
-"""Floors and ceilings: the same metric on inputs whose quality is known."""
+"""The ends of a scale: the same metric on inputs whose quality is known."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from unipath_bench.suites.roles import shuffling_classes
 
 @dataclass(frozen=True)
 class Anchored:
-    """A value's floor and ceiling, each with where it comes from; None where there is none."""
+    """The ends of a value's scale, each with where it comes from; None where there is none."""
 
-    floor: float | None = None
-    floor_source: str = ""
-    ceiling: float | None = None
-    ceiling_source: str = ""
+    bad_end: float | None = None
+    bad_end_source: str = ""
+    good_end: float | None = None
+    good_end_source: str = ""
 
 
 NEEDED = {
@@ -46,7 +46,7 @@ _SOURCES = {
 
 def required(spec: TaskSpec, metric: Metric) -> frozenset[str]:
     """All that the metric and the anchors of a task read."""
-    kinds = {anchor for value in spec.values.values() for anchor in (value.floor, value.ceiling)}
+    kinds = {anchor for value in spec.values.values() for anchor in (value.bad_end, value.good_end)}
     return metric.needs | {NEEDED[kind] for kind in kinds if isinstance(kind, str) and kind in NEEDED}
 
 
@@ -81,24 +81,20 @@ def anchored(
 
     anchors = {}
     for name, value in spec.values.items():
-        floor, floor_source = look_up(name, value.floor, 0)
-        ceiling, ceiling_source = look_up(name, value.ceiling, 1)
-        anchors[name] = Anchored(floor, floor_source, ceiling, ceiling_source)
+        bad, bad_source = look_up(name, value.bad_end, 0)
+        good, good_source = look_up(name, value.good_end, 1)
+        anchors[name] = Anchored(bad, bad_source, good, good_source)
     return measured, anchors
 
 
-def percent_of_range(
-    value: float, floor: float | None, ceiling: float | None, direction: Literal["lower", "higher"]
-) -> float | None:
-    """Where ``value`` lies between ``floor`` (the low end) and ``ceiling``: 0 at the bad end, 100 at the good end.
+def position(value: float, bad_end: float | None, good_end: float | None) -> float | None:
+    """Where ``value`` lies on its scale, in per cent of the way from its bad end to its good end.
 
-    Not clipped: beyond the ends it is negative or over 100. None where there is no floor or no ceiling, or both are the
-    same.
+    Not clipped: beyond the ends it is negative or over 100. None where an end is not known, or both are the same.
     """
-    if floor is None or ceiling is None or floor == ceiling:
+    if bad_end is None or good_end is None or bad_end == good_end:
         return None
-    share = (value - floor) / (ceiling - floor)
-    return 100.0 * (share if direction == "higher" else 1.0 - share)
+    return 100.0 * (value - bad_end) / (good_end - bad_end)
 
 
 def in_generators_place(inputs: ScoreInputs, source: FeatureSet) -> FeatureSet:

@@ -80,22 +80,22 @@ def attribute_control(
             "Give the suite's train split images of every class that the prompts ask for.",
         )
     score = float(np.mean([table.weighted_f1 for table in tables.values()]))
-    ceiling = float(np.mean([table.real_weighted_f1 for table in tables.values()]))
-    floor = float(np.mean([table.chance for table in tables.values()]))
+    attainable = float(np.mean([table.real_weighted_f1 for table in tables.values()]))
+    chance = float(np.mean([table.chance for table in tables.values()]))
     values = {"weighted_f1": score}
     not_reported = {}
-    if ceiling > 0:
-        values["percent_of_real"] = 100 * score / ceiling
+    if attainable > 0:
+        values["percent_of_real"] = 100 * score / attainable
     else:
         not_reported["percent_of_real"] = "the classifiers read none of the real images right"
     return Measurement(
         values=values,
-        n=len(generated),
+        n_images=len(generated),
         dimension=generated.shape[1],
-        anchors={"weighted_f1": (floor, ceiling), "percent_of_real": (_percent(floor, ceiling), 100.0)},
+        anchors={"weighted_f1": (chance, attainable), "percent_of_real": (_percent(chance, attainable), 100.0)},
         details=AttributeControl(attributes=tables, not_computed=left_out, not_reported=not_reported),
-        uncertainty=lambda: _intervals(inputs["reference"], inputs["generated"], answers, ceiling > 0),
-        paired=lambda: _contributions(inputs["reference"], inputs["generated"], answers, ceiling > 0),
+        uncertainty=lambda: _intervals(inputs["reference"], inputs["generated"], answers, attainable > 0),
+        paired=lambda: _contributions(inputs["reference"], inputs["generated"], answers, attainable > 0),
     )
 
 
@@ -123,8 +123,8 @@ def _intervals(
     if not matched:
         found["percent_of_real"] = "No interval: the generated images do not answer the prompts of the same patients."
         return found
-    ceiling = average([weighted_f1_without(each.real, each.seen_in_real, first) for each in answers])
-    ratio = LeaveOneOut(100 * score.value / ceiling.value, 100 * score.without / ceiling.without)
+    real = average([weighted_f1_without(each.real, each.seen_in_real, first) for each in answers])
+    ratio = LeaveOneOut(100 * score.value / real.value, 100 * score.without / real.without)
     return {**found, "percent_of_real": unit_interval(ratio, second, (0.0, np.inf))}
 
 
@@ -150,10 +150,10 @@ def _contributions(
         first, second, matched = design(reference, generated)
         found["percent_of_real"] = NOT_MATCHED
         if matched:
-            ceiling = average([weighted_f1_without(each.real, each.seen_in_real, first) for each in answers])
+            real = average([weighted_f1_without(each.real, each.seen_in_real, first) for each in answers])
             # Units are numbered by the reference here, which the generated set follows prompt by prompt.
             score = average([weighted_f1_without(each.prompted, each.seen, second) for each in answers])
-            ratio = LeaveOneOut(100 * score.value / ceiling.value, 100 * score.without / ceiling.without)
+            ratio = LeaveOneOut(100 * score.value / real.value, 100 * score.without / real.without)
             found["percent_of_real"] = of_units(ratio, of)
     return found
 
@@ -171,16 +171,16 @@ def _untaught(taught: Labels, wanted: Labels) -> str:
 def _table(
     judge: Classifier, recipe: Recipe, read: _Answers, reference: Matrix, calibration: Calibration | None
 ) -> Attribute:
-    score, ceiling = weighted_f1(read.prompted, read.seen), weighted_f1(read.real, read.seen_in_real)
+    score, real = weighted_f1(read.prompted, read.seen), weighted_f1(read.real, read.seen_in_real)
     probabilities, columns = judge.probabilities(reference), columns_of(judge, read.real)
     return Attribute(
         classes=tuple(judge.classes),
         weighted_f1=score,
-        real_weighted_f1=ceiling,
+        real_weighted_f1=real,
         real_accuracy=float(np.mean(read.real == read.seen_in_real)),
         ece=calibration_error(probabilities, columns),
         chance=chance_weighted_f1(read.prompted, read.seen),
-        percent_of_real=_percent(score, ceiling),
+        percent_of_real=_percent(score, real),
         support={name: int(np.sum(read.prompted == name)) for name in judge.classes},
         confusion=confusion(read.prompted, read.seen, judge.classes),
         classifier=recipe.described(),
@@ -206,5 +206,5 @@ def _calibration(
     )
 
 
-def _percent(score: float, ceiling: float) -> float | None:
-    return 100 * score / ceiling if ceiling > 0 else None
+def _percent(score: float, real: float) -> float | None:
+    return 100 * score / real if real > 0 else None

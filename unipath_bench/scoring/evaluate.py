@@ -1,4 +1,4 @@
-"""One task on one set of inputs: its values with floors and ceilings, or why there are none."""
+"""One task on one set of inputs: its values with both ends of their scales, or why there are none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unipath_bench.core.errors import DataError, UsageError, listed
 from unipath_bench.schema.details import Details, Other
 from unipath_bench.schema.record import Contributions, Interval, TaskScore, Value
 from unipath_bench.schema.task import TaskSpec
-from unipath_bench.scoring.anchors import Anchored, anchored, percent_of_range
+from unipath_bench.scoring.anchors import Anchored, anchored, position
 from unipath_bench.scoring.not_computable import NotComputable
 
 NO_INTERVAL = "The metric gives no interval."
@@ -44,7 +44,7 @@ def evaluate(spec: TaskSpec, metric: Metric, inputs: ScoreInputs) -> TaskScore:
     return TaskScore(
         **_described(spec),
         status="computed",
-        n=measured.n,
+        n_images=measured.n_images,
         dimension=measured.dimension,
         values={
             name: _value(
@@ -128,11 +128,11 @@ def _value(
         direction=of.direction,
         headline=name == spec.headline,
         unit=of.unit,
-        floor=anchor.floor,
-        floor_source=anchor.floor_source,
-        ceiling=anchor.ceiling,
-        ceiling_source=anchor.ceiling_source,
-        percent_of_range=percent_of_range(value, anchor.floor, anchor.ceiling, of.direction),
+        bad_end=anchor.bad_end,
+        bad_end_source=anchor.bad_end_source,
+        good_end=anchor.good_end,
+        good_end_source=anchor.good_end_source,
+        position=position(value, anchor.bad_end, anchor.good_end),
         interval=None if isinstance(found, str) else found,
         interval_note=found if isinstance(found, str) else "",
         contributions=None if isinstance(paired, str) else paired,

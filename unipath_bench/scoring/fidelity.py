@@ -87,7 +87,7 @@ def frechet(inputs: ScoreInputs, *, basis: int = 32) -> Measurement:
 
     return Measurement(
         values={name: float(frechet_distance(*pair)) for name, pair in sets.items()},
-        n=len(generated),
+        n_images=len(generated),
         dimension=real.shape[1],
         details=details,
         uncertainty=uncertainty,
@@ -160,7 +160,7 @@ def kid(inputs: ScoreInputs, *, subset_size: int | None = None, subsets: int = 1
 
     return Measurement(
         values={"distance": value},
-        n=len(generated),
+        n_images=len(generated),
         dimension=real.shape[1],
         details=details,
         uncertainty=uncertainty,
@@ -196,7 +196,7 @@ def prdc(inputs: ScoreInputs, *, k: int = 5) -> Measurement:
 
     return Measurement(
         values={name: float(getattr(found, name)) for name in MANIFOLD_FIGURES},
-        n=len(generated),
+        n_images=len(generated),
         dimension=real.shape[1],
         details=Manifold(k=k),
         uncertainty=lambda: dict.fromkeys(MANIFOLD_FIGURES, NEIGHBOURS_NOTE),

@@ -64,7 +64,7 @@ def memorisation(
     groups = np.asarray(train_set.groups, dtype=np.str_)
     return Measurement(
         values=values,
-        n=len(generated_set),
+        n_images=len(generated_set),
         dimension=train.shape[1],
         details=Memorisation(
             threshold=threshold,

@@ -77,7 +77,7 @@ def document(found: paired.Contributions, of: Cut, method: str) -> Contributions
     """Contributions as they stand in a record."""
     return Contributions(
         estimate=float(found.estimate),
-        left_over=float(found.left_over),
+        residual_bias=float(found.residual_bias),
         parts=base64.b64encode(np.asarray(found.parts, "<f4").tobytes()).decode("ascii"),
         blocks=of.digest,
         units=len(of.block_of_unit),
@@ -90,7 +90,7 @@ def numbers(found: Contributions) -> paired.Contributions:
     parts = np.frombuffer(base64.b64decode(found.parts, validate=True), dtype="<f4").astype(np.float64)
     if not np.isfinite(parts).all():
         raise ValueError("parts hold NaN or infinity")
-    return paired.Contributions(found.estimate, parts, found.left_over)
+    return paired.Contributions(found.estimate, parts, found.residual_bias)
 
 
 def too_few_for_pairs(units: Codes) -> str:

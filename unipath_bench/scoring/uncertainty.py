@@ -32,7 +32,7 @@ NEIGHBOURS_NOTE = (
 _KINDS: dict[Outcome, IntervalKind] = {
     Outcome.TWO_SIDED: "two-sided",
     Outcome.WIDENED: "widened",
-    Outcome.AT_FLOOR: "at the floor",
+    Outcome.AT_ZERO: "at zero",
     Outcome.UPPER_BOUND: "upper bound",
 }
 

@@ -124,10 +124,10 @@ def synthetic_training(
     same_size = [
         course.score(course.of_real(train.take(draw(train.labels, wanted, inputs.seed, d)))) for d in range(draws)
     ]
-    score, ceiling = course.score(alone), float(np.mean(same_size))
+    score, real = course.score(alone), float(np.mean(same_size))
     values = {"synthetic_weighted_f1": score}
     chance = course.chance(alone)
-    anchors: dict[str, tuple[float | None, float | None]] = {"synthetic_weighted_f1": (chance, ceiling)}
+    anchors: dict[str, tuple[float | None, float | None]] = {"synthetic_weighted_f1": (chance, real)}
     table, pairs, left_out = _at_budgets(course, budgets, draws, full)
     not_reported = {}
     if table:
@@ -151,7 +151,7 @@ def synthetic_training(
         folds=len(parts),
         draws=draws,
         synthetic_only=score,
-        real_only_same_size=ceiling,
+        real_only_same_size=real,
         chance=chance,
         same_size={c: SameSize(wanted=wanted[c], have=int(np.sum(train.labels == c))) for c in found},
         budgets=tuple(table),
@@ -160,7 +160,7 @@ def synthetic_training(
     )
     return Measurement(
         values=values,
-        n=len(generated),
+        n_images=len(generated),
         dimension=generated.features.shape[1],
         anchors=anchors,
         details=details,

@@ -76,10 +76,10 @@ def score_table(scores: tuple[TaskScore, ...]) -> Table:
     table.add_column("Encoder", overflow="fold")
     table.add_column("Value", justify="right", no_wrap=True)
     table.add_column("95% interval", no_wrap=True)
-    table.add_column("Floor", justify="right", no_wrap=True)
-    table.add_column("Ceiling", justify="right", no_wrap=True)
+    table.add_column("Bad end", justify="right", no_wrap=True)
+    table.add_column("Good end", justify="right", no_wrap=True)
     table.add_column("Bad ─ good", no_wrap=True)
-    table.add_column("n", justify="right", no_wrap=True)
+    table.add_column("Images", justify="right", no_wrap=True)
     table.add_column("Flags", no_wrap=True)
     for tier, text in TIERS.items():
         mine = [score for score in scores if score.tier == tier]
@@ -108,11 +108,11 @@ def scale_bar(scale: Scale | None, width: int = _BAR) -> Text:
     """A bar from the bad end (left) to the good end (right) with the per cent; ``<`` and ``>`` mark a value beyond."""
     if scale is None:
         return Text("no scale", style="dim")
-    filled = int(scale.position * width)  # full at the good end only
+    filled = int(scale.filled * width)  # full at the good end only
     bar = Text("━" * filled, style="blue")
     bar.append("─" * (width - filled), style="dim")
     mark = {"bad": " <", "good": " >", "": "  "}[scale.beyond]
-    return bar.append(f"{mark}{format_percent(scale.percent):>5}", style="bold")
+    return bar.append(f"{mark}{format_percent(scale.position):>5}", style="bold")
 
 
 def flag_text(score: TaskScore) -> Text:
@@ -138,32 +138,21 @@ def _add_rows(table: Table, score: TaskScore) -> None:
     for name, value in score.values.items():
         style = "" if value.headline or single else "dim"
         label = Text(score.title if single else value.title or name, style=style)
-        floor, ceiling = _ends(value)
         table.add_row(
             _indented(label, 2 if single else 4),
             encoder if single else Text(),
             Text(format_value(value.value, value.unit), style="bold" if value.headline else ""),
             interval_text(value),
-            floor,
-            ceiling,
+            Text(format_number(value.bad_end)),
+            Text(format_number(value.good_end)),
             scale_bar(scale_of(value)),
-            "" if score.n is None else f"{score.n:,}",
+            "" if score.n_images is None else f"{score.n_images:,}",
             flag_text(score) if single else "",
         )
 
 
 def _indented(content: RenderableType, columns: int) -> Padding:
     return Padding(content, (0, 0, 0, columns))
-
-
-def _ends(value: Value) -> tuple[Text, Text]:
-    """Floor and ceiling, the good one starred."""
-    low, high = Text(format_number(value.floor)), Text(format_number(value.ceiling))
-    good, known = (high, value.ceiling) if value.direction == "higher" else (low, value.floor)
-    if known is not None:
-        good.append("*")
-        good.stylize("green")
-    return low, high
 
 
 def _block(score: TaskScore) -> list[RenderableType]:
@@ -192,7 +181,7 @@ def _block(score: TaskScore) -> list[RenderableType]:
 def _legend(record: RunRecord) -> list[RenderableType]:
     values = [value for score in record.scores for value in score.values.values()]
     lines: list[RenderableType] = []
-    if any(value.percent_of_range is not None for value in values):
+    if any(value.position is not None for value in values):
         text = "* the good end. Per cent: 0 at the bad end of the scale, 100 at the good end; < and >: beyond an end."
         lines.append(Text(text, style="dim"))
     if any(freed_of_bias(value) for value in values):

@@ -73,13 +73,15 @@ def varied(record: RunRecord, i: int) -> RunRecord:
     def moved(score: TaskScore, k: int) -> TaskScore:
         values = {}
         for j, (name, value) in enumerate(score.values.items()):
-            low = 0.0 if value.floor is None else value.floor
-            high = 2 * abs(value.value) or 1.0 if value.ceiling is None else value.ceiling
+            bad, good = value.bad_end, value.good_end
+            below, above = (bad, good) if value.direction == "higher" else (good, bad)
+            low = 0.0 if below is None else below
+            high = 2 * abs(value.value) or 1.0 if above is None else above
             share = 0.12 + 0.76 * ((i * (7 + 4 * k) + 31 * k + 13 * j) % 101) / 100
             number = low + (high - low) * (share if value.direction == "higher" else 0.6 * (1 - share))
             half = (high - low) * (0.03 + 0.01 * (k % 3))
             found = Interval(estimate=number, low=number - half, high=number + half, method="grouped jackknife")
-            ends = None if value.floor is None or value.ceiling is None else (low, high)
+            ends = None if bad is None or good is None else (low, high)
             values[name] = made_up.value(
                 number, value.title, value.direction, ends, headline=value.headline, unit=value.unit, interval=found
             )

@@ -189,7 +189,7 @@ def test_an_entry_s_page_has_scores_audit_provenance_and_history(site: Path, pag
     assert "not hosted" not in page.text
     spoken = [svg["aria-label"] or "" for svg in page.all("svg")]
     assert sum(text.startswith("Radar of the headline values") for text in spoken) == 1
-    scaled = [v for s in behind.record.scores for v in s.values.values() if v.percent_of_range is not None]
+    scaled = [v for s in behind.record.scores for v in s.values.values() if v.position is not None]
     assert sum("the bad end, to" in text for text in spoken) == len(scaled)
     image = page.all("img")[0]
     with Image.open(site / "made-up" / "models" / f"{name}.webp") as drawn:

@@ -89,19 +89,19 @@ def test_a_scale_runs_from_bad_to_good_whichever_way_is_better() -> None:
     lower = scale_of(made_up.value(142.0, "distance", "lower", (22.0, 484.0)))
     assert lower is not None
     assert (lower.bad, lower.good) == (484.0, 22.0)
-    assert lower.position == pytest.approx(342 / 462)
+    assert lower.filled == pytest.approx(342 / 462)
     higher = scale_of(made_up.value(1.1, "density", "higher", (0.0, 1.0)))
     assert higher is not None
-    assert (higher.bad, higher.good, higher.position, higher.beyond) == (0.0, 1.0, 1.0, "good")
+    assert (higher.bad, higher.good, higher.filled, higher.beyond) == (0.0, 1.0, 1.0, "good")
     below = scale_of(made_up.value(-0.5, "score", "higher", (0.0, 1.0)))
     assert below is not None
-    assert (below.position, below.beyond) == (0.0, "bad")
+    assert (below.filled, below.beyond) == (0.0, "bad")
 
 
 def test_no_scale_without_both_ends() -> None:
     value = made_up.value(1.0, "x", "higher")
     assert scale_of(value) is None
-    assert scale_of(value.model_copy(update={"floor": 0.0})) is None
+    assert scale_of(value.model_copy(update={"good_end": 0.0})) is None
 
 
 def test_notes_say_what_kind_of_run_it_is_the_gravest_first() -> None:

@@ -190,7 +190,7 @@ def test_a_large_image_is_reduced_and_the_page_says_so(html: str) -> None:
 @pytest.mark.integration
 def test_untrusted_words_stay_words() -> None:
     record = made_up.record()
-    evil_value = {"title": EVIL, "floor_source": EVIL, "interval_note": EVIL, "unit": EVIL}
+    evil_value = {"title": EVIL, "bad_end_source": EVIL, "interval_note": EVIL, "unit": EVIL}
     evil_scores = [
         s.model_copy(
             update={

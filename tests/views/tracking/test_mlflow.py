@@ -76,8 +76,8 @@ def test_every_number_is_a_metric(logged: SimpleNamespace) -> None:
     assert held == metrics(record)
     assert held["value/frechet-distance.texture.frechet_distance"] == 41.2
     assert held["tier1/frechet-distance.texture"] == 41.2
-    assert held["scale/frechet-distance.texture.frechet_distance.floor"] == 22.5
-    assert held["scale/frechet-distance.texture.frechet_distance.ceiling"] == 484.0
+    assert held["scale/frechet-distance.texture.frechet_distance.good_end"] == 22.5
+    assert held["scale/frechet-distance.texture.frechet_distance.bad_end"] == 484.0
     # (484 - 41.2) / (484 - 22.5) of the scale
     assert held["position/frechet-distance.texture"] == pytest.approx(100 * 442.8 / 461.5)
     assert held["tier4/third-party-colour"] == 3.1

@@ -117,7 +117,7 @@ def field_medians(records: Sequence[RunRecord]) -> dict[str, float]:
     places: dict[str, list[float]] = {}
     for record in records:
         for placed in _headlines(record):
-            places.setdefault(_key(placed), []).append(placed.scale.percent)
+            places.setdefault(_key(placed), []).append(placed.scale.position)
     return {key: median(found) for key, found in places.items()}
 
 
@@ -135,10 +135,10 @@ def radar(record: RunRecord, medians: Mapping[str, float]) -> Radar | None:
             number=i + 1,
             tier=p.score.tier,
             name=_name(p),
-            percent=format_percent(p.scale.percent),
+            percent=format_percent(p.scale.position),
             end=_polar(i, count, RADIUS),
             label=_polar(i, count, RADIUS + 9),
-            spot=_polar(i, count, RADIUS * p.scale.position),
+            spot=_polar(i, count, RADIUS * p.scale.filled),
         )
         for i, p in enumerate(placed)
     ]
@@ -217,14 +217,14 @@ def _bar(placed: _Placed, number: int | None) -> Bar:
         ends = (low, high)
     name, figure = _name(placed), format_value(value.value, value.unit)
     spoken = (
-        f"{name}: {figure}, {format_percent(scale.percent)} of the way from {format_number(scale.bad)}, the bad end"
+        f"{name}: {figure}, {format_percent(scale.position)} of the way from {format_number(scale.bad)}, the bad end"
     )
     spoken += f", to {format_number(scale.good)}, the good end"
     return Bar(
         number=number,
         name=name,
         figure=figure,
-        spot=_across(scale.percent),
+        spot=_across(scale.position),
         ends=ends,
         beyond=scale.beyond,
         coupled=placed.score.coupled,
@@ -237,7 +237,7 @@ def _bar(placed: _Placed, number: int | None) -> Bar:
 
 def _percent(scale: Scale, x: float) -> float:
     width = scale.good - scale.bad
-    return 100 * (x - scale.bad) / width if width else scale.percent
+    return 100 * (x - scale.bad) / width if width else scale.position
 
 
 def _across(percent: float) -> float:

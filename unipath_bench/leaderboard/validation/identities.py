@@ -16,7 +16,7 @@ from unipath_bench.metrics.estimate import quantile
 from unipath_bench.metrics.memorisation import clopper_pearson_lower
 from unipath_bench.schema.details import AttributeControl, Memorisation
 from unipath_bench.schema.record import RunRecord, TaskScore, Value
-from unipath_bench.scoring.anchors import percent_of_range
+from unipath_bench.scoring.anchors import position
 from unipath_bench.scoring.catalogue import load_tasks
 from unipath_bench.scoring.paired import BLOCK_METHOD, numbers
 from unipath_bench.scoring.uncertainty import FRECHET_METHOD, KERNEL_METHOD, UNIT_METHOD
@@ -58,8 +58,8 @@ def _of_score(score: TaskScore, record: RunRecord) -> Iterator[str]:
     if score.status != "computed":
         return
     counts = record.plan.counts
-    if score.n not in (counts.get("generated"), counts.get("variants")):
-        yield f"n = {score.n} is neither the number of answers nor that of their paraphrases"
+    if score.n_images not in (counts.get("generated"), counts.get("variants")):
+        yield f"{score.n_images} images are neither the number of answers nor that of their paraphrases"
     if sum(value.headline for value in score.values.values()) != 1:
         yield "it has not one headline"
     for name, value in score.values.items():
@@ -76,9 +76,9 @@ def _of_value(name: str, value: Value) -> Iterator[str]:
         yield f"{value.value} is no share"
     if value.unit == "cosine" and not -1 - 1e-6 <= value.value <= 1 + 1e-6:
         yield f"{value.value} is no cosine"
-    expected = percent_of_range(value.value, value.floor, value.ceiling, value.direction)
-    if (expected is None) != (value.percent_of_range is None) or not _close(expected or 0, value.percent_of_range or 0):
-        yield f"{value.percent_of_range}% of its range, which is {expected}%"
+    expected = position(value.value, value.bad_end, value.good_end)
+    if (expected is None) != (value.position is None) or not _close(expected or 0, value.position or 0):
+        yield f"{value.position}% of the way along its scale, which is {expected}%"
     found = value.interval
     if found is not None and found.low is not None and found.high is not None and found.low > found.high:
         yield f"the interval ends before it begins ({found.low} to {found.high})"
@@ -147,15 +147,15 @@ def _of_control(score: TaskScore, details: AttributeControl) -> Iterator[str]:
         expected = weighted_f1_of(counts)
         if not _close(expected, table.weighted_f1):
             yield f"{name}: weighted F1 {table.weighted_f1}, and its confusion matrix gives {expected}"
-        if int(counts.sum()) != score.n:
-            yield f"{name}: its confusion matrix counts {int(counts.sum())} images of {score.n}"
+        if int(counts.sum()) != score.n_images:
+            yield f"{name}: its confusion matrix counts {int(counts.sum())} images of {score.n_images}"
         figures.append((table.weighted_f1, table.real_weighted_f1))
-    mean, ceiling = (sum(column) / len(figures) for column in zip(*figures, strict=True))
+    mean, real = (sum(column) / len(figures) for column in zip(*figures, strict=True))
     value, percent = score.values.get("weighted_f1"), score.values.get("percent_of_real")
     if value is not None and not _close(mean, value.value):
         yield f"weighted F1 {value.value}, and its attributes' mean is {mean}"
-    if percent is not None and (ceiling <= 0 or not _close(100 * mean / ceiling, percent.value)):
-        yield f"{percent.value}% of the real images' score, and its attributes give {100 * mean / (ceiling or 1)}%"
+    if percent is not None and (real <= 0 or not _close(100 * mean / real, percent.value)):
+        yield f"{percent.value}% of the real images' score, and its attributes give {100 * mean / (real or 1)}%"
 
 
 def weighted_f1_of(counts: np.ndarray[Any, np.dtype[np.float64]]) -> float:
@@ -166,7 +166,7 @@ def weighted_f1_of(counts: np.ndarray[Any, np.dtype[np.float64]]) -> float:
 
 def _of_memorisation(score: TaskScore, details: Memorisation) -> Iterator[str]:
     """The copied share is a count of images, its bound is that of Clopper and Pearson, and the flag follows from it."""
-    value, n = score.values.get("copied_fraction"), score.n
+    value, n = score.values.get("copied_fraction"), score.n_images
     if value is None or not n:
         return
     copies = value.value * n

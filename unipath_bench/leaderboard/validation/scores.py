@@ -15,7 +15,7 @@ from unipath_bench.schema.record import Contributions, Interval, RunRecord, Task
 from unipath_bench.scoring.paired import numbers
 
 TOLERANCE = 1e-3
-"""How far a recorded number may be from the one computed here, in units of the value's scale (from floor to ceiling, or
+"""How far a recorded number may be from the one computed here, in units of the value's scale (from end to end, or
 the value itself, as computed here). On one machine the two are equal; other machines' encoders differ in the last
 digits."""
 
@@ -58,7 +58,7 @@ def _check(
 
 def differing(recorded: TaskScore, found: TaskScore) -> Iterator[str]:
     """In what a recorded score differs from the one computed here, what its details say apart."""
-    for what in ("status", "version", "title", "n", "dimension", "encoder_digest", "tier", "coupled"):
+    for what in ("status", "version", "title", "n_images", "dimension", "encoder_digest", "tier", "coupled"):
         mine, theirs = getattr(found, what), getattr(recorded, what)
         if mine != theirs:
             yield f"{what} {theirs}, computed here {mine}"
@@ -74,11 +74,11 @@ def differing(recorded: TaskScore, found: TaskScore) -> Iterator[str]:
 
 def _value_problems(recorded: Value, found: Value) -> Iterator[str]:
     slack = TOLERANCE * _scale(found) + 1e-9
-    for what in ("title", "direction", "headline", "unit", "floor_source", "ceiling_source"):
+    for what in ("title", "direction", "headline", "unit", "bad_end_source", "good_end_source"):
         if getattr(recorded, what) != getattr(found, what):
             yield f"{what} {getattr(recorded, what)!r}, computed here {getattr(found, what)!r}"
     pairs: dict[str, tuple[float | None, float | None]] = {
-        what: (getattr(recorded, what), getattr(found, what)) for what in ("value", "floor", "ceiling")
+        what: (getattr(recorded, what), getattr(found, what)) for what in ("value", "bad_end", "good_end")
     }
     if (recorded.interval is None) != (found.interval is None):
         yield "its interval is recorded or computed here alone"
@@ -114,7 +114,7 @@ def _contribution_problems(recorded: Contributions | None, found: Contributions 
     mine = numbers(found)
     if len(theirs.parts) != len(mine.parts) or float(np.abs(theirs.parts - mine.parts).max()) > slack:
         yield "its contributions differ"
-    for what in ("estimate", "left_over"):
+    for what in ("estimate", "residual_bias"):
         if abs(getattr(theirs, what) - getattr(mine, what)) > slack:
             yield f"contributions' {what} {getattr(theirs, what):.6g}, computed here {getattr(mine, what):.6g}"
 
@@ -167,8 +167,8 @@ def _is_number(value: Any) -> bool:
 
 def _scale(value: Value) -> float:
     spans = [abs(value.value)]
-    if value.floor is not None and value.ceiling is not None:
-        spans.append(abs(value.ceiling - value.floor))
+    if value.bad_end is not None and value.good_end is not None:
+        spans.append(abs(value.good_end - value.bad_end))
     return max(spans)
 
 

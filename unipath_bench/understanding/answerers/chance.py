@@ -1,4 +1,4 @@
-"""An answerer that does not look: the floor of every set."""
+"""An answerer that does not look: what every set gives by chance."""
 
 from __future__ import annotations
 

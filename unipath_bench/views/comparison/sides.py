@@ -19,6 +19,8 @@ class Side:
     prompts: int
     seeds: int
     scores: tuple[TaskScore, ...]
+    migrated_from: int | None = None
+    """The earlier version of the format that it was written in."""
 
     def find(self, key: str, name: str) -> tuple[TaskScore, Value] | None:
         """A score and one of its values; None where the run has no such value."""
@@ -40,6 +42,7 @@ def side_of(record: RunRecord) -> Side:
         plan.n,
         plan.seeds,
         record.scores,
+        record.migrated_from,
     )
 
 
@@ -47,7 +50,7 @@ def facts(side: Side, score: TaskScore, value: Value) -> dict[str, str]:
     """What must agree for two numbers to be compared."""
     return {
         "task version": str(score.version),
-        "n": str(score.n),
+        "images": str(score.n_images),
         "prompts and seeds": f"{side.prompts} x {side.seeds}",
         "encoder": f"{score.encoder or 'none'} {(score.encoder_digest or '')[:12]}".strip(),
         "dimension": str(score.dimension),

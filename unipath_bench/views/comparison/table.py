@@ -162,7 +162,7 @@ class Comparison:
                 own = ", ".join(f"{name} {item}" for name, item in zip(names, mine, strict=True) if item is not None)
                 where = (
                     f" of {row.key}"
-                    if what in ("task version", "n", "dimension", "direction") or what.startswith("encoder")
+                    if what in ("task version", "images", "dimension", "direction") or what.startswith("encoder")
                     else ""
                 )
                 lines[f"{what}{where}: {own}"] = None

@@ -40,7 +40,7 @@ def tier_chart(tier: Tier, scores: Sequence[TaskScore]) -> Markup | None:
         axes.axis("off")
         for number, (score, value, scale) in enumerate(rows):
             _strip(axes, _ROW * number, score, value, scale)
-        spoken = "; ".join(f"{_name(s, v)} {format_percent(scale.percent)}" for s, v, scale in rows)
+        spoken = "; ".join(f"{_name(s, v)} {format_percent(scale.position)}" for s, v, scale in rows)
         title = (
             f"Tier {tier}, {TIERS[tier].name}, each value between the bad end (0%) and the good end (100%): {spoken}"
         )
@@ -134,7 +134,7 @@ def _strip(axes: Axes, top: float, score: TaskScore, value: Value, scale: Scale)
     def place(percent: float) -> float:
         return left + (right - left) * min(max(percent / 100, 0.0), 1.0)
 
-    spot = place(scale.percent)
+    spot = place(scale.position)
     axes.plot([left, right], [line, line], color=COLOURS["track"], linewidth=5, solid_capstyle="round")
     axes.plot([left, spot], [line, line], color=COLOURS["real"], linewidth=5, solid_capstyle="round", alpha=0.35)
     found = value.interval
@@ -158,7 +158,7 @@ def _strip(axes: Axes, top: float, score: TaskScore, value: Value, scale: Scale)
 
 def _percent(value: Value, scale: Scale, x: float) -> float:
     width = scale.good - scale.bad
-    return 100 * (x - scale.bad) / width if width else scale.percent
+    return 100 * (x - scale.bad) / width if width else scale.position
 
 
 def _name(score: TaskScore, value: Value) -> str:

@@ -26,7 +26,7 @@ def metrics(record: RunRecord) -> dict[str, float]:
 
     ``tierT/TASK.ENCODER`` holds each task's headline value and ``position/TASK.ENCODER`` where it lies on its scale
     (0 bad end, 100 good end; held there where it lies beyond, so that all axes are alike): these line up in MLflow's
-    compare view. ``value/TASK.ENCODER.VALUE`` holds every value, ``scale/TASK.ENCODER.VALUE.floor`` and ``.ceiling``
+    compare view. ``value/TASK.ENCODER.VALUE`` holds every value, ``scale/TASK.ENCODER.VALUE.bad_end`` and ``.good_end``
     the ends, ``interval/TASK.ENCODER.VALUE.low``, ``.high`` and ``.estimate`` what the sample says. MLflow draws one
     section a prefix.
     """
@@ -40,17 +40,17 @@ def metrics(record: RunRecord) -> dict[str, float]:
         for name, value in score.values.items():
             key = _legal(f"{stem}.{name}")
             every[f"value/{key}"] = value.value
-            if value.floor is not None:
-                ends[f"scale/{key}.floor"] = value.floor
-            if value.ceiling is not None:
-                ends[f"scale/{key}.ceiling"] = value.ceiling
+            if value.bad_end is not None:
+                ends[f"scale/{key}.bad_end"] = value.bad_end
+            if value.good_end is not None:
+                ends[f"scale/{key}.good_end"] = value.good_end
             if value.interval is not None:
                 figures = {"low": value.interval.low, "high": value.interval.high, "estimate": value.interval.estimate}
                 limits.update({f"interval/{key}.{end}": x for end, x in figures.items() if x is not None})
             if value.headline:
                 headline[f"tier{score.tier}/{stem}"] = value.value
-                if value.percent_of_range is not None:
-                    position[f"position/{stem}"] = min(max(value.percent_of_range, 0.0), 100.0)
+                if value.position is not None:
+                    position[f"position/{stem}"] = min(max(value.position, 0.0), 100.0)
     return {**headline, **position, **every, **ends, **limits}
 
 

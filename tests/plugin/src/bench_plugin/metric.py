@@ -12,4 +12,4 @@ def colour_gap(inputs: ScoreInputs, *, scale: float = 1.0) -> Measurement:
     assert real is not None
     assert generated is not None
     gap = float(np.linalg.norm(real.mean(axis=0, dtype=np.float64) - generated.mean(axis=0, dtype=np.float64)))
-    return Measurement({"gap": scale * gap}, n=len(generated), dimension=generated.shape[1])
+    return Measurement({"gap": scale * gap}, n_images=len(generated), dimension=generated.shape[1])

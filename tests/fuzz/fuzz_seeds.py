@@ -33,7 +33,7 @@ from unipath_bench.leaderboard.submission.layout import (
     image_name,
 )
 from unipath_bench.leaderboard.submission.writing import describe_members, write_members
-from unipath_bench.pipeline.merge import ShareNote
+from unipath_bench.pipeline.merge import PartNote
 from unipath_bench.pipeline.options import Options, OptionsDocument
 from unipath_bench.pipeline.store import FeatureShard, FeatureShardSet, SampleRow, SampleShardSet
 
@@ -99,10 +99,10 @@ def baseline_documents() -> list[bytes]:
 
 
 def share_notes() -> list[bytes]:
-    """What a share of a run leaves."""
+    """What a part of a run leaves."""
     chosen = Options(model="noise", suite="phantom", tasks=("frechet-distance",), encoders=("texture",))
     options = OptionsDocument.of(chosen)
-    return [ShareNote(run="0" * 64, number=1, of=2, options=options).model_dump_json().encode()]
+    return [PartNote(run="0" * 64, number=1, of=2, options=options).model_dump_json().encode()]
 
 
 def exhibit_indexes(folder: Path) -> list[bytes]:

@@ -27,7 +27,7 @@ from unipath_bench.leaderboard.submission.contents import read_documents, read_f
 from unipath_bench.leaderboard.submission.documents import parse_document
 from unipath_bench.leaderboard.submission.layout import Manifest, Samples, features_name
 from unipath_bench.leaderboard.submission.reading import read_members
-from unipath_bench.pipeline.merge import ShareNote, _options
+from unipath_bench.pipeline.merge import PartNote, _options
 from unipath_bench.pipeline.store import FeatureShardSet, SampleShardSet
 from unipath_bench.results.gallery import Exhibits
 from unipath_bench.results.run_folder import load_record
@@ -171,7 +171,7 @@ def _array(data: bytes, folder: Path) -> None:
 
 
 def _share(data: bytes, folder: Path) -> None:
-    _options(parse_json(ShareNote, _file(data, folder, "share.json")).options, trust_remote_code=False)
+    _options(parse_json(PartNote, _file(data, folder, "part.json")).options, trust_remote_code=False)
 
 
 def _questions(data: bytes, folder: Path) -> None:
@@ -223,7 +223,7 @@ TARGETS = (
         lambda _: seeds.baseline_documents(),
         60,
     ),
-    Target("share", _share, lambda _: seeds.share_notes()),
+    Target("part", _share, lambda _: seeds.share_notes()),
     Target("exhibits", _index, lambda folder: seeds.exhibit_indexes(folder / "exhibits")),
     Target("samples", _sample_shard, seeds.sample_shards),
     Target("features", _feature_shard, seeds.feature_shards),

@@ -14,8 +14,8 @@ from unipath_bench.pipeline.executors import Execution
 from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.place import Place
 from unipath_bench.pipeline.plan import make_plan
-from unipath_bench.pipeline.run import run, run_share
-from unipath_bench.pipeline.work import Share
+from unipath_bench.pipeline.run import run, run_part
+from unipath_bench.pipeline.work import Part
 from unipath_bench.schema.record import RunRecord
 
 
@@ -61,7 +61,7 @@ def test_another_machine_goes_on_where_one_left_off(options: Options, tmp_path: 
 @pytest.mark.integration
 def test_machines_share_a_run_by_the_bucket_alone(options: Options, tmp_path: Path, url: str) -> None:
     for number in (1, 2):
-        run_share(make_plan(options), Place(tmp_path / f"part{number}", url), Share(number, 2))
+        run_part(make_plan(options), Place(tmp_path / f"part{number}", url), Part(number, 2))
     whole = evaluate(options, tmp_path / "whole", url)
     assert whole.timing.images_generated == 0
     assert timeless(whole) == timeless(evaluate(options, tmp_path / "none", None))

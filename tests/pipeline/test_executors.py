@@ -23,7 +23,7 @@ from unipath_bench.cli.commands import attach
 from unipath_bench.core.errors import BenchError, DataError, GeneratorError, MissingError, UsageError
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.embed import EmbedStage
-from unipath_bench.pipeline.executors import Execution, Job, LostUnits
+from unipath_bench.pipeline.executors import Execution, Job, LostWork
 from unipath_bench.pipeline.executors import ray as ray_executor
 from unipath_bench.pipeline.executors.processes import Processes
 from unipath_bench.pipeline.family import Family
@@ -31,7 +31,7 @@ from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
 from unipath_bench.pipeline.store import Store
-from unipath_bench.pipeline.work import Unit
+from unipath_bench.pipeline.work import WorkItem
 from unipath_bench.schema.record import RunRecord
 
 TIERS = (1, 3)
@@ -137,17 +137,17 @@ def test_what_kills_every_actor_ends_the_run(options: Options, tmp_path: Path, m
 
 
 def test_a_process_is_asked_once_for_what_it_holds(options: Options, tmp_path: Path) -> None:
-    """However long a unit takes: a request with every look at the clock would fill the pipe and hang the driver."""
-    sent: list[Unit | None] = []
-    hand = SimpleNamespace(pipe=SimpleNamespace(send=sent.append), units=deque(), flushed=False)
+    """However long an item takes: a request with every look at the clock would fill the pipe and hang the driver."""
+    sent: list[WorkItem | None] = []
+    hand = SimpleNamespace(pipe=SimpleNamespace(send=sent.append), items=deque(), flushed=False)
     plan, store = make_plan(options), Store(tmp_path)
     processes: Any = Processes(Job(plan, store, EmbedStage(plan, store), Execution("processes")))
-    unit = Unit("generate", Family("seed"), 0, 32)
+    item = WorkItem("generate", Family("seed"), 0, 32)
     for _ in range(5):
-        processes._give(hand, deque([unit]) if not sent else deque())
-    assert sent == [unit, None]
-    processes._give(hand, deque([unit]))
-    assert sent == [unit, None, unit, None]
+        processes._give(hand, deque([item]) if not sent else deque())
+    assert sent == [item, None]
+    processes._give(hand, deque([item]))
+    assert sent == [item, None, item, None]
 
 
 @pytest.mark.integration
@@ -234,7 +234,7 @@ def test_parts_that_are_merged_are_the_whole(
     for number, part in enumerate(parts, start=1):
         arguments = ["run", "--model", str(options.model), "--suite", "folder", "--data", str(options.data)]
         ended = CliRunner().invoke(
-            app, [*arguments, "--tiers", "1,3", "--shard", f"{number}/3", "--out", str(part)], catch_exceptions=False
+            app, [*arguments, "--tiers", "1,3", "--part", f"{number}/3", "--out", str(part)], catch_exceptions=False
         )
         assert ended.exit_code == 0
         assert f"Part {number} of 3 is complete" in ended.output
@@ -257,11 +257,11 @@ def test_a_merge_misses_and_mistrusts(options: Options, tmp_path: Path) -> None:
     common = ["run", "--model", str(options.model), "--suite", "folder", "--data", str(options.data), "--tiers", "1,3"]
     assert isinstance(invoke("merge", str(tmp_path)), UsageError)
     a, b = tmp_path / "a", tmp_path / "b"
-    assert invoke(*common, "--shard", "1/2", "--out", str(a)) is None
+    assert invoke(*common, "--part", "1/2", "--out", str(a)) is None
     lacking = invoke("merge", str(a))
     assert isinstance(lacking, UsageError)
     assert "these are lacking: 2" in lacking.message
-    assert invoke(*common, "--shard", "2/2", "--out", str(b)) is None
+    assert invoke(*common, "--part", "2/2", "--out", str(b)) is None
     shutil.copytree(a / "store" / "samples", b / "store" / "samples", dirs_exist_ok=True)
     forged = next((b / "store" / "samples").rglob("000000-*.parquet"))
     forged.write_bytes(forged.read_bytes() + b"x")
@@ -273,7 +273,7 @@ def test_a_merge_misses_and_mistrusts(options: Options, tmp_path: Path) -> None:
     incomplete = invoke("merge", str(a), str(b), "--out", str(tmp_path / "d"))
     assert isinstance(incomplete, DataError)
     assert "generate seed-0 shard 0" in incomplete.message
-    assert invoke(*common, "--n", "10", "--shard", "2/2", "--out", str(b)) is None
+    assert invoke(*common, "--n", "10", "--part", "2/2", "--out", str(b)) is None
     other = invoke("merge", str(a), str(b))
     assert isinstance(other, UsageError)
     assert "different runs" in other.message
@@ -307,7 +307,7 @@ def test_without_ray_the_remedy_is_named(options: Options, tmp_path: Path, monke
 
 
 @pytest.mark.parametrize(
-    "error", [DataError("what", "how"), DamagedShard(Path("a/b"), "torn"), LostUnits(2, 5), GeneratorError("x")]
+    "error", [DataError("what", "how"), DamagedShard(Path("a/b"), "torn"), LostWork(2, 5), GeneratorError("x")]
 )
 def test_errors_survive_the_way_between_processes(error: BenchError) -> None:
     import pickle

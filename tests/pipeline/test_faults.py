@@ -170,7 +170,7 @@ def test_a_second_run_in_the_same_folder_is_told(options: Options, tmp_path: Pat
 def test_shares_do_not_lock_each_other_out(tmp_path: Path) -> None:
     with locked(tmp_path, "1-of-2"), locked(tmp_path, "2-of-2"):
         pass
-    with locked(tmp_path, "1-of-2"), pytest.raises(UsageError, match="share 1-of-2"), locked(tmp_path, "1-of-2"):
+    with locked(tmp_path, "1-of-2"), pytest.raises(UsageError, match="part 1-of-2"), locked(tmp_path, "1-of-2"):
         pass
 
 

@@ -1,4 +1,4 @@
-"""Data runs no code and leads out of no folder: cards, suites, shares, stores, exhibits."""
+"""Data runs no code and leads out of no folder: cards, suites, parts, stores, exhibits."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ def test_a_suite_card_calls_no_other_code(suite: str, tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def share(folder: Path, **changes: object) -> Path:
-    """A folder with the note of the one and only share of a run."""
+def make_part(folder: Path, **changes: object) -> Path:
+    """A folder with the note of the one and only part of a run."""
     options = asdict(Options(model="noise", suite="phantom")) | changes
-    (folder / "shares").mkdir(parents=True)
+    (folder / "parts").mkdir(parents=True)
     note = {"run": "0" * 64, "number": 1, "of": 1, "options": options}
-    (folder / "shares" / "0-1-of-1.json").write_text(json.dumps(note, separators=(",", ":")))
+    (folder / "parts" / "0-1-of-1.json").write_text(json.dumps(note, separators=(",", ":")))
     (folder / "store" / "samples").mkdir(parents=True)
     (folder / "store" / "version.json").write_text('{"store": 2}')
     return folder
 
 
-def test_a_sound_share_is_united(tmp_path: Path) -> None:
-    part = share(tmp_path / "part")
+def test_a_sound_part_is_united(tmp_path: Path) -> None:
+    part = make_part(tmp_path / "part")
     (part / "store" / "samples" / "a.parquet").write_bytes(b"x")
     assert merge([part], tmp_path / "whole").copied == 1
     assert (tmp_path / "whole" / "store" / "samples" / "a.parquet").read_bytes() == b"x"
@@ -76,32 +76,32 @@ def test_a_sound_share_is_united(tmp_path: Path) -> None:
         ({"suite": "os:system", "data": "true"}, "no class of a generator"),
         ({"encoders": ["image=os:getcwd"]}, "no class of a generator"),
         ({"trust_remote_code": True}, "--trust-remote-code"),
-        ({"n": "many"}, r"is not a valid ShareNote:\n.*options\.n"),
+        ({"n": "many"}, r"is not a valid PartNote:\n.*options\.n"),
     ],
 )
-def test_a_share_of_somebody_elses_runs_no_code(changes: dict[str, object], problem: str, tmp_path: Path) -> None:
+def test_a_part_of_somebody_elses_runs_no_code(changes: dict[str, object], problem: str, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=problem):
-        merge([share(tmp_path / "part", **changes)], tmp_path / "whole")
+        merge([make_part(tmp_path / "part", **changes)], tmp_path / "whole")
 
 
-def test_links_in_a_share_are_not_followed(tmp_path: Path) -> None:
+def test_links_in_a_part_are_not_followed(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("mine")
-    part = share(tmp_path / "part")
+    part = make_part(tmp_path / "part")
     (part / "store" / "samples" / "a.parquet").symlink_to(secret)
     with pytest.raises(DataError, match="is a link"):
         merge([part], tmp_path / "whole")
     assert not (tmp_path / "whole" / "store" / "samples").exists()
-    folders = share(tmp_path / "other")
+    folders = make_part(tmp_path / "other")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "b.parquet").write_text("mine")
     (folders / "store" / "samples" / "more").symlink_to(tmp_path / "elsewhere")
     assert merge([folders], tmp_path / "whole").copied == 0
 
 
-def test_a_share_cannot_claim_to_be_one_of_a_billion(tmp_path: Path) -> None:
-    part = share(tmp_path / "part")
-    path = part / "shares" / "0-1-of-1.json"
+def test_a_part_cannot_claim_to_be_one_of_a_billion(tmp_path: Path) -> None:
+    part = make_part(tmp_path / "part")
+    path = part / "parts" / "0-1-of-1.json"
     path.write_text(path.read_text().replace('"of":1', '"of":1000000000000'))
     with pytest.raises(UsageError, match="of: "):
         merge([part], tmp_path / "whole")

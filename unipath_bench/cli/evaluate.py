@@ -62,7 +62,7 @@ def run(
 
       unipath-bench run --model unipath --device cuda --executor processes
 
-      unipath-bench run --model unipath --shard $SLURM_ARRAY_TASK_ID/8
+      unipath-bench run --model unipath --part $SLURM_ARRAY_TASK_ID/8
     """
     if track is not None:
         mlflow = track
@@ -100,16 +100,16 @@ def run(
 
 def _carry_out_share(planned: Plan, place: Place, execution: Execution, shard: str) -> None:
     from unipath_bench.cli.drawing import RichProgress
-    from unipath_bench.pipeline.merge import note_share
-    from unipath_bench.pipeline.run import run_share
-    from unipath_bench.pipeline.work import Share
+    from unipath_bench.pipeline.merge import note_part
+    from unipath_bench.pipeline.run import run_part
+    from unipath_bench.pipeline.work import Part
 
-    share = Share(*opt.parse_shard(shard))
+    part = Part(*opt.parse_part(shard))
     with RichProgress(Console(stderr=True)) as progress:
-        run_share(planned, place, share, progress=progress, execution=execution)
-    note_share(planned, place.folder, share)
-    then = f"unipath-bench merge {place}" if place.url is None else "the same command without --shard"
-    Console().print_line(f"Part {share.number} of {share.of} is complete in {place}. When all are: {then}")
+        run_part(planned, place, part, progress=progress, execution=execution)
+    note_part(planned, place.folder, part)
+    then = f"unipath-bench merge {place}" if place.url is None else "the same command without --part"
+    Console().print_line(f"Part {part.number} of {part.of} is complete in {place}. When all are: {then}")
 
 
 def carry_out_and_show(

@@ -13,7 +13,7 @@ from unipath_bench.core.console import Console
 
 def merge(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="OUT...", help="Output folders of all `run --shard I/N` of one run.")
+        list[Path], typer.Argument(metavar="OUT...", help="Output folders of all `run --part I/N` of one run.")
     ],
     out: Annotated[
         Path | None,

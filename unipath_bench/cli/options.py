@@ -144,6 +144,7 @@ Address = Annotated[
 Shard = Annotated[
     str | None,
     typer.Option(
+        "--part",
         "--shard",
         metavar="I/N",
         help="Do the I-th of N parts, without scores, e.g. in an array job; then `unipath-bench merge`.",
@@ -213,11 +214,11 @@ def parse_tiers(text: str) -> tuple[int, ...]:
     return tuple(sorted(tiers))
 
 
-def parse_shard(text: str) -> tuple[int, int]:
+def parse_part(text: str) -> tuple[int, int]:
     """'2/8' to (2, 8)."""
     found = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
-        raise UsageError(f"--shard {text!r} names no part.", "Write I/N with I from 1 to N, e.g. --shard 2/8.")
+        raise UsageError(f"--part {text!r} names no part.", "Write I/N with I from 1 to N, e.g. --part 2/8.")
     return int(found[1]), int(found[2])
 
 

@@ -20,7 +20,7 @@ from unipath_bench.pipeline.options import Encoder
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.requests import request_key
 from unipath_bench.pipeline.store import FeatureShard, FeatureShardSet, Store, shard_slice, shard_slices
-from unipath_bench.pipeline.work import Unit
+from unipath_bench.pipeline.work import WorkItem
 
 
 @dataclass(frozen=True)
@@ -43,33 +43,33 @@ class EmbedStage:
         self.store = store
         self._ready: set[str] = set()
 
-    def units(self) -> Iterator[Unit]:
+    def items(self) -> Iterator[WorkItem]:
         """Every shard of every set that a runnable task needs in some encoder."""
         for source in self.sources():
             if self.encoders_for(source.family):
                 for position, rows in shard_slices(len(source.keys)):
-                    yield Unit("embed", source.family, position, len(source.keys[rows]))
+                    yield WorkItem("embed", source.family, position, len(source.keys[rows]))
 
-    def lacks(self, unit: Unit) -> bool:
-        """Whether the store lacks the unit's features in some encoder."""
-        return bool(self._lacking(unit))
+    def lacks(self, item: WorkItem) -> bool:
+        """Whether the store lacks the item's features in some encoder."""
+        return bool(self._lacking(item))
 
-    def read(self, unit: Unit) -> list[RGBImage]:
-        """The unit's pixels."""
-        return self._sources[unit.family].read(unit.position, shard_slice(unit.position))
+    def read(self, item: WorkItem) -> list[RGBImage]:
+        """The item's pixels."""
+        return self._sources[item.family].read(item.position, shard_slice(item.position))
 
-    def complete(self, unit: Unit, images: Sequence[RGBImage] | None = None) -> int:
-        """Embed what the unit lacks and store it; returns how many images were embedded, each encoder counted.
+    def complete(self, item: WorkItem, images: Sequence[RGBImage] | None = None) -> int:
+        """Embed what the item lacks and store it; returns how many images were embedded, each encoder counted.
 
-        ``images``: the unit's pixels, where they have been read already.
+        ``images``: the item's pixels, where they have been read already.
         """
-        return sum(self._fill(self._sources[unit.family], unit, self._lacking(unit), images))
+        return sum(self._fill(self._sources[item.family], item, self._lacking(item), images))
 
-    def _lacking(self, unit: Unit) -> list[str]:
-        source = self._sources[unit.family]
-        keys = source.keys[shard_slice(unit.position)]
+    def _lacking(self, item: WorkItem) -> list[str]:
+        source = self._sources[item.family]
+        keys = source.keys[shard_slice(item.position)]
         encoders = self.encoders_for(source.family)
-        return [n for n in encoders if not self.shards(source, n).has(unit.position, keys)]
+        return [n for n in encoders if not self.shards(source, n).has(item.position, keys)]
 
     def sources(self) -> list[Source]:
         """Every set of images of the plan, generated and real."""
@@ -118,16 +118,16 @@ class EmbedStage:
         return lambda position, rows: [self.plan.suite.load(s) for s in samples[rows]]
 
     def _fill(
-        self, source: Source, unit: Unit, encoders: Sequence[str], images: Sequence[RGBImage] | None
+        self, source: Source, item: WorkItem, encoders: Sequence[str], images: Sequence[RGBImage] | None
     ) -> Iterator[int]:
-        rows = shard_slice(unit.position)
+        rows = shard_slice(item.position)
         keys, names = source.keys[rows], source.names[rows]
         for encoder in encoders:
             shards = self.shards(source, encoder)
-            found = shards.find(unit.position, keys)
+            found = shards.find(item.position, keys)
             lacking = [i for i, key in enumerate(keys) if key not in found.keys]
             if lacking:
-                images = images if images is not None else source.read(unit.position, rows)
+                images = images if images is not None else source.read(item.position, rows)
                 chosen = [images[i] for i in lacking]
                 embedded = FeatureShard(
                     [keys[i] for i in lacking],
@@ -135,7 +135,7 @@ class EmbedStage:
                     embed_images(self._encoder(encoder), chosen, [names[i] for i in lacking]),
                 )
                 found = shards.gather([found, embedded], keys)
-            shards.put(unit.position, found)
+            shards.put(item.position, found)
             yield len(lacking)
 
     def _encoder(self, name: str) -> ImageEncoder:

@@ -18,7 +18,7 @@ from unipath_bench.pipeline.batch_size import BatchSize
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.requests import request_key
 from unipath_bench.pipeline.store import SampleRow, SampleShardSet, Store, shard_slice, shard_slices
-from unipath_bench.pipeline.work import Unit
+from unipath_bench.pipeline.work import WorkItem
 
 ENCODERS = min(4, os.cpu_count() or 1)
 """Threads that turn images into PNG, which is work without the interpreter's lock."""
@@ -40,28 +40,28 @@ class GenerateStage:
         self.batches = BatchSize(store, plan, batch_size)
         self._ready = False
 
-    def units(self) -> Iterator[Unit]:
+    def items(self) -> Iterator[WorkItem]:
         """Every shard of every family of the plan."""
         for family, requests in self.plan.generated.items():
             for position, rows in shard_slices(len(requests)):
-                yield Unit("generate", family, position, len(requests[rows]))
+                yield WorkItem("generate", family, position, len(requests[rows]))
 
-    def lacks(self, unit: Unit) -> bool:
+    def lacks(self, item: WorkItem) -> bool:
         """Whether the store does not have it yet."""
-        shards, _, keys = self._resolve(unit)
-        return not shards.has(unit.position, keys)
+        shards, _, keys = self._resolve(item)
+        return not shards.has(item.position, keys)
 
-    def complete(self, unit: Unit) -> int:
-        """Generate what the unit lacks and store it; returns how many images that took."""
-        shards, requests, keys = self._resolve(unit)
-        if shards.has(unit.position, keys):
+    def complete(self, item: WorkItem) -> int:
+        """Generate what the item lacks and store it; returns how many images that took."""
+        shards, requests, keys = self._resolve(item)
+        if shards.has(item.position, keys):
             return 0
-        return self._fill(shards, unit.position, requests, keys)
+        return self._fill(shards, item.position, requests, keys)
 
-    def _resolve(self, unit: Unit) -> tuple[SampleShardSet, Sequence[Request], Sequence[str]]:
-        requests = self.plan.generated[unit.family][shard_slice(unit.position)]
+    def _resolve(self, item: WorkItem) -> tuple[SampleShardSet, Sequence[Request], Sequence[str]]:
+        requests = self.plan.generated[item.family][shard_slice(item.position)]
         keys = [request_key(self.plan.model_digest, r) for r in requests]
-        return self.store.samples(self.plan.model_digest, unit.family), requests, keys
+        return self.store.samples(self.plan.model_digest, item.family), requests, keys
 
     def _fill(self, shards: SampleShardSet, position: int, requests: Sequence[Request], keys: Sequence[str]) -> int:
         have = {row.key: row for row in shards.find(position, keys)}

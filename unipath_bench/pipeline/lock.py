@@ -15,13 +15,13 @@ from unipath_bench.core.files import storage_error, write_text
 
 
 @contextmanager
-def locked(out: Path, share: str = "") -> Iterator[None]:
-    """Hold the folder, or a share of it, for as long as this process lives.
+def locked(out: Path, part: str = "") -> Iterator[None]:
+    """Hold the folder, or a part of it, for as long as this process lives.
 
     The operating system frees the lock of a process that was killed. Raises
     :class:`~unipath_bench.UsageError` naming the process that holds it.
     """
-    place = out / (f"share-{share}.lock" if share else "run.lock")
+    place = out / (f"part-{part}.lock" if part else "run.lock")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -32,7 +32,7 @@ def locked(out: Path, share: str = "") -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         who = holder.read_text(encoding="utf-8").strip() if holder.exists() else "another process"
-        what = f"share {share} of a run" if share else "a run"
+        what = f"part {part} of a run" if part else "a run"
         raise UsageError(
             f"{out} is in use: {who} carries out {what} there.", "Wait for it, or choose another folder with --out."
         ) from error

@@ -22,16 +22,16 @@ from unipath_bench.pipeline.options import Options, OptionsDocument
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.run import identify
 from unipath_bench.pipeline.store import Store
-from unipath_bench.pipeline.work import Share
+from unipath_bench.pipeline.work import Part
 from unipath_bench.schema.base import Document, parse_json
 
 _CARRIED = ("samples", "features", "suites")
 
 
-class ShareNote(Document):
-    """``shares/*.json``: what a share did, so that all shares of one run are known to be there."""
+class PartNote(Document):
+    """``parts/*.json``: what a part did, so that all parts of one run are known to be there."""
 
-    run: str = Field(description="Digest of the plan and the packages: equal among the shares of one run.")
+    run: str = Field(description="Digest of the plan and the packages: equal among the parts of one run.")
     number: int = Field(ge=1)
     of: int = Field(ge=1, le=100_000)
     options: OptionsDocument = Field(description="What the user asked for.")
@@ -46,36 +46,36 @@ class Merged:
     """Files."""
 
 
-def note_share(plan: Plan, out: Path, share: Share) -> Path:
-    """Say in ``out`` that a share is complete."""
+def note_part(plan: Plan, out: Path, part: Part) -> Path:
+    """Say in ``out`` that a part is complete."""
     run = identify(plan).run_id
-    note = ShareNote(run=run, number=share.number, of=share.of, options=OptionsDocument.of(plan.options))
-    path = out / "shares" / f"{run[:16]}-{share.number}-of-{share.of}.json"
+    note = PartNote(run=run, number=part.number, of=part.of, options=OptionsDocument.of(plan.options))
+    path = out / "parts" / f"{run[:16]}-{part.number}-of-{part.of}.json"
     write_text(path, note.model_dump_json(indent=2) + "\n")
     return path
 
 
 def merge(folders: Sequence[Path], out: Path, *, trust_remote_code: bool = False) -> Merged:
-    """Bring the shards of every share into ``out`` (which may be one of the folders) and give the run's options.
+    """Bring the shards of every part into ``out`` (which may be one of the folders) and give the run's options.
 
     The options come from the folders. So that a folder of somebody else's cannot run code by them, the code that they
     name must be a Generator, Suite or encoder class, links are not followed, and ``trust_remote_code`` must be given
     here again.
-    Raises :class:`~unipath_bench.UsageError` where the shares are of different runs or some are lacking, and
+    Raises :class:`~unipath_bench.UsageError` where the parts are of different runs or some are lacking, and
     :class:`~unipath_bench.DataError` where two folders hold one shard with different content.
     """
-    notes = [parse_json(ShareNote, path) for folder in folders for path in sorted((folder / "shares").glob("*.json"))]
+    notes = [parse_json(PartNote, path) for folder in folders for path in sorted((folder / "parts").glob("*.json"))]
     if not notes:
-        raise UsageError("None of these folders holds a share of a run.", "Make shares with `run --shard 1/4` ...")
+        raise UsageError("None of these folders holds a part of a run.", "Make parts with `run --part 1/4` ...")
     if len({(note.run, note.of) for note in notes}) > 1:
         raise UsageError(
-            "These are shares of different runs:\n" + listed(sorted({f"{n.run[:16]} of {n.of}" for n in notes})),
-            "Give the same command to every machine, with the same versions of the packages; only --shard differs.",
+            "These are parts of different runs:\n" + listed(sorted({f"{n.run[:16]} of {n.of}" for n in notes})),
+            "Give the same command to every machine, with the same versions of the packages; only --part differs.",
         )
     absent = sorted(set(range(1, notes[0].of + 1)) - {note.number for note in notes})
     if absent:
         raise UsageError(
-            f"Of {notes[0].of} shares, these are lacking: {', '.join(map(str, absent))}.",
+            f"Of {notes[0].of} parts, these are lacking: {', '.join(map(str, absent))}.",
             "Carry them out, or name their folders too.",
         )
     options = _options(notes[0].options, trust_remote_code)
@@ -94,12 +94,12 @@ def require_complete(plan: Plan, out: Path) -> None:
     """Raise :class:`~unipath_bench.DataError` where a united store lacks a shard of the plan."""
     store = Store(out / "store")
     generate, embed = GenerateStage(plan, store), EmbedStage(plan, store)
-    lacking = [str(u) for u in generate.units() if generate.lacks(u)]
-    lacking += [str(u) for u in embed.units() if embed.lacks(u)]
+    lacking = [str(u) for u in generate.items() if generate.lacks(u)]
+    lacking += [str(u) for u in embed.items() if embed.lacks(u)]
     if lacking:
         raise DataError(
             f"The parts together lack {len(lacking)} shards:\n" + listed(lacking),
-            "Carry out the shares again; what is there is kept.",
+            "Carry out the parts again; what is there is kept.",
         )
 
 
@@ -127,7 +127,7 @@ def _bring(path: Path, source: Store, target: Store) -> bool:
     if digest_file(place) != digest_file(path):
         raise DataError(
             f"{path} and {place} are one shard with different content.",
-            "A machine is not deterministic, or a file is damaged: delete one of them and run its share again.",
+            "A machine is not deterministic, or a file is damaged: delete one of them and run its part again.",
         )
     return False
 
@@ -136,7 +136,7 @@ def _options(document: OptionsDocument, trust_remote_code: bool) -> Options:
     options = document.options()
     if options.trust_remote_code and not trust_remote_code:
         raise UsageError(
-            "These shares were made with --trust-remote-code, which a folder cannot ask for by itself.",
+            "These parts were made with --trust-remote-code, which a folder cannot ask for by itself.",
             "Add --trust-remote-code, if you would run that code.",
         )
     encoders = [spec.partition("=")[2] or spec for spec in document.encoders]
@@ -150,8 +150,8 @@ def _options(document: OptionsDocument, trust_remote_code: bool) -> Options:
             target = load_attribute(spec)
             if not (isinstance(target, kind) or (inspect.isclass(target) and issubclass(target, kind))):
                 raise UsageError(
-                    f"These shares name {spec!r}, which is no class of a generator, suite or encoder: a folder cannot "
+                    f"These parts name {spec!r}, which is no class of a generator, suite or encoder: a folder cannot "
                     "have other code called.",
-                    "Name a class when making shares, or copy the stores into one yourself and `run` there.",
+                    "Name a class when making parts, or copy the stores into one yourself and `run` there.",
                 )
     return options

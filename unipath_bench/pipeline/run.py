@@ -17,7 +17,7 @@ from unipath_bench.core.registries import EXECUTORS
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.environment import describe_environment, package_versions, peak_memory_mib
-from unipath_bench.pipeline.executors import Execution, Executor, Job, LostUnits
+from unipath_bench.pipeline.executors import Execution, Executor, Job, LostWork
 from unipath_bench.pipeline.exhibit import gather_exhibits
 from unipath_bench.pipeline.feature_sets import FeatureSets, StoredFeatures
 from unipath_bench.pipeline.generate import GenerateStage
@@ -26,7 +26,7 @@ from unipath_bench.pipeline.place import Place
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.score import score_tasks
 from unipath_bench.pipeline.store import FeatureShardSet, SampleShardSet, Store, content_digest, shard_slices
-from unipath_bench.pipeline.work import Share, StageName
+from unipath_bench.pipeline.work import Part, StageName
 from unipath_bench.results.run_folder import RunFolder
 from unipath_bench.schema.record import PlanRecord, RunRecord, Shard, Timing
 from unipath_bench.suites.table_suite import slug
@@ -76,8 +76,8 @@ def run(
         return _Run(plan, place, execution or Execution(batch_size=batch_size), progress or Silent()).carry_out()
 
 
-def run_share(
-    plan: Plan, out: Path | Place, share: Share, *, progress: Progress | None = None, execution: Execution | None = None
+def run_part(
+    plan: Plan, out: Path | Place, part: Part, *, progress: Progress | None = None, execution: Execution | None = None
 ) -> None:
     """Generate and embed one of several parts of a plan, for another command to score.
 
@@ -86,8 +86,8 @@ def run_share(
     """
     plan.require_chosen()
     place = _place(out)
-    with locked(place.folder, f"{share.number}-of-{share.of}"):
-        _Run(plan, place, execution or Execution(), progress or Silent(), share).complete_store()
+    with locked(place.folder, f"{part.number}-of-{part.of}"):
+        _Run(plan, place, execution or Execution(), progress or Silent(), part).complete_store()
 
 
 def _place(out: Path | Place) -> Place:
@@ -96,13 +96,13 @@ def _place(out: Path | Place) -> Place:
 
 class _Run:
     def __init__(
-        self, plan: Plan, place: Place, execution: Execution, progress: Progress, share: Share | None = None
+        self, plan: Plan, place: Place, execution: Execution, progress: Progress, part: Part | None = None
     ) -> None:
         self.plan = plan
         self.place = place
         self.show = progress
         self.execution = execution
-        self.share = share
+        self.part = part
         self.store = place.store()
         self.clock = _Clock()
         self.embed = EmbedStage(plan, self.store)
@@ -118,7 +118,7 @@ class _Run:
                 self._set_aside(damage)
 
     def complete_store(self) -> None:
-        """Bring every shard of the plan, or of the share, into the store."""
+        """Bring every shard of the plan, or of the part, into the store."""
         self.store.prepare()
         with self.clock.stage("verify"):
             _verify(self.plan, self.store, self.show)
@@ -138,19 +138,19 @@ class _Run:
 
     def _complete(self, stage: StageName, executor: Executor) -> None:
         hands = GenerateStage(self.plan, self.store) if stage == "generate" else self.embed
-        units = [unit for unit in hands.units() if self.share is None or self.share.takes(unit)]
-        lacking = [unit for unit in units if hands.lacks(unit)]
-        total = sum(unit.rows for unit in units)
-        self.show.start(stage.capitalize(), total, total - sum(unit.rows for unit in lacking))
+        items = [item for item in hands.items() if self.part is None or self.part.takes(item)]
+        lacking = [item for item in items if hands.lacks(item)]
+        total = sum(item.rows for item in items)
+        self.show.start(stage.capitalize(), total, total - sum(item.rows for item in lacking))
         for done in executor.carry_out(lacking):
             self.done["generate"] += done.generated
             self.done["embed"] += done.embedded
-            self.show.advance(done.unit.rows)
+            self.show.advance(done.item.rows)
         self.show.finish()
         self.store.refresh()
-        lost = sum(hands.lacks(unit) for unit in lacking)
+        lost = sum(hands.lacks(item) for item in lacking)
         if lost:
-            raise LostUnits(lost, len(lacking))
+            raise LostWork(lost, len(lacking))
 
     def _set_aside(self, damage: DamagedShard) -> None:
         name = self.store.relative(damage.path)

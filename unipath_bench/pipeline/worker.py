@@ -1,4 +1,4 @@
-"""Who does units: it loads the generator and the encoders once, when the first unit asks for them."""
+"""Who does items: it loads the generator and the encoders once, when the first item asks for them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from unipath_bench.core.arrays import RGBImage
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.generate import GenerateStage
-from unipath_bench.pipeline.work import Done, Unit
+from unipath_bench.pipeline.work import Done, WorkItem
 
 
 class Worker:
@@ -18,33 +18,33 @@ class Worker:
         self.generate = generate
         self.embed = embed
 
-    def lacks(self, unit: Unit) -> bool:
-        """Whether the store does not have the unit whole."""
-        return (self.generate if unit.stage == "generate" else self.embed).lacks(unit)
+    def lacks(self, item: WorkItem) -> bool:
+        """Whether the store does not have the item whole."""
+        return (self.generate if item.stage == "generate" else self.embed).lacks(item)
 
-    def complete(self, unit: Unit) -> Done:
-        """Do what the unit lacks."""
-        if unit.stage == "generate":
-            return Done(unit, generated=self.generate.complete(unit))
-        return Done(unit, embedded=self.embed.complete(unit))
+    def complete(self, item: WorkItem) -> Done:
+        """Do what the item lacks."""
+        if item.stage == "generate":
+            return Done(item, generated=self.generate.complete(item))
+        return Done(item, embedded=self.embed.complete(item))
 
-    def complete_all(self, units: Iterable[Unit]) -> Iterator[Done]:
-        """Do units in order; while one is embedded, the next one's images are read and decoded."""
+    def complete_all(self, items: Iterable[WorkItem]) -> Iterator[Done]:
+        """Do items in order; while one is embedded, the next one's images are read and decoded."""
         with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-            waiting: tuple[Unit, Future[list[RGBImage]]] | None = None
-            for unit in units:
-                if unit.stage == "generate" or not self.embed.lacks(unit):
+            waiting: tuple[WorkItem, Future[list[RGBImage]]] | None = None
+            for item in items:
+                if item.stage == "generate" or not self.embed.lacks(item):
                     if waiting is not None:
                         yield self._embed(*waiting)
                         waiting = None
-                    yield self.complete(unit)
+                    yield self.complete(item)
                     continue
-                upcoming = pool.submit(self.embed.read, unit)
+                upcoming = pool.submit(self.embed.read, item)
                 if waiting is not None:
                     yield self._embed(*waiting)
-                waiting = unit, upcoming
+                waiting = item, upcoming
             if waiting is not None:
                 yield self._embed(*waiting)
 
-    def _embed(self, unit: Unit, images: Future[list[RGBImage]]) -> Done:
-        return Done(unit, embedded=self.embed.complete(unit, images.result()))
+    def _embed(self, item: WorkItem, images: Future[list[RGBImage]]) -> Done:
+        return Done(item, embedded=self.embed.complete(item, images.result()))

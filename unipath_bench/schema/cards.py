@@ -12,7 +12,7 @@ from unipath_bench.core.digest import digest
 from unipath_bench.schema.base import Document
 
 
-class Part(Enum):
+class FieldUse(Enum):
     """What a field of a card is for."""
 
     DECIDES = "decides"
@@ -22,19 +22,21 @@ class Part(Enum):
 
 
 class DigestedCard(Document):
-    """A card of which a part decides what is made; each field says by a :class:`Part` whether it belongs to it."""
+    """A card of which a part decides what is made; each field says by a :class:`FieldUse` whether it belongs to it."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **arguments: Any) -> None:
         """Refuse a field that does not say."""
         super().__pydantic_init_subclass__(**arguments)
         for name, field in cls.model_fields.items():
-            if sum(isinstance(mark, Part) for mark in field.metadata) != 1:
-                raise TypeError(f"{cls.__name__}.{name} must be Annotated with one of Part.DECIDES and Part.DESCRIBES")
+            if sum(isinstance(mark, FieldUse) for mark in field.metadata) != 1:
+                raise TypeError(
+                    f"{cls.__name__}.{name} must be Annotated with one of FieldUse.DECIDES and FieldUse.DESCRIBES"
+                )
 
     def deciding(self, *, without: Collection[str] = ()) -> dict[str, Any]:
         """The fields that decide, as JSON values; but for those named in ``without``."""
-        names = {name for name, field in type(self).model_fields.items() if Part.DECIDES in field.metadata}
+        names = {name for name, field in type(self).model_fields.items() if FieldUse.DECIDES in field.metadata}
         return self.model_dump(mode="json", include=names - set(without))
 
 
@@ -76,77 +78,77 @@ class SuiteCard(Document):
 class GeneratorCard(DigestedCard):
     """What a generator says of itself. A YAML file of this form in ``baselines/`` is a named model."""
 
-    name: Annotated[str, Part.DECIDES]
-    title: Annotated[str, Part.DESCRIBES] = ""
-    adapter: Annotated[str, Part.DECIDES] = Field(
+    name: Annotated[str, FieldUse.DECIDES]
+    title: Annotated[str, FieldUse.DESCRIBES] = ""
+    adapter: Annotated[str, FieldUse.DECIDES] = Field(
         default="", description="Registered generator or module:attribute that loads this card's model."
     )
-    arguments: Annotated[dict[str, Any], Part.DECIDES] = Field(
+    arguments: Annotated[dict[str, Any], FieldUse.DECIDES] = Field(
         default_factory=dict, description="Keyword arguments for the adapter."
     )
-    revision: Annotated[str, Part.DECIDES] = Field(
+    revision: Annotated[str, FieldUse.DECIDES] = Field(
         description="Pinned version of code and weights: tag, commit or digest."
     )
-    licence: Annotated[str, Part.DECIDES]
-    height: Annotated[int | None, Part.DECIDES] = Field(
+    licence: Annotated[str, FieldUse.DECIDES]
+    height: Annotated[int | None, FieldUse.DECIDES] = Field(
         default=None, ge=1, description="Native output size in pixels; None: the suite's size."
     )
-    width: Annotated[int | None, Part.DECIDES] = Field(default=None, ge=1)
-    conditions_on: Annotated[tuple[Condition, ...], Part.DECIDES] = Field(
+    width: Annotated[int | None, FieldUse.DECIDES] = Field(default=None, ge=1)
+    conditions_on: Annotated[tuple[Condition, ...], FieldUse.DECIDES] = Field(
         default=("prompt",), description="What of a request decides the image; empty: unconditional."
     )
-    internal_encoders: Annotated[tuple[str, ...], Part.DECIDES] = Field(
+    internal_encoders: Annotated[tuple[str, ...], FieldUse.DECIDES] = Field(
         default=(), description="Encoders inside the generator; scores in them are coupled."
     )
-    oracle: Annotated[bool, Part.DECIDES] = Field(
+    oracle: Annotated[bool, FieldUse.DECIDES] = Field(
         default=False,
         description="Is shown the suite's real images (a baseline); never eligible for a board.",
     )
-    published: Annotated[tuple[PublishedFigure, ...], Part.DESCRIBES] = ()
-    url: Annotated[str, Part.DESCRIBES] = ""
-    citation: Annotated[str, Part.DESCRIBES] = ""
-    notes: Annotated[str, Part.DESCRIBES] = ""
+    published: Annotated[tuple[PublishedFigure, ...], FieldUse.DESCRIBES] = ()
+    url: Annotated[str, FieldUse.DESCRIBES] = ""
+    citation: Annotated[str, FieldUse.DESCRIBES] = ""
+    notes: Annotated[str, FieldUse.DESCRIBES] = ""
 
 
 class EncoderCard(DigestedCard):
     """What an encoder says of itself."""
 
-    name: Annotated[str, Part.DECIDES]
-    title: Annotated[str, Part.DESCRIBES] = ""
-    revision: Annotated[str, Part.DECIDES] = Field(
+    name: Annotated[str, FieldUse.DECIDES]
+    title: Annotated[str, FieldUse.DESCRIBES] = ""
+    revision: Annotated[str, FieldUse.DECIDES] = Field(
         description="Hub revision, weights digest, or the version of a training-free encoder."
     )
-    dimension: Annotated[int, Part.DECIDES] = Field(ge=1)
-    modalities: Annotated[tuple[Literal["image", "text"], ...], Part.DESCRIBES] = ("image",)
-    input_size: Annotated[int | None, Part.DECIDES] = Field(
+    dimension: Annotated[int, FieldUse.DECIDES] = Field(ge=1)
+    modalities: Annotated[tuple[Literal["image", "text"], ...], FieldUse.DESCRIBES] = ("image",)
+    input_size: Annotated[int | None, FieldUse.DECIDES] = Field(
         default=None, ge=1, description="Pixels a side after resizing; None: native size."
     )
-    resize: Annotated[Literal["none", "bilinear", "bicubic", "lanczos"], Part.DECIDES] = Field(
+    resize: Annotated[Literal["none", "bilinear", "bicubic", "lanczos"], FieldUse.DECIDES] = Field(
         default="none", description="Pillow's filter of that name, which is antialiased."
     )
-    mean: Annotated[tuple[float, float, float] | None, Part.DECIDES] = None
-    std: Annotated[tuple[float, float, float] | None, Part.DECIDES] = None
-    precision: Annotated[Literal["float32", "float16", "bfloat16", "float64"], Part.DECIDES] = "float32"
-    micro_batch: Annotated[int, Part.DECIDES] = Field(
+    mean: Annotated[tuple[float, float, float] | None, FieldUse.DECIDES] = None
+    std: Annotated[tuple[float, float, float] | None, FieldUse.DECIDES] = None
+    precision: Annotated[Literal["float32", "float16", "bfloat16", "float64"], FieldUse.DECIDES] = "float32"
+    micro_batch: Annotated[int, FieldUse.DECIDES] = Field(
         default=16,
         ge=1,
         description="Images in one forward pass: fixed, so that results never depend on the run. A divisor of 32, the "
         "images of a shard, pads none but the last.",
     )
-    microns_per_pixel: Annotated[float | None, Part.DESCRIBES] = Field(
+    microns_per_pixel: Annotated[float | None, FieldUse.DESCRIBES] = Field(
         default=None, gt=0, description="Scale that the encoder was trained at."
     )
-    recipe: Annotated[str, Part.DECIDES] = Field(
+    recipe: Annotated[str, FieldUse.DECIDES] = Field(
         default="", description="What else decides the features: pooling and network, with a digest of their settings."
     )
-    hub_id: Annotated[str, Part.DESCRIBES] = ""
-    licence: Annotated[str, Part.DESCRIBES] = ""
-    gated: Annotated[bool, Part.DESCRIBES] = False
-    pathology: Annotated[bool, Part.DESCRIBES] = Field(
+    hub_id: Annotated[str, FieldUse.DESCRIBES] = ""
+    licence: Annotated[str, FieldUse.DESCRIBES] = ""
+    gated: Annotated[bool, FieldUse.DESCRIBES] = False
+    pathology: Annotated[bool, FieldUse.DESCRIBES] = Field(
         default=True, description="Trained on, or designed for, histology."
     )
-    source: Annotated[str, Part.DESCRIBES] = Field(default="", description="Where these facts come from.")
-    notes: Annotated[str, Part.DESCRIBES] = ""
+    source: Annotated[str, FieldUse.DESCRIBES] = Field(default="", description="Where these facts come from.")
+    notes: Annotated[str, FieldUse.DESCRIBES] = ""
 
     def digest(self) -> str:
         """SHA-256 of all that decides the features; an empty ``recipe`` is left out."""

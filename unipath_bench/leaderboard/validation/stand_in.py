@@ -124,11 +124,11 @@ class Recomputed:
 def recompute(plan: Plan, store: Store, progress: Progress) -> Recomputed:
     """Every runnable score from the features in the store; real images are embedded where it lacks them."""
     stage = EmbedStage(plan, store)
-    units = list(stage.units())
-    progress.start("Embed", sum(unit.rows for unit in units))
-    for unit in units:
-        stage.complete(unit)
-        progress.advance(unit.rows)
+    items = list(stage.items())
+    progress.start("Embed", sum(item.rows for item in items))
+    for item in items:
+        stage.complete(item)
+        progress.advance(item.rows)
     progress.finish()
     scores = score_tasks(plan, store, FeatureSets(plan, StoredFeatures(plan, stage)), progress)
     return Recomputed({score.key: score for score in scores}, _real_pixels(stage))

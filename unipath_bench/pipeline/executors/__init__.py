@@ -1,6 +1,6 @@
-"""Who carries out the units of a run: this process, several, or a Ray cluster. The record is the same."""
+"""Who carries out the items of a run: this process, several, or a Ray cluster. The record is the same."""
 
 from unipath_bench.pipeline.executors.job import Execution, Job
-from unipath_bench.pipeline.executors.protocol import Executor, LostUnits
+from unipath_bench.pipeline.executors.protocol import Executor, LostWork
 
-__all__ = ["Execution", "Executor", "Job", "LostUnits"]
+__all__ = ["Execution", "Executor", "Job", "LostWork"]

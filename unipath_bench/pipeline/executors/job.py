@@ -20,7 +20,7 @@ Setting = Literal["workers", "timeout", "address"]
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How units are done; no part of a record.
+    """How items are done; no part of a record.
 
     Raises :class:`~unipath_bench.UsageError` for an executor that nobody registers.
     """

@@ -1,11 +1,11 @@
-"""The units one after the other in this process."""
+"""The items one after the other in this process."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from unipath_bench.pipeline.executors.job import Job
-from unipath_bench.pipeline.work import Done, Unit
+from unipath_bench.pipeline.work import Done, WorkItem
 
 
 class Local:
@@ -15,9 +15,9 @@ class Local:
         job.accept()
         self._worker = job.worker()
 
-    def carry_out(self, units: Sequence[Unit]) -> Iterator[Done]:
-        """Do every unit in order, the next one's images being decoded meanwhile."""
-        return self._worker.complete_all(units)
+    def carry_out(self, items: Sequence[WorkItem]) -> Iterator[Done]:
+        """Do every item in order, the next one's images being decoded meanwhile."""
+        return self._worker.complete_all(items)
 
     def close(self) -> None:
         """Nothing to free."""

@@ -17,18 +17,18 @@ from typing import Any
 from unipath_bench.core.errors import BenchError, GeneratorError, UsageError
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.executors.job import Job
-from unipath_bench.pipeline.executors.protocol import LostUnits
+from unipath_bench.pipeline.executors.protocol import LostWork
 from unipath_bench.pipeline.generate import GenerateStage
 from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.store import Store
-from unipath_bench.pipeline.work import Done, Unit
+from unipath_bench.pipeline.work import Done, WorkItem
 from unipath_bench.pipeline.worker import Worker
 
 MAX_DEATHS = 3
-"""Processes that a unit may take with it before it is given up."""
+"""Processes that an item may take with it before it is given up."""
 IN_FLIGHT = 2
-"""Units a process holds at a time, so that the next one's images are decoded while one is embedded."""
+"""Work items a process holds at a time, so that the next one's images are decoded while one is embedded."""
 
 
 class ForeignFailure(BenchError):
@@ -42,9 +42,9 @@ class _Hand:
     device: str
     process: Any
     pipe: Connection
-    units: deque[Unit] = field(default_factory=deque)
+    items: deque[WorkItem] = field(default_factory=deque)
     flushed: bool = False
-    """Whether it was asked for what it still holds, since the last unit it was given."""
+    """Whether it was asked for what it still holds, since the last item it was given."""
     last_sign: float = 0.0
     doing: str = "its start"
 
@@ -53,7 +53,7 @@ class Processes:
     """Worker processes, replaced when they die.
 
     There is one a GPU with ``--device cuda``, else two, or as many as ``workers`` says. ``timeout``: seconds without a
-    sign of life (a call of the generator that ends, a unit that is done) after which a process is stopped and what it
+    sign of life (a call of the generator that ends, an item that is done) after which a process is stopped and what it
     was doing is named; None waits for ever.
     """
 
@@ -66,20 +66,20 @@ class Processes:
         self._context = multiprocessing.get_context("spawn")
         self._devices = _devices(job.plan.options.device, job.execution.workers)
         self._hands: list[_Hand] = []
-        self._deaths: Counter[Unit] = Counter()
+        self._deaths: Counter[WorkItem] = Counter()
 
-    def carry_out(self, units: Sequence[Unit]) -> Iterator[Done]:
-        """Do every unit on whichever process is free.
+    def carry_out(self, items: Sequence[WorkItem]) -> Iterator[Done]:
+        """Do every item on whichever process is free.
 
         Raises :class:`~unipath_bench.GeneratorError` naming what hung or what killed three processes.
         """
         try:
-            yield from self._carry_out(deque(units), set(units), len(units))
+            yield from self._carry_out(deque(items), set(items), len(items))
         except BaseException:
             self.close()  # What is in flight must not answer a later call.
             raise
 
-    def _carry_out(self, todo: deque[Unit], left: set[Unit], total: int) -> Iterator[Done]:
+    def _carry_out(self, todo: deque[WorkItem], left: set[WorkItem], total: int) -> Iterator[Done]:
         while left:
             self._employ(min(len(self._devices), len(left)))
             for hand in self._hands:
@@ -89,16 +89,16 @@ class Processes:
                 if message is None:
                     self._bury(hand, todo)
                 elif isinstance(message, Done):
-                    hand.units.remove(message.unit)
-                    left.discard(message.unit)
+                    hand.items.remove(message.item)
+                    left.discard(message.item)
                     yield message
                 elif isinstance(message, BaseException):
                     raise message
                 else:
                     hand.doing = message
             self._look_for_hung()
-            if not todo and not any(hand.units for hand in self._hands) and left:
-                raise LostUnits(len(left), total)
+            if not todo and not any(hand.items for hand in self._hands) and left:
+                raise LostWork(len(left), total)
 
     def close(self) -> None:
         """Stop the processes."""
@@ -121,13 +121,13 @@ class Processes:
             theirs.close()
             self._hands.append(_Hand(device, process, ours, last_sign=time.monotonic()))
 
-    def _give(self, hand: _Hand, todo: deque[Unit]) -> None:
+    def _give(self, hand: _Hand, todo: deque[WorkItem]) -> None:
         try:
-            while todo and len(hand.units) < IN_FLIGHT:
+            while todo and len(hand.items) < IN_FLIGHT:
                 hand.pipe.send(todo[0])
-                hand.units.append(todo.popleft())
+                hand.items.append(todo.popleft())
                 hand.flushed = False
-            if not todo and hand.units and not hand.flushed:
+            if not todo and hand.items and not hand.flushed:
                 hand.pipe.send(None)
                 hand.flushed = True
         except (BrokenPipeError, ConnectionResetError):
@@ -145,14 +145,14 @@ class Processes:
         except (EOFError, ConnectionResetError):
             return None
 
-    def _bury(self, hand: _Hand, todo: deque[Unit]) -> None:
-        """Take a dead process's units back; the first was the one that it was at."""
+    def _bury(self, hand: _Hand, todo: deque[WorkItem]) -> None:
+        """Take a dead process's items back; the first was the one that it was at."""
         hand.process.join()
         hand.pipe.close()
         self._hands.remove(hand)
-        if not hand.units:
+        if not hand.items:
             return
-        first = hand.units[0]
+        first = hand.items[0]
         self._deaths[first] += 1
         if self._deaths[first] >= MAX_DEATHS:
             raise GeneratorError(
@@ -160,14 +160,14 @@ class Processes:
                 f"during {hand.doing}.",
                 "Exit code -9 is mostly memory: use fewer workers or a smaller --batch-size. Finished shards are kept.",
             )
-        todo.extendleft(reversed(hand.units))
+        todo.extendleft(reversed(hand.items))
 
     def _look_for_hung(self) -> None:
         if self._timeout is None:
             return
         for hand in self._hands:
             silent = time.monotonic() - hand.last_sign
-            if hand.units and silent > self._timeout:
+            if hand.items and silent > self._timeout:
                 raise GeneratorError(
                     f"A worker process gave no sign of life for {silent:.0f} s during {hand.doing}.",
                     "Raise --timeout if that is how long it takes; finished shards are kept.",
@@ -175,13 +175,13 @@ class Processes:
 
 
 def _serve(pipe: Connection, options: Options, address: tuple[Path, str | None], batch_size: int | None) -> None:
-    """A worker process: units in, :class:`Done`, signs of life and errors out. None asks for what is still held."""
+    """A worker process: items in, :class:`Done`, signs of life and errors out. None asks for what is still held."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         plan, store = make_plan(options), Store.open(*address)
         worker = Worker(GenerateStage(plan, store, batch_size, watch=pipe.send), EmbedStage(plan, store))
         while True:
-            for done in worker.complete_all(_units(pipe)):
+            for done in worker.complete_all(_items(pipe)):
                 pipe.send(done)
     except BenchError as error:
         pipe.send(error)
@@ -194,9 +194,9 @@ def _serve(pipe: Connection, options: Options, address: tuple[Path, str | None],
         )
 
 
-def _units(pipe: Connection) -> Iterator[Unit]:
-    while (unit := pipe.recv()) is not None:
-        yield unit
+def _items(pipe: Connection) -> Iterator[WorkItem]:
+    while (item := pipe.recv()) is not None:
+        yield item
 
 
 def _devices(device: str, workers: int | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""Ray Data: an actor pool over the units, on one machine or a cluster that sees the store's folder."""
+"""Ray Data: an actor pool over the items, on one machine or a cluster that sees the store's folder."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ import numpy as np
 from unipath_bench.core.errors import BenchError, GeneratorError, MissingError
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.executors.job import Job
-from unipath_bench.pipeline.executors.protocol import LostUnits
+from unipath_bench.pipeline.executors.protocol import LostWork
 from unipath_bench.pipeline.family import Family
 from unipath_bench.pipeline.generate import GenerateStage
 from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.store import Store
-from unipath_bench.pipeline.work import Done, Unit
+from unipath_bench.pipeline.work import Done, WorkItem
 from unipath_bench.pipeline.worker import Worker
 
 RETRIES = 9
-"""Times that a unit is done again whose actor died; the next death ends the run."""
+"""Times that an item is done again whose actor died; the next death ends the run."""
 
 
 _COLUMNS = ("stage", "family", "position", "rows")
@@ -34,7 +34,7 @@ _COLUMNS = ("stage", "family", "position", "rows")
 class RayData:
     """``workers`` Ray actors (two), each with the models loaded once.
 
-    An actor or machine that dies is replaced by Ray and its unit is done again, up to ``RETRIES`` times; a unit that
+    An actor or machine that dies is replaced by Ray and its item is done again, up to ``RETRIES`` times; an item that
     raises ends the run. Rows that Ray might drop are counted. Ray's own reports to its makers are off, unless the
     environment turns them on.
 
@@ -62,16 +62,16 @@ class RayData:
                 address=address or "local", include_dashboard=False, log_to_driver=False, logging_level="warning", **own
             )
 
-    def carry_out(self, units: Sequence[Unit]) -> Iterator[Done]:
-        """Do every unit on whichever actor is free.
+    def carry_out(self, items: Sequence[WorkItem]) -> Iterator[Done]:
+        """Do every item on whichever actor is free.
 
-        Raises what the work raised, and :class:`~unipath_bench.GeneratorError` naming a unit that killed every
+        Raises what the work raised, and :class:`~unipath_bench.GeneratorError` naming an item that killed every
         actor that worked on it.
         """
         import ray.data
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        if not units:
+        if not items:
             return
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
@@ -79,7 +79,7 @@ class RayData:
         gpus = self._ray.cluster_resources().get("GPU", 0) if self._options.device.startswith("cuda") else 0
         here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
         begun = self._ray.remote(num_cpus=0, scheduling_strategy=here)(_Begun)
-        rows = ray.data.from_items([_row(unit) for unit in units], override_num_blocks=len(units))
+        rows = ray.data.from_items([_row(item) for item in items], override_num_blocks=len(items))
         done = rows.map_batches(
             _Actor,
             fn_constructor_args=(
@@ -91,24 +91,24 @@ class RayData:
                 RETRIES,
             ),
             batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=min(self._workers, len(units))),
+            compute=ray.data.ActorPoolStrategy(size=min(self._workers, len(items))),
             num_cpus=1,
             num_gpus=gpus / self._workers if gpus else None,
         )
-        left = set(units)
+        left = set(items)
         error = None
         # To the end in any case: a thread of Ray Data that still works when Ray is shut down takes this process along.
         for row in done.iter_rows():
             error = error or row["error"]
             if error is not None:
                 continue
-            unit = _unit(row)
-            left.discard(unit)
-            yield Done(unit, int(row["generated"]), int(row["embedded"]))
+            item = _item(row)
+            left.discard(item)
+            yield Done(item, int(row["generated"]), int(row["embedded"]))
         if error is not None:
             raise error
         if left:
-            raise LostUnits(len(left), len(units))
+            raise LostWork(len(left), len(items))
 
     def close(self) -> None:
         """Leave the cluster; a Ray that was started here ends."""
@@ -116,21 +116,21 @@ class RayData:
             self._ray.shutdown()
 
 
-def _row(unit: Unit) -> dict[str, str | int]:
-    """A unit as a row of a Ray data set."""
-    return {"stage": unit.stage, "family": unit.family.name, "position": unit.position, "rows": unit.rows}
+def _row(item: WorkItem) -> dict[str, str | int]:
+    """A item as a row of a Ray data set."""
+    return {"stage": item.stage, "family": item.family.name, "position": item.position, "rows": item.rows}
 
 
-def _unit(row: Mapping[str, Any]) -> Unit:
-    """The unit of a row."""
+def _item(row: Mapping[str, Any]) -> WorkItem:
+    """The item of a row."""
     stage, family, position, rows = (row[column] for column in _COLUMNS)
-    return Unit(str(stage), Family.parse(str(family)), int(position), int(rows))  # type: ignore[arg-type]
+    return WorkItem(str(stage), Family.parse(str(family)), int(position), int(rows))  # type: ignore[arg-type]
 
 
 class _Begun:
-    """How often each unit was begun.
+    """How often each item was begun.
 
-    The counts are kept by an actor of its own on the driver's machine, so that they outlive any unit and any other
+    The counts are kept by an actor of its own on the driver's machine, so that they outlive any item and any other
     machine.
     """
 
@@ -138,13 +138,13 @@ class _Begun:
         self._times: Counter[str] = Counter()
         self._stopped = False
 
-    def count(self, unit: str) -> int:
+    def count(self, item: str) -> int:
         """One time more; returns how many that makes, or 0 where nothing is to be begun any more."""
-        self._times[unit] += 1
-        return 0 if self._stopped else self._times[unit]
+        self._times[item] += 1
+        return 0 if self._stopped else self._times[item]
 
     def stop(self) -> None:
-        """Let no unit be begun any more: one has failed."""
+        """Let no item be begun any more: one has failed."""
         self._stopped = True
 
 
@@ -172,7 +172,7 @@ class _Actor:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         columns = zip(*(batch[column] for column in _COLUMNS), strict=True)
-        answers = [self._answer(_unit(dict(zip(_COLUMNS, values, strict=True)))) for values in columns]
+        answers = [self._answer(_item(dict(zip(_COLUMNS, values, strict=True)))) for values in columns]
         errors = np.empty(len(answers), dtype=object)
         errors[:] = [error for _, error in answers]
         return {
@@ -182,19 +182,19 @@ class _Actor:
             "error": errors,
         }
 
-    def _answer(self, unit: Unit) -> tuple[Done, BenchError | None]:
-        died = self._ray.get(self._begun.count.remote(str(unit))) - 1
+    def _answer(self, item: WorkItem) -> tuple[Done, BenchError | None]:
+        died = self._ray.get(self._begun.count.remote(str(item))) - 1
         if died < 0:
-            return Done(unit), None
+            return Done(item), None
         if died > self._retries:
             self._begun.stop.remote()
-            return Done(unit), GeneratorError(
-                f"{died} actors, one after the other, died at {unit}.",
+            return Done(item), GeneratorError(
+                f"{died} actors, one after the other, died at {item}.",
                 "It is mostly memory: use fewer workers or a smaller --batch-size. --executor processes names the "
                 "images at which a process dies. Finished shards are kept.",
             )
         try:
-            return self._worker.complete(unit), None
+            return self._worker.complete(item), None
         except BenchError as error:
             self._begun.stop.remote()
-            return Done(unit), error
+            return Done(item), error

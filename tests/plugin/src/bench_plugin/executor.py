@@ -1,9 +1,9 @@
-"""An executor: the units in this process, the last one first."""
+"""An executor: the items in this process, the last one first."""
 
 from collections.abc import Iterator, Sequence
 
 from unipath_bench.pipeline.executors import Job
-from unipath_bench.pipeline.work import Done, Unit
+from unipath_bench.pipeline.work import Done, WorkItem
 
 
 class Backwards:
@@ -13,8 +13,8 @@ class Backwards:
         job.accept()
         self._worker = job.worker()
 
-    def carry_out(self, units: Sequence[Unit]) -> Iterator[Done]:
-        return self._worker.complete_all(units[::-1])
+    def carry_out(self, items: Sequence[WorkItem]) -> Iterator[Done]:
+        return self._worker.complete_all(items[::-1])
 
     def close(self) -> None:
         """Nothing to free."""

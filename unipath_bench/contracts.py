@@ -7,6 +7,7 @@ features out.
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -305,25 +306,48 @@ class Metric:
     """What each value is for, by name: `unipath-bench audit` declares by it what a defect should make of the value, and
     nothing of a value without a purpose."""
 
+    requirement: Callable[..., None] | None = None
+    """See :func:`metric`."""
+
+    def require(self, inputs: ScoreInputs, **parameters: Any) -> None:
+        """Raise ``NotComputable`` where what is known of the images shows that there will be no value.
+
+        ``inputs`` need no features. A plan asks this before anything is generated.
+        """
+        if self.requirement is None:
+            return
+        bound = inspect.signature(self.function).bind(inputs, **parameters)
+        bound.apply_defaults()
+        wanted = list(inspect.signature(self.requirement).parameters)[1:]
+        self.requirement(inputs, **{name: bound.arguments[name] for name in wanted})
+
     def __call__(self, inputs: ScoreInputs, **parameters: Any) -> Measurement:
         """Compute the metric from ``inputs`` with the task's ``parameters``."""
+        self.require(inputs, **parameters)
         return self.function(inputs, **parameters)
 
 
 def metric(
-    *needs: Need, welcome: Sequence[Welcome] = (), purposes: Mapping[str, Purpose] | None = None
+    *needs: Need,
+    welcome: Sequence[Welcome] = (),
+    purposes: Mapping[str, Purpose] | None = None,
+    requires: Callable[..., None] | None = None,
 ) -> Callable[[Callable[..., Measurement]], Metric]:
     """Turn a function ``f(inputs: ScoreInputs, **parameters) -> Measurement`` into a :class:`Metric`.
 
     ``needs`` names what the plan must provide, e.g. ``@metric("reference.images", "generated.images")``; ``welcome``
     what it should provide where the suite has it; ``purposes`` what each value is for. The function's name is the
     metric's, and the key of its entry point.
+
+    ``requires(inputs, ...)`` raises :class:`NotComputable` where ids, prompts, labels, groups or the number of images
+    leave nothing to compute; the parameters that it names are those of ``f``. It is asked when a run is planned, with
+    inputs without features, and again before ``f`` is called.
     """
 
     def wrap(function: Callable[..., Measurement]) -> Metric:
         summary = (function.__doc__ or "").strip().splitlines()[0:1]
         name = function.__name__
         first = summary[0] if summary else ""
-        return Metric(name, frozenset(needs), function, first, frozenset(welcome), dict(purposes or {}))
+        return Metric(name, frozenset(needs), function, first, frozenset(welcome), dict(purposes or {}), requires)
 
     return wrap

@@ -22,7 +22,8 @@ from unipath_bench.core.errors import MissingError
 from unipath_bench.core.progress import Progress, Silent
 from unipath_bench.pipeline.environment import describe_environment
 from unipath_bench.pipeline.family import Family
-from unipath_bench.pipeline.plan import Plan, PlannedTask
+from unipath_bench.pipeline.plan import Plan
+from unipath_bench.pipeline.planned_tasks import PlannedTask
 from unipath_bench.pipeline.requests import wordings
 from unipath_bench.schema.record import Value
 from unipath_bench.scoring.evaluate import evaluate

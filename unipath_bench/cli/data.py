@@ -52,6 +52,8 @@ def check(
 ) -> None:
     """Counts, sizes, scale, duplicates and leakage between splits. Exit code 4 where something is wrong.
 
+    The last line says which tasks the data allow, with the reasons of the others, as `plan` would.
+
     Leakage is looked for by patient or slide where the suite knows them, otherwise in the features of an encoder, and
     by images that look like copies, turned and mirrored ones too. The scale is estimated from the size of nuclei,
     which tells a factor of two and no less.
@@ -62,6 +64,7 @@ def check(
       unipath-bench data check folder --data TILES/ --suite-arg microns_per_pixel=0.5 --json
     """
     from unipath_bench.cli.drawing import RichProgress
+    from unipath_bench.pipeline.suitability import check_tasks
     from unipath_bench.suites.card import load_suite
     from unipath_bench.suites.checking.check import check_data
 
@@ -73,8 +76,8 @@ def check(
             found = _compare(loaded, seen, encoder, similarity, device, offline, progress)
         elif _by_images_alone(seen):
             found = _compare_without_weights(loaded, seen, similarity, progress)
-        if found is not None:
-            report = report.model_copy(update={"findings": (*report.findings, found)})
+    findings = (*report.findings, *([found] if found is not None else []), check_tasks(loaded, offline=offline))
+    report = report.model_copy(update={"findings": findings})
     if as_json:
         write_json(report.model_dump_json(indent=2))
     else:

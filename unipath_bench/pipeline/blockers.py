@@ -1,13 +1,22 @@
-"""What keeps a task from being computed, as far as it can be known before anything is generated."""
+"""What keeps a task from being computed, as far as it can be known before anything is generated.
+
+This is the one judge: ``plan``, ``run`` and ``data check`` ask it, and a score is computed after the same questions.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from unipath_bench.contracts import Context, Generator, Sample, TextEncoder
+from unipath_bench.contracts import Context, Generator, Metric, Sample, ScoreInputs, TextEncoder
+from unipath_bench.pipeline.known_sets import known_sets
 from unipath_bench.pipeline.options import Encoder
 from unipath_bench.pipeline.requests import wordings
+from unipath_bench.schema.cards import SuiteCard
+from unipath_bench.schema.task import TaskSpec
+from unipath_bench.scoring.anchors import required
+from unipath_bench.scoring.evaluate import check_parameters
+from unipath_bench.scoring.not_computable import NotComputable
 from unipath_bench.suites.roles import Roles
 
 
@@ -30,24 +39,40 @@ def no_encoder_for(role: str) -> Blocker:
     )
 
 
-def find_blocker(
-    needs: frozenset[str],
-    encoder: str | None,
-    encoders: Mapping[str, Encoder],
-    context: Context,
-    roles: Roles,
-    prompts: Sequence[Sample],
-    generator: Generator,
-) -> Blocker | None:
-    """The first thing that stands in a task's way; None where nothing does.
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Finds what stands in a task's way in one run; without a generator, on one suite."""
 
-    ``needs`` is what the task's metric and its anchors read, e.g. ``train.images``.
-    """
-    return (
-        _in_suite(needs, roles, prompts)
-        or _in_generator(needs, generator)
-        or (_in_encoder(needs, encoder, encoders[encoder], context) if encoder is not None else None)
-    )
+    card: SuiteCard
+    roles: Roles
+    prompts: Sequence[Sample]
+    seeds: int
+    encoders: Mapping[str, Encoder]
+    context: Context
+    generator: Generator | None = None
+
+    def find_blocker(self, spec: TaskSpec, metric: Metric, encoder: str | None) -> Blocker | None:
+        """The first thing that stands in the task's way; None where nothing does.
+
+        Raises :class:`~unipath_bench.UsageError` where the task gives its metric parameters that it does not take.
+        """
+        check_parameters(spec, metric)
+        needs = required(spec, metric)
+        return (
+            _in_suite(needs, self.roles, self.prompts)
+            or (_in_generator(needs, self.generator) if self.generator is not None else None)
+            or self._in_what_is_known(spec, metric)
+            or (_in_encoder(needs, encoder, self.encoders[encoder], self.context) if encoder is not None else None)
+        )
+
+    def _in_what_is_known(self, spec: TaskSpec, metric: Metric) -> Blocker | None:
+        """What the metric itself says to ids, prompts, labels and groups."""
+        sets = known_sets(metric.needs, self.card.attributes, self.prompts, self.roles, self.seeds)
+        try:
+            metric.require(ScoreInputs(sets), **spec.parameters)
+        except NotComputable as error:
+            return Blocker(error.message, error.remedy)
+        return None
 
 
 def _in_suite(needs: frozenset[str], roles: Roles, prompts: Sequence[Sample]) -> Blocker | None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
-from unipath_bench.contracts import FeatureSet, Sample, SetName
+from unipath_bench.contracts import FeatureSet
 from unipath_bench.core.arrays import Features
 from unipath_bench.core.digest import digest
 from unipath_bench.pipeline.embed import EmbedStage, Source
 from unipath_bench.pipeline.family import Family
+from unipath_bench.pipeline.known_sets import known_sets
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.store import shard_slices
 
@@ -77,15 +79,10 @@ class FeatureSets:
     def load(self, encoder: str | None, needs: frozenset[str]) -> Mapping[str, FeatureSet]:
         """The sets that ``needs`` names, with features in ``encoder`` (None: without features)."""
         plan = self.plan
-        sets = {"generated": self._generated("generated", encoder, needs)}
-        sets["reference"] = self._real(Family("reference"), plan.prompts, encoder, needs)
-        if "variants.images" in needs or "variants.texts" in needs:
-            sets["variants"] = self._generated("variants", encoder, needs)
-        if "train.images" in needs:
-            sets["train"] = self._real(Family("train"), plan.roles.train, encoder, needs)
-        if "heldout.images" in needs:
-            sets["heldout"] = self._heldout(encoder, needs)
-        return sets
+        sets = known_sets(needs, plan.suite.card.attributes, plan.prompts, plan.roles, plan.options.seeds)
+        if encoder is None:
+            return sets
+        return {name: self._with_features(name, known, encoder, needs) for name, known in sets.items()}
 
     def digest(self, encoder: str | None, needs: frozenset[str]) -> str:
         """SHA-256 of all that decides what :meth:`load` gives: features, and what is known of each image.
@@ -111,65 +108,16 @@ class FeatureSets:
             self._digests[encoder, family] = digest([features.shape, content, pixels, ids])
         return self._digests[encoder, family]
 
-    def _generated(self, name: SetName, encoder: str | None, needs: frozenset[str]) -> FeatureSet:
-        plan = self.plan
-        families = {f: r for f, r in plan.generated.items() if f.set_name == name}
-        requests = [r for family in families.values() for r in family]
-        by_id = {s.id: s for s in plan.prompts}
-        images, pixels = self._rows(encoder, f"{name}.images" in needs, list(families))
-        texts = None
-        if encoder is not None and f"{name}.texts" in needs:
-            texts = self.source.texts(encoder, [r.prompt for r in requests])
-        return FeatureSet(
-            ids=tuple(r.sample_id for r in requests),
-            images=images,
-            texts=texts,
-            prompts=tuple(r.prompt for r in requests),
-            labels=self._columns([r.labels for r in requests]),
-            groups=tuple(by_id[r.sample_id].group or r.sample_id for r in requests),
-            replicates=tuple(family.index for family, asked in families.items() for _ in asked),
-            pixel_digests=pixels,
-        )
-
-    def _real(
-        self, family: Family, samples: Sequence[Sample], encoder: str | None, needs: frozenset[str]
-    ) -> FeatureSet:
-        images, pixels = self._rows(encoder, f"{family.set_name}.images" in needs, [family])
-        return FeatureSet(
-            ids=tuple(s.id for s in samples),
-            images=images,
-            prompts=tuple(s.prompt for s in samples),
-            labels=self._columns([s.labels for s in samples]),
-            groups=tuple(s.group or s.id for s in samples),
-            replicates=(0,) * len(samples),
-            pixel_digests=pixels,
-        )
-
-    def _heldout(self, encoder: str | None, needs: frozenset[str]) -> FeatureSet:
-        plan = self.plan
-        pool = plan.roles.heldout
-        row_of = {s.id: i for i, s in enumerate(pool)}
-        rows = self._real(Family("heldout"), pool, encoder, needs).take(
-            [row_of[plan.heldout_of[s.id].id] for s in plan.prompts]
-        )
-        return FeatureSet(
-            ids=tuple(s.id for s in plan.prompts),
-            images=rows.images,
-            prompts=tuple(s.prompt for s in plan.prompts),
-            labels=self._columns([s.labels for s in plan.prompts]),
-            groups=rows.groups,
-            replicates=rows.replicates,
-            pixel_digests=rows.pixel_digests,
-        )
-
-    def _rows(
-        self, encoder: str | None, wanted: bool, families: Sequence[Family]
-    ) -> tuple[Features | None, tuple[str, ...]]:
-        if encoder is None or not wanted:
-            return None, ()
-        return self.source.images(encoder, families)
-
-    def _columns(self, labels: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
-        """Label columns, the primary attribute first."""
-        names = self.plan.suite.card.attributes
-        return {name: tuple(row[name] for row in labels) for name in names}
+    def _with_features(self, name: str, known: FeatureSet, encoder: str, needs: frozenset[str]) -> FeatureSet:
+        found = known
+        if f"{name}.images" in needs:
+            families = [family for family in (*self.plan.generated, *self.plan.real) if family.set_name == name]
+            images, pixels = self.source.images(encoder, families)
+            if name == "heldout":
+                row_of = {s.id: i for i, s in enumerate(self.plan.roles.heldout)}
+                rows = [row_of[self.plan.heldout_of[s.id].id] for s in self.plan.prompts]
+                images, pixels = images[rows], tuple(pixels[row] for row in rows)
+            found = replace(found, images=images, pixel_digests=pixels)
+        if f"{name}.texts" in needs:
+            found = replace(found, texts=self.source.texts(encoder, known.prompts))
+        return found

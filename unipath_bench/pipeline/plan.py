@@ -7,42 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from unipath_bench.contracts import Context, Generator, Metric, Request, Sample, Suite
+from unipath_bench.contracts import Context, Generator, Request, Sample, Suite
 from unipath_bench.core.errors import MissingError, UsageError
-from unipath_bench.core.registries import METRICS
 from unipath_bench.generators.cards import model_digest
-from unipath_bench.pipeline.blockers import Blocker, find_blocker, no_encoder_for
+from unipath_bench.pipeline.blockers import Judge
 from unipath_bench.pipeline.family import Family
 from unipath_bench.pipeline.options import Encoder, Options
+from unipath_bench.pipeline.planned_tasks import PlannedTask, plan_tasks
 from unipath_bench.pipeline.requests import build_requests, build_variants, wordings
-from unipath_bench.pipeline.resolve import Resolved, encoders_of, resolve, spelled
+from unipath_bench.pipeline.resolve import resolve, spelled
 from unipath_bench.schema.record import PlanRecord
-from unipath_bench.schema.task import TaskSpec
-from unipath_bench.scoring.anchors import required
 from unipath_bench.suites.card import load_suite
 from unipath_bench.suites.roles import Roles, assign_roles, match_heldout
-
-
-@dataclass(frozen=True)
-class PlannedTask:
-    """A task with its encoder, or with the reason why it will not be computed."""
-
-    spec: TaskSpec
-    metric: Metric
-    encoder: str | None
-    blocker: Blocker | None = None
-    extra: frozenset[str] = frozenset()
-    """What the metric welcomes and the suite has."""
-
-    @property
-    def key(self) -> str:
-        """``task[encoder]``, or the task's name alone where it has no encoder; unique in a plan."""
-        return f"{self.spec.name}[{self.encoder}]" if self.encoder else self.spec.name
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """What the metric and its anchors read."""
-        return required(self.spec, self.metric) | self.extra
 
 
 @dataclass(frozen=True)
@@ -158,6 +134,7 @@ def make_plan(options: Options) -> Plan:
     if remedy is not None:
         raise MissingError(f"The generator {generator.card.name!r} cannot be loaded.", remedy)
     height, width = _size(generator, suite, prompts)
+    judge = Judge(suite.card, roles, prompts, options.seeds, found.encoders, context, generator)
     plan = Plan(
         options,
         suite,
@@ -167,29 +144,13 @@ def make_plan(options: Options) -> Plan:
         prompts,
         height,
         width,
-        _plan_tasks(found, context, roles, prompts),
+        plan_tasks(found.tasks, found.roles, judge),
         found.encoders,
         found.roles,
         found.chosen,
     )
     generator.check([r for requests in plan.generated.values() for r in requests])
     return plan
-
-
-def _plan_tasks(found: Resolved, context: Context, roles: Roles, prompts: Sequence[Sample]) -> tuple[PlannedTask, ...]:
-    """Every task in each encoder that it is to be computed in, with what stands in its way."""
-    planned = []
-    for spec in found.tasks:
-        metric = METRICS.get(spec.metric)
-        if spec.encoder is not None and not encoders_of(spec, found.roles):
-            planned.append(PlannedTask(spec, metric, None, no_encoder_for(spec.encoder[1:])))
-            continue
-        extra = frozenset(need for need in metric.welcome if getattr(roles, need.partition(".")[0]))
-        needs = required(spec, metric) | extra
-        for name in encoders_of(spec, found.roles) or (None,):
-            blocker = find_blocker(needs, name, found.encoders, context, roles, prompts, found.generator)
-            planned.append(PlannedTask(spec, metric, name, blocker, extra))
-    return tuple(planned)
 
 
 def plan_requests(options: Options) -> list[Request]:

@@ -44,16 +44,23 @@ def resolve(options: Options) -> Resolved:
     """
     specs = select_tasks(options.tiers, options.tasks)
     suite = load_suite(options.suite, options.data, options.suite_arguments or {}, offline=options.offline)
-    specs = _for_suite(specs, suite.card, named=bool(options.tasks))
+    specs = tasks_for(specs, suite.card, named=bool(options.tasks))
     generator = load_generator(options.model, dict(options.model_arguments or {}))
-    opened: dict[str, Encoder] = {}
-    assigned = assign_encoders(suite.card.default_encoders, options.encoders)
-    roles = {role: tuple(_recorded_name(found, opened) for found in choices) for role, choices in assigned.items()}
-    read = {name for spec in specs for name in encoders_of(spec, roles)}
-    encoders = {name: opened[name] if name in opened else ENCODERS.get(name)() for name in sorted(read)}
+    encoders, roles = open_encoders(specs, suite.card, options.encoders)
     named = {role for role, _ in map(_split, options.encoders)}
     chosen = frozenset(name for role in named for name in roles[role] if name in encoders)
     return Resolved(suite, generator, tuple(specs), encoders, roles, chosen)
+
+
+def open_encoders(
+    specs: Sequence[TaskSpec], card: SuiteCard, chosen: Iterable[EncoderChoice] = ()
+) -> tuple[dict[str, Encoder], dict[str, tuple[str, ...]]]:
+    """The encoders that the tasks read on this suite, by their names in records, and these names by role."""
+    opened: dict[str, Encoder] = {}
+    assigned = assign_encoders(card.default_encoders, chosen)
+    roles = {role: tuple(_recorded_name(found, opened) for found in choices) for role, choices in assigned.items()}
+    read = {name for spec in specs for name in encoders_of(spec, roles)}
+    return {name: opened[name] if name in opened else ENCODERS.get(name)() for name in sorted(read)}, roles
 
 
 def encoders_of(spec: TaskSpec, roles: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -102,7 +109,7 @@ def _recorded_name(encoder: str | Encoder, opened: dict[str, Encoder]) -> str:
     return made.card.name
 
 
-def _for_suite(specs: Sequence[TaskSpec], card: SuiteCard, *, named: bool) -> list[TaskSpec]:
+def tasks_for(specs: Sequence[TaskSpec], card: SuiteCard, *, named: bool = False) -> list[TaskSpec]:
     """The tasks that are for this kind of suite. A task that the user named must be."""
     fitting = [spec for spec in specs if spec.suites in ("any", card.kind)]
     others = [spec.name for spec in specs if spec not in fitting]

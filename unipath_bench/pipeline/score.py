@@ -16,7 +16,8 @@ from unipath_bench.core.progress import Progress
 from unipath_bench.pipeline.code import code_digest
 from unipath_bench.pipeline.environment import package_versions
 from unipath_bench.pipeline.feature_sets import FeatureSets
-from unipath_bench.pipeline.plan import Plan, PlannedTask
+from unipath_bench.pipeline.plan import Plan
+from unipath_bench.pipeline.planned_tasks import PlannedTask
 from unipath_bench.pipeline.store import Store
 from unipath_bench.schema.base import parse_json
 from unipath_bench.schema.record import TaskScore

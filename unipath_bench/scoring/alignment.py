@@ -61,7 +61,32 @@ def clip_score(inputs: ScoreInputs) -> Measurement:
     )
 
 
-@metric("reference.images", "generated.images", "prompts", purposes=_RECALLS)
+def _gallery_of_references(inputs: ScoreInputs, ks: Sequence[int]) -> None:
+    _require_gallery(ks, len(inputs["reference"]))
+
+
+def _galleries_of_answers(inputs: ScoreInputs, ks: Sequence[int]) -> None:
+    _require_gallery(ks, min(len(rows) for rows in replicate_rows(inputs["generated"]).values()))
+
+
+def _require_gallery(ks: Sequence[int], gallery: int) -> None:
+    if gallery <= min(ks):  # with k = N every recall is 1
+        raise NotComputable(f"The gallery has {gallery} images, no more than the smallest k = {min(ks)}.", "Raise --n.")
+
+
+def _several_prompts_reworded(inputs: ScoreInputs) -> None:
+    if len(inputs["variants"]) == 0:
+        raise NotComputable(
+            "The suite's prompts have no paraphrases.", "Add a paraphrases column to the suite's metadata."
+        )
+    if len(set(inputs["reference"].prompts)) < 2:
+        raise NotComputable(
+            "All prompts are the same text, so no image can be told to answer one rather than another.",
+            "Use a suite with several captions.",
+        )
+
+
+@metric("reference.images", "generated.images", "prompts", purposes=_RECALLS, requires=_gallery_of_references)
 def image_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Measurement:
     """Share of the reference images of the same prompt among the k nearest (by cosine) to each generated image.
 
@@ -73,7 +98,7 @@ def image_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Mea
     reference, generated = inputs["reference"], inputs["generated"]
     queries = unit_rows(image_features(inputs, "generated"), generated, "generated")
     gallery = unit_rows(image_features(inputs, "reference"), reference, "reference")
-    within = _reportable(ks, len(reference))
+    within = [k for k in ks if k < len(reference)]
     query_keys, gallery_keys = codes(generated.prompts, reference.prompts)
     found = recall_per_query(queries, gallery, query_keys, gallery_keys, within)
     relevant = _relevant(generated.prompts, reference.prompts)
@@ -88,7 +113,7 @@ def image_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Mea
     )
 
 
-@metric("generated.images", "generated.texts", "prompts", purposes=_RECALLS)
+@metric("generated.images", "generated.texts", "prompts", purposes=_RECALLS, requires=_galleries_of_answers)
 def text_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Measurement:
     """Share of the images generated from a prompt among the k nearest (by cosine) to its text.
 
@@ -101,7 +126,7 @@ def text_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Meas
     texts = unit_rows(text_features(inputs, "generated"), generated, "generated")
     galleries = list(replicate_rows(generated).values())
     size = min(len(rows) for rows in galleries)
-    within = _reportable(ks, size)
+    within = [k for k in ks if k < size]
     per_replicate = []
     for rows in galleries:
         (keys,) = codes(generated.take(rows).prompts)
@@ -126,6 +151,7 @@ def text_to_image_recall(inputs: ScoreInputs, *, ks: Sequence[int] = KS) -> Meas
     *("reference.images", "generated.images", "variants.images", "prompts"),
     welcome=["heldout.images"],
     purposes={"canonical": "alignment", "paraphrased": "rewording", "spread": "rewording spread"},
+    requires=_several_prompts_reworded,
 )
 def terminology_robustness(inputs: ScoreInputs) -> Measurement:
     """Does the image still show the diagnosis when the prompt says it in other words?
@@ -140,15 +166,6 @@ def terminology_robustness(inputs: ScoreInputs) -> Measurement:
     :class:`NotComputable` without paraphrases, or where all reference prompts are the same.
     """
     reference, variants, generated = inputs["reference"], inputs["variants"], inputs["generated"]
-    if len(variants) == 0:
-        raise NotComputable(
-            "The suite's prompts have no paraphrases.", "Add a paraphrases column to the suite's metadata."
-        )
-    if len(set(reference.prompts)) < 2:
-        raise NotComputable(
-            "All prompts are the same text, so no image can be told to answer one rather than another.",
-            "Use a suite with several captions.",
-        )
     gallery = unit_rows(image_features(inputs, "reference"), reference, "reference")
     canonical = prompts_by_id(reference)
     first = next(iter(replicate_rows(generated).values()))
@@ -245,14 +262,6 @@ def _gallery_contributions(
         ]
     )
     return {f"recall@{k}": of_blocks(found, of) for k, found in figures.items()}
-
-
-def _reportable(ks: Sequence[int], gallery: int) -> list[int]:
-    """The k that are smaller than the gallery; with k = N every recall is 1."""
-    within = [k for k in ks if k < gallery]
-    if not within:
-        raise NotComputable(f"The gallery has {gallery} images, no more than the smallest k = {min(ks)}.", "Raise --n.")
-    return within
 
 
 def _relevant(queries: Sequence[str], gallery: Sequence[str]) -> npt.NDArray[np.int64]:

@@ -29,9 +29,28 @@ from unipath_bench.scoring.paired import NOT_MATCHED, cut, of_units, too_few_for
 from unipath_bench.scoring.uncertainty import average, design, too_few_units, unit_interval
 
 
+def _something_to_teach(inputs: ScoreInputs, attributes: Sequence[str]) -> None:
+    left_out = _left_out(inputs, attributes)
+    if all(left_out.values()):
+        raise NotComputable(
+            "No attribute can be scored: " + "; ".join(f"{name}: {why}" for name, why in left_out.items()) + ".",
+            "Give the suite's train split images of every class that the prompts ask for.",
+        )
+
+
+def _left_out(inputs: ScoreInputs, attributes: Sequence[str]) -> dict[str, str]:
+    """Each attribute with the reason why the training images cannot teach it; empty where they can."""
+    reasons = {}
+    for name in attribute_names(inputs, attributes):
+        taught, real, prompted = (one_label(inputs[s], name) for s in ("train", "reference", "generated"))
+        reasons[name] = _untaught(taught, np.concatenate([prompted, real]))
+    return reasons
+
+
 @metric(
     *("train.images", "reference.images", "generated.images", "labels"),
     purposes={"weighted_f1": "control", "percent_of_real": "control"},
+    requires=_something_to_teach,
 )
 def attribute_control(
     inputs: ScoreInputs,
@@ -60,13 +79,10 @@ def attribute_control(
     recipe = recipe_of(classifier, regularisation)
     tables: dict[str, Attribute] = {}
     answers: list[_Answers] = []
-    left_out: dict[str, str] = {}
-    for name in attribute_names(inputs, attributes):
-        taught, real, prompted = (one_label(inputs[s], name) for s in ("train", "reference", "generated"))
-        reason = _untaught(taught, np.concatenate([prompted, real]))
-        if reason:
-            left_out[name] = reason
-        else:
+    reasons = _left_out(inputs, attributes)
+    for name, reason in reasons.items():
+        if not reason:
+            taught, real, prompted = (one_label(inputs[s], name) for s in ("train", "reference", "generated"))
             images = Labelled(train, taught, inputs["train"].groups)
             chosen = settle(recipe, images, inputs.seed, inputs.artifacts)
             judge = fit(chosen, images, inputs.seed, inputs.artifacts)
@@ -74,11 +90,6 @@ def attribute_control(
             calibration = calibrate(chosen, images, inputs.seed, inputs.artifacts)
             tables[name] = _table(judge, chosen, read, reference, calibration)
             answers.append(read)
-    if not tables:
-        raise NotComputable(
-            "No attribute can be scored: " + "; ".join(f"{name}: {why}" for name, why in left_out.items()) + ".",
-            "Give the suite's train split images of every class that the prompts ask for.",
-        )
     score = float(np.mean([table.weighted_f1 for table in tables.values()]))
     attainable = float(np.mean([table.real_weighted_f1 for table in tables.values()]))
     chance = float(np.mean([table.chance for table in tables.values()]))
@@ -93,7 +104,11 @@ def attribute_control(
         n_images=len(generated),
         dimension=generated.shape[1],
         anchors={"weighted_f1": (chance, attainable), "percent_of_real": (_percent(chance, attainable), 100.0)},
-        details=AttributeControl(attributes=tables, not_computed=left_out, not_reported=not_reported),
+        details=AttributeControl(
+            attributes=tables,
+            not_computed={name: reason for name, reason in reasons.items() if reason},
+            not_reported=not_reported,
+        ),
         uncertainty=lambda: _intervals(inputs["reference"], inputs["generated"], answers, attainable > 0),
         paired=lambda: _contributions(inputs["reference"], inputs["generated"], answers, attainable > 0),
     )

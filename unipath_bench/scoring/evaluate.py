@@ -27,7 +27,7 @@ def evaluate(spec: TaskSpec, metric: Metric, inputs: ScoreInputs) -> TaskScore:
     named in ``details.not_reported``. Raises :class:`UsageError` where the task's parameters or values do not fit its
     metric, :class:`DataError` where the metric returns NaN, infinity, or details that are not JSON.
     """
-    _check_parameters(spec, metric)
+    check_parameters(spec, metric)
     try:
         measured, anchors = anchored(metric, inputs, spec.parameters, spec)
     except NotComputable as error:
@@ -86,7 +86,8 @@ def _details(spec: TaskSpec, measured: Measurement) -> Details | None:
         ) from error
 
 
-def _check_parameters(spec: TaskSpec, metric: Metric) -> None:
+def check_parameters(spec: TaskSpec, metric: Metric) -> None:
+    """Raise :class:`UsageError` where a task gives its metric parameters that it does not take."""
     try:
         inspect.signature(metric.function).bind(None, **spec.parameters)
     except TypeError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +61,16 @@ def require_images(feature_set: FeatureSet, name: str, at_least: int, why: str) 
             f"{why} needs at least {at_least} images; the {name} set has {len(feature_set)}.",
             "Raise --n, or --seeds for more generated images." if name == "generated" else "Raise --n.",
         )
+
+
+def images_required(at_least: int, why: str, *sets: str) -> Callable[[ScoreInputs], None]:
+    """A metric's requirement: so many images in each of these sets."""
+
+    def require(inputs: ScoreInputs) -> None:
+        for name in sets:
+            require_images(inputs[name], name, at_least, why)
+
+    return require
 
 
 def replicate_rows(feature_set: FeatureSet) -> dict[int, npt.NDArray[np.int64]]:

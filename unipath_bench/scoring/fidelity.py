@@ -13,7 +13,7 @@ from unipath_bench.metrics.manifold_blocks import MANIFOLD_FIGURES, manifold_wit
 from unipath_bench.metrics.paired_sets import frechet_contributions
 from unipath_bench.schema.details import Basis, Manifold, SetDistance
 from unipath_bench.schema.record import Contributions, Interval
-from unipath_bench.scoring.features import image_features, require_images
+from unipath_bench.scoring.features import image_features, images_required, require_images
 from unipath_bench.scoring.not_computable import NotComputable
 from unipath_bench.scoring.paired import (
     NOT_MATCHED,
@@ -39,6 +39,7 @@ from unipath_bench.scoring.uncertainty import (
     "generated.images",
     welcome=["train.images"],
     purposes={"distance": "distance", "basis_distance": "distance"},
+    requires=images_required(2, "A covariance", "reference", "generated"),
 )
 def frechet(inputs: ScoreInputs, *, basis: int = 32) -> Measurement:
     """Frechet distance between Gaussians fitted to the reference and the generated features.
@@ -50,8 +51,6 @@ def frechet(inputs: ScoreInputs, *, basis: int = 32) -> Measurement:
     Value ``basis_distance`` is the same in the first ``basis`` principal directions of the real training images, which
     few samples can carry; not reported without training images, nor where the encoder has no more dimensions than that.
     """
-    for name in ("reference", "generated"):
-        require_images(inputs[name], name, 2, "A covariance")
     real, generated = image_features(inputs, "reference"), image_features(inputs, "generated")
     sets = {"distance": (real, generated)}
     details = SetDistance(reference_images=len(real), generated_images=len(generated))
@@ -108,7 +107,19 @@ def _projection(inputs: ScoreInputs, dimensions: int) -> PcaBasis | str:
     return PcaBasis.fit(image_features(inputs, "train"), dimensions)
 
 
-@metric("reference.images", "generated.images", purposes={"distance": "distance"})
+def _pairs_for_kid(inputs: ScoreInputs, subset_size: int | None) -> None:
+    smaller = min(len(inputs["reference"]), len(inputs["generated"]))
+    if subset_size is not None and subset_size >= smaller:
+        raise NotComputable(
+            f"KID averages over subsets of {subset_size} images, which must be fewer than the images of either set; "
+            f"the smaller has {smaller}.",
+            f"Raise --n to {subset_size + 1} or more.",
+        )
+    for name in ("reference", "generated"):
+        require_images(inputs[name], name, 2, "A mean over pairs")
+
+
+@metric("reference.images", "generated.images", purposes={"distance": "distance"}, requires=_pairs_for_kid)
 def kid(inputs: ScoreInputs, *, subset_size: int | None = None, subsets: int = 1000) -> Measurement:
     """Squared maximum mean discrepancy with KID's cubic polynomial kernel, unbiased.
 
@@ -120,15 +131,6 @@ def kid(inputs: ScoreInputs, *, subset_size: int | None = None, subsets: int = 1
     cases: pairs of one case are alike for a reason that has nothing to do with the generator.
     :class:`NotComputable` with fewer than two images in a set, and unless ``subset_size`` is smaller than both sets.
     """
-    smaller = min(len(inputs["reference"]), len(inputs["generated"]))
-    if subset_size is not None and subset_size >= smaller:
-        raise NotComputable(
-            f"KID averages over subsets of {subset_size} images, which must be fewer than the images of either set; "
-            f"the smaller has {smaller}.",
-            f"Raise --n to {subset_size + 1} or more.",
-        )
-    for name in ("reference", "generated"):
-        require_images(inputs[name], name, 2, "A mean over pairs")
     real, generated = image_features(inputs, "reference"), image_features(inputs, "generated")
     details = SetDistance(
         reference_images=len(real),
@@ -168,9 +170,15 @@ def kid(inputs: ScoreInputs, *, subset_size: int | None = None, subsets: int = 1
     )
 
 
+def _neighbours_for_prdc(inputs: ScoreInputs, k: int) -> None:
+    for name in ("reference", "generated"):
+        require_images(inputs[name], name, k + 1, f"A distance to the {k}th nearest neighbour")
+
+
 @metric(
     "reference.images",
     "generated.images",
+    requires=_neighbours_for_prdc,
     purposes={"precision": "realism", "density": "realism", "recall": "diversity", "coverage": "coverage"},
 )
 def prdc(inputs: ScoreInputs, *, k: int = 5) -> Measurement:
@@ -179,8 +187,6 @@ def prdc(inputs: ScoreInputs, *, k: int = 5) -> Measurement:
     Values ``precision``, ``recall``, ``density``, ``coverage``. Kynkaanniemi et al., NeurIPS 2019; Naeem et
     al., ICML 2020. :class:`NotComputable` with ``k`` images or fewer in a set.
     """
-    for name in ("reference", "generated"):
-        require_images(inputs[name], name, k + 1, f"A distance to the {k}th nearest neighbour")
     real, generated = image_features(inputs, "reference"), image_features(inputs, "generated")
     found = precision_recall_density_coverage(real, generated, k=k)
 

@@ -12,7 +12,7 @@ from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
 from unipath_bench.metrics.memorisation import copied_fraction, copy_threshold, nearest_neighbours
 from unipath_bench.schema.details import Memorisation, Pair, Quantiles
 from unipath_bench.schema.record import Contributions, Interval
-from unipath_bench.scoring.features import Matrix, image_features, require_images
+from unipath_bench.scoring.features import Matrix, image_features, images_required
 from unipath_bench.scoring.paired import mean_contributions
 from unipath_bench.scoring.uncertainty import Codes, share_interval, unit_codes
 
@@ -26,6 +26,7 @@ _PERCENTILES = np.linspace(0, 1, 101)
 @metric(
     *("train.images", "reference.images", "heldout.images", "generated.images"),
     purposes={"copied_fraction": "copying", "authenticity": "authenticity"},
+    requires=images_required(2, "A distance in units of the training images' spread", "train"),
 )
 def memorisation(
     inputs: ScoreInputs, *, quantile: float = 0.01, flag_share: float = 0.05, confidence: float = 0.99
@@ -45,7 +46,6 @@ def memorisation(
     image's.
     """
     train_set, generated_set = inputs["train"], inputs["generated"]
-    require_images(train_set, "train", 2, "A distance in units of the training images' spread")
     train, generated, real = _standardised(inputs)
     distance_columns, nearest_columns = nearest_neighbours(generated, train)
     distances, nearest = distance_columns[:, 0], nearest_columns[:, 0]

@@ -71,8 +71,18 @@ class _Course:
         return chance_weighted_f1(self.reference.labels, answers)
 
 
+def _classes_and_folds(inputs: ScoreInputs, attribute: str, classes: Sequence[str], folds: int, across: Across) -> None:
+    if across not in ("groups", "images"):
+        raise UsageError(f"The parameter `across` is {across!r}.", "It is groups or images.")
+    name = attribute_names(inputs, (attribute,) if attribute else ())[0]
+    labels = one_label(inputs["reference"], name)
+    _require_teachable(name, sorted(set(labels.tolist())), one_label(inputs["train"], name), classes)
+    cut_into_folds(inputs["reference"], inputs["generated"], labels, folds, inputs.seed, across)
+
+
 @metric(
     *("train.images", "reference.images", "generated.images", "labels"),
+    requires=_classes_and_folds,
     purposes={"synthetic_weighted_f1": "utility", "both_weighted_f1": "utility", "augmentation_gain": "utility"},
 )
 def synthetic_training(
@@ -105,15 +115,12 @@ def synthetic_training(
     ``real_weighted_f1`` and ``both_weighted_f1``, of the whole training split alone and with the generated images, and
     in the table of budgets the same number of generated images alone.
     """
-    if across not in ("groups", "images"):
-        raise UsageError(f"The parameter `across` is {across!r}.", "It is groups or images.")
     name = attribute_names(inputs, (attribute,) if attribute else ())[0]
     reference, generated, train = (
         Labelled(image_features(inputs, s), one_label(inputs[s], name), inputs[s].groups)
         for s in ("reference", "generated", "train")
     )
     found = tuple(sorted(set(reference.labels.tolist())))
-    _require_teachable(name, found, train.labels, classes)
     parts = cut_into_folds(inputs["reference"], inputs["generated"], reference.labels, folds, inputs.seed, across)
     train = train.take(np.flatnonzero(np.isin(train.labels, found)))
     recipe = settle(recipe_of(classifier, regularisation), train, inputs.seed, inputs.artifacts)

@@ -19,7 +19,8 @@ from unipath_bench.leaderboard.submission.layout import Samples
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.feature_sets import FeatureSets, StoredFeatures
 from unipath_bench.pipeline.options import Options
-from unipath_bench.pipeline.plan import Plan, PlannedTask, make_plan
+from unipath_bench.pipeline.plan import Plan, make_plan
+from unipath_bench.pipeline.planned_tasks import PlannedTask
 from unipath_bench.pipeline.score import score_tasks
 from unipath_bench.pipeline.store import FeatureShard, Store, shard_slices
 from unipath_bench.schema.board import Board

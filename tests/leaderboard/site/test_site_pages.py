@@ -29,10 +29,10 @@ from unipath_bench.leaderboard.site.content import file_stem
 from unipath_bench.leaderboard.site.drawing import bars, field_medians, radar
 from unipath_bench.leaderboard.site.rendering import head, style_sheet
 from unipath_bench.leaderboard.site.samples import LARGEST_EDGE, WIDEST, sample_picture
-from unipath_bench.results.gallery import sample_grid
 from unipath_bench.schema.board import QuotedModel, Standings
 from unipath_bench.schema.cards import PublishedFigure
 from unipath_bench.schema.task import Tier
+from unipath_bench.views.image_grid import sample_grid
 
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)> &amp; {{ 7 * 7 }} \u202e"
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from markupsafe import Markup
 
-Colour = Literal["ink", "muted", "rule", "track", "paper", "real", "generated", "alarm", "good"]
+Colour = Literal["ink", "muted", "track", "paper", "real", "generated", "alarm", "good"]
 """A colour of the page by its name; the class of that name draws in it."""
 
 Shape = Literal["circle", "square", "triangle", "diamond", "wedge", "kite", "bar", "left", "right"]

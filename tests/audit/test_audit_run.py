@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import typer
-from PIL import Image
 from typer.testing import CliRunner
 
+from tests.views.charts.drawings import looking, places, read
 from unipath_bench.audit.catalogue import choose_defects
+from unipath_bench.audit.curves import curve_parts
 from unipath_bench.audit.examples import example_tiles
 from unipath_bench.audit.files import load_audit, save_audit
+from unipath_bench.audit.layout import make_grid
 from unipath_bench.audit.result import AuditResult
 from unipath_bench.audit.run import make_cohort, run_audit
 from unipath_bench.audit.scorers import make_scorer
@@ -130,7 +133,7 @@ def test_copies_of_a_quarter_are_a_quarter(result: AuditResult) -> None:
 def test_the_same_audit_gives_the_same_bytes(tmp_path: Path) -> None:
     plan, defects = small_plan(("phantom-patho-fid",)), choose_defects(("blur", "attribute-flipped"), {"blur": (1, 2)})
     first, second = (save_audit(run_audit(plan, defects), {}, tmp_path / name) for name in ("a", "b"))
-    for name in ("audit.json", "audit.csv", "audit.html", "map.png", "map.svg"):
+    for name in ("audit.json", "audit.csv", "audit.html", "map.svg"):
         assert (first.path / name).read_bytes() == (second.path / name).read_bytes()
 
 
@@ -143,13 +146,37 @@ def test_the_files_hold_the_result(result: AuditResult, tmp_path: Path) -> None:
     frame = result.to_frame()
     assert len(frame) == sum(len(cell.levels) for cell in result.cells)
     assert len(folder.table.read_text(encoding="utf-8").splitlines()) == len(frame) + 1
-    assert Image.open(io.BytesIO(folder.map.read_bytes())).width > 400
+    drawing = ElementTree.fromstring(folder.map.read_bytes())
+    assert float(drawing.get("width", "")) > 400
+    said = ["".join(text.itertext()) for text in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert {defect.title for defect in defects} <= set(said)
+    for verdict in ("blind", "still", "moves"):
+        assert said.count(verdict) == sum(1 for _ in result.with_verdict(verdict))
     page = folder.page.read_text(encoding="utf-8")
     assert page.count("<img ") == 4  # one tile at 0, 0.5, 1 and 2
     assert not re.search(r"(?:src|href)=\"(?!data:|#)", page)  # nothing is fetched
     assert "<script" not in page
     for defect in defects:
         assert defect.title in page
+
+
+def test_a_curve_is_filled_where_the_change_is_seen(result: AuditResult) -> None:
+    headlines = [row.value.key for row in make_grid(result).rows if row.value.headline]
+    assert len(headlines) <= 6  # all are shown
+    for drawn in curve_parts(result):
+        _, chart = read(drawn.chart)
+        curves = looking(chart, "curve")
+        cells = [result.cell(key, drawn.defect.name) for key in headlines]
+        assert len(curves) == len(cells)
+        for cell in cells:
+            assert f"{cell.changes[-1]:.0%}" in (chart.get("aria-label") or "")
+        seen = [c.seen_from is not None and level >= c.seen_from for c in cells for level in c.levels]
+        assert len(looking(chart, "mark")) == len(seen)
+        assert len(looking(chart, "mark hollow")) == seen.count(False)
+        for curve, cell in zip(curves, cells, strict=True):
+            # The axis reaches from -0.41 to 1.31, 150 units high above 172; changes are drawn between -0.35 and 1.25.
+            heights = [172 - 150 * (min(max(change, -0.35), 1.25) + 0.41) / 1.72 for change in cell.changes]
+            assert [y for _, y in places(curve)] == pytest.approx(heights, abs=0.051)
 
 
 def test_the_terminal_names_what_is_blind(result: AuditResult) -> None:
@@ -191,7 +218,7 @@ def test_the_command_writes_a_page_and_names_it(tmp_path: Path) -> None:
     shown = CliRunner().invoke(application, [*arguments, *sizes, "--out", str(tmp_path)], catch_exceptions=False)
     assert shown.exit_code == 0
     (folder,) = (tmp_path / "audits").iterdir()
-    assert {p.name for p in folder.iterdir()} == {"audit.json", "audit.csv", "audit.html", "map.png", "map.svg"}
+    assert {p.name for p in folder.iterdir()} == {"audit.json", "audit.csv", "audit.html", "map.svg"}
     assert str(folder / "audit.html") in shown.output.replace("\n", "")
     assert load_audit(folder).n == 32
 

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
+from itertools import groupby
 
 from markupsafe import Markup
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from unipath_bench.audit.layout import KINDS, Grid, cell_text, make_grid
 from unipath_bench.audit.result import AuditResult, Cell
-from unipath_bench.views.report.svg import COLOURS, Canvas
-
-Palette = Mapping[str, str]
-
-LIGHT: Palette = {
-    "ink": "#1b2229",
-    "muted": "#56616c",
-    "rule": "#d5dbe0",
-    "track": "#e3e8ec",
-    "real": "#0063a3",
-    "generated": "#b84a00",
-    "alarm": "#a8231b",
-    "paper": "#ffffff",
-    "good": "#00694e",
-}
-"""The page's colours in its light scheme, for files that stand alone."""
+from unipath_bench.audit.sensitivity import Verdict
+from unipath_bench.views.charts.elements import Point, box, chart, chart_file, line, rounded, shortened, text
+from unipath_bench.views.report.style import LIGHT
 
 _CELL = (58.0, 24.0)
 _LONGEST = 56
@@ -43,31 +26,35 @@ _FOOT = 62.0
 _OVERHANG = 58.0
 """Room for the last slanted title."""
 
+_SLANT = -38
 _STRONGEST = 0.62
 """Opacity of a change as large as the whole range."""
 
+_WORDS: Mapping[Verdict, str] = {
+    "responds": "ink strong",
+    "blind": "alarm strong",
+    "moves": "alarm strong",
+    "still": "good",
+    "unsettled": "ink",
+    "open": "ink",
+}
+_FRAMES: Mapping[Verdict, str] = {
+    "responds": "frame ink",
+    "blind": "frame alarm broken",
+    "moves": "frame alarm broken",
+}
+
 
 def map_svg(result: AuditResult) -> Markup:
-    """The map for the page: SVG in the page's own colours, light and dark."""
+    """The map for the page, in the page's own colours, light and dark."""
     grid = make_grid(result)
-    width, height = _size(grid)
-    with Canvas(width, height) as canvas:
-        _draw(canvas.figure, grid, COLOURS)
-        return canvas.svg("map", _spoken(result))
+    return chart(*_size(grid), _spoken(result), _parts(grid))
 
 
-def map_file(result: AuditResult, kind: str, dots_per_inch: int = 110) -> bytes:
-    """The map as a file that stands alone, on white: ``svg`` or ``png``."""
+def map_file(result: AuditResult) -> str:
+    """The map as an SVG file that stands alone, on white."""
     grid = make_grid(result)
-    width, height = _size(grid)
-    stream = io.BytesIO()
-    settings = {"svg.hashsalt": "unipath-bench", "font.family": "DejaVu Sans", "text.parse_math": False}
-    with rc_context(settings):  # type: ignore[arg-type]  # matplotlib's names are a Literal of all its settings
-        figure = Figure(figsize=(width / 72, height / 72), dpi=72, facecolor=LIGHT["paper"])
-        _draw(figure, grid, LIGHT)
-        metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        figure.savefig(stream, format=kind, dpi=dots_per_inch, metadata=metadata)
-    return stream.getvalue()
+    return chart_file(*_size(grid), _spoken(result), _parts(grid), LIGHT)
 
 
 def _size(grid: Grid) -> tuple[float, float]:
@@ -80,121 +67,77 @@ def _label(grid: Grid) -> float:
     return 10 + _LETTER * min(max([40, *(len(row.label) for row in grid.rows)]), _LONGEST)
 
 
-def _draw(figure: Figure, grid: Grid, palette: Palette) -> None:
-    width, height = _size(grid)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_xlim(0, width)
-    axes.set_ylim(height, 0)
-    axes.axis("off")
-    left = _label(grid)
-    _heads(axes, grid, palette)
-    top = _HEAD
+def _parts(grid: Grid) -> list[Markup]:
+    left, right = _label(grid), _size(grid)[0] - _OVERHANG
+    parts, top = _heads(grid), _HEAD
     for band in grid.bands:
-        axes.text(4, top + 15, band.title, fontsize=10, fontweight="bold", color=palette["ink"], va="baseline")
-        axes.plot([4, width - _OVERHANG], [top + 20, top + 20], color=palette["rule"], linewidth=0.8)
+        parts += [text((4, top + 15), band.title, "strong"), line((4, top + 20), (right, top + 20), "grid")]
         top += _BAND
         for row in band.rows:
-            weight = "bold" if row.value.headline else "normal"
-            axes.text(
-                left - 8,
-                top + _CELL[1] / 2,
-                _shortened(row.label, _LONGEST),
-                fontsize=8.6,
-                fontweight=weight,
-                color=palette["ink"],
-                ha="right",
-                va="center_baseline",
-            )
+            weight = " strong" if row.value.headline else ""
+            middle = top + _CELL[1] / 2 + 3
+            parts.append(text((left - 8, middle), shortened(row.label, _LONGEST), f"fine end{weight}"))
             for k, cell in enumerate(row.cells):
-                _cell(axes, left + k * _CELL[0], top, cell, palette)
+                parts += _cell((left + k * _CELL[0], top), cell)
             top += _CELL[1]
-    _legend(axes, top + 14, palette)
+    return [*parts, *_legend(top + 14)]
 
 
-def _heads(axes: Axes, grid: Grid, palette: Palette) -> None:
-    left = _label(grid)
-    for k, column in enumerate(grid.columns):
-        x = left + k * _CELL[0]
-        first = k == 0 or grid.columns[k - 1].kind != column.kind
-        if first:
-            last = max(i for i, other in enumerate(grid.columns) if other.kind == column.kind)
-            axes.text(x + 2, 15, KINDS[column.kind], fontsize=8.6, color=palette["muted"], va="baseline")
-            axes.plot([x + 2, left + (last + 1) * _CELL[0] - 4], [21, 21], color=palette["rule"], linewidth=1)
-        axes.text(
-            x + _CELL[0] / 2 - 8,
-            _HEAD - 4,
-            column.title,
-            fontsize=9,
-            color=palette["ink"],
-            rotation=38,
-            ha="left",
-            va="bottom",
-            rotation_mode="anchor",
-        )
+def _heads(grid: Grid) -> list[Markup]:
+    """The titles of the defects, slanted, and above them those of their kinds."""
+    parts, x = [], _label(grid)
+    for kind, columns in groupby(grid.columns, key=lambda column: column.kind):
+        of_kind = list(columns)
+        parts.append(text((x + 2, 15), KINDS[kind], "fine muted"))
+        parts.append(line((x + 2, 21), (x + _CELL[0] * len(of_kind) - 4, 21), "grid"))
+        for column in of_kind:
+            foot = x + _CELL[0] / 2 - 4, _HEAD - 6
+            turned = f"rotate({_SLANT} {rounded(foot[0])} {rounded(foot[1])})"
+            parts.append(text(foot, column.title, "fine", transform=turned))
+            x += _CELL[0]
+    return parts
 
 
-def _cell(axes: Axes, left: float, top: float, cell: Cell, palette: Palette) -> None:
-    width, height = _CELL
-    box = (left + 1.5, top + 1.5), width - 3, height - 3
+def _cell(corner: Point, cell: Cell) -> list[Markup]:
+    (left, top), (width, height) = corner, _CELL
+    inner = (left + 1.5, top + 1.5), width - 3, height - 3
     change = max(-1.0, min(1.0, cell.changes[-1]))
-    colour = palette["generated"] if change > 0 else palette["real"]
-    axes.add_patch(Rectangle(*box, facecolor=palette["track"], alpha=0.45, linewidth=0))
     strength = _STRONGEST / 3 if cell.verdict in ("blind", "moves") else _STRONGEST
-    axes.add_patch(Rectangle(*box, facecolor=colour, alpha=abs(change) * strength, linewidth=0))
-    edge = {"responds": palette["ink"], "blind": palette["alarm"], "moves": palette["alarm"]}.get(cell.verdict)
-    if edge:
-        style = "-" if cell.verdict == "responds" else (0, (3, 2))
-        axes.add_patch(Rectangle(*box, fill=False, edgecolor=edge, linewidth=1.4, linestyle=style))
-    shown = {
-        "responds": ("ink", "bold"),
-        "blind": ("alarm", "bold"),
-        "moves": ("alarm", "bold"),
-        "still": ("good", "normal"),
-        "unsettled": ("ink", "normal"),
-        "open": ("ink", "normal"),
-    }
-    name, weight = shown[cell.verdict]
-    axes.text(
-        left + width / 2,
-        top + height / 2,
-        cell_text(cell),
-        fontsize=8.4,
-        fontweight=weight,
-        color=palette[name],
-        ha="center",
-        va="center_baseline",
-    )
+    parts = [box(*inner, "fill track", opacity="0.45")]
+    if change:
+        colour = "generated" if change > 0 else "real"
+        parts.append(box(*inner, f"fill {colour}", opacity=f"{abs(change) * strength:.3f}"))
+    if cell.verdict in _FRAMES:
+        parts.append(box(*inner, _FRAMES[cell.verdict]))
+    words = f"fine middle {_WORDS[cell.verdict]}"
+    return [*parts, text((left + width / 2, top + height / 2 + 3), cell_text(cell), words)]
 
 
-def _legend(axes: Axes, top: float, palette: Palette) -> None:
-    x = 8.0
-    for colour, alpha, text in (
+def _legend(top: float) -> list[Markup]:
+    parts, x = [], 8.0
+    for colour, opacity, words in (
         ("generated", _STRONGEST, "worse by its whole range"),
         ("generated", _STRONGEST / 3, "by a third"),
         ("track", 0.45, "no change"),
         ("real", _STRONGEST / 2, "better by half"),
     ):
-        axes.add_patch(Rectangle((x, top), 16, 12, facecolor=palette[colour], alpha=alpha, linewidth=0))
-        axes.text(x + 21, top + 10, text, fontsize=8.2, color=palette["muted"], va="baseline")
-        x += 40 + 4.9 * len(text)
-    axes.text(
-        8,
-        top + 29,
-        "Colour: change at the most severe level. Number: smallest level seen at this n, in brackets "
-        "where nothing is asked.",
-        fontsize=8.2,
-        color=palette["muted"],
-        va="baseline",
-    )
-    axes.text(
-        8,
-        top + 43,
-        "Framed: what the value is for. blind: does not answer to it. still: had to stay still and did. "
-        "moves: had to and did not.",
-        fontsize=8.2,
-        color=palette["muted"],
-        va="baseline",
-    )
+        parts.append(box((x, top), 16, 12, f"fill {colour}", opacity=f"{opacity:.3f}"))
+        parts.append(text((x + 21, top + 10), words, "fine muted"))
+        x += 40 + 4.9 * len(words)
+    for down, words in (
+        (
+            29,
+            "Colour: change at the most severe level. Number: smallest level seen at this n, in brackets where nothing "
+            "is asked.",
+        ),
+        (
+            43,
+            "Framed: what the value is for. blind: does not answer to it. still: had to stay still and did. moves: had "
+            "to and did not.",
+        ),
+    ):
+        parts.append(text((8, top + down), words, "fine muted"))
+    return parts
 
 
 def _spoken(result: AuditResult) -> str:
@@ -206,7 +149,3 @@ def _spoken(result: AuditResult) -> str:
         f"to what they are for, {counts['blind']} are blind to it, {counts['still']} stay still where they must, "
         f"{counts['moves']} move for the wrong reason. The tables below say the same in words."
     )
-
-
-def _shortened(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

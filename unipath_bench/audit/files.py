@@ -11,7 +11,7 @@ from unipath_bench.audit.page import render_page
 from unipath_bench.audit.result import AuditResult
 from unipath_bench.core.arrays import RGBImage
 from unipath_bench.core.csv_safety import escape_formula
-from unipath_bench.core.files import write_bytes, write_text
+from unipath_bench.core.files import write_text
 from unipath_bench.schema.base import parse_json
 
 
@@ -38,8 +38,8 @@ class AuditFolder:
 
     @property
     def map(self) -> Path:
-        """The map as PNG; the SVG lies beside it."""
-        return self.path / "map.png"
+        """Path of ``map.svg``, the map as a drawing that stands alone."""
+        return self.path / "map.svg"
 
 
 def save_audit(result: AuditResult, examples: Mapping[str, Sequence[RGBImage]], out: Path) -> AuditFolder:
@@ -50,8 +50,7 @@ def save_audit(result: AuditResult, examples: Mapping[str, Sequence[RGBImage]], 
     folder = AuditFolder(out / "audits" / result.name)
     write_text(folder.result, result.model_dump_json(indent=2) + "\n")
     write_text(folder.table, _table(result))
-    write_bytes(folder.map, map_file(result, "png"))
-    write_bytes(folder.map.with_suffix(".svg"), map_file(result, "svg"))
+    write_text(folder.map, map_file(result))
     write_text(folder.page, render_page(result, examples))
     return folder
 

@@ -16,6 +16,7 @@ from unipath_bench.audit.result import AuditResult, Cell, DefectRecord
 from unipath_bench.core.arrays import RGBImage
 from unipath_bench.results import format_number, plural
 from unipath_bench.views.report.pictures import Picture, picture
+from unipath_bench.views.report.style import page_style
 
 _LARGEST = 160
 """Pixels a side of an example; of a larger tile its middle is shown."""
@@ -53,13 +54,12 @@ def render_page(result: AuditResult, examples: Mapping[str, Sequence[RGBImage]])
         keep_trailing_newline=True,
     )
     engine.filters.update(number=format_number, plural=plural, level=level_text, signed=_signed)
-    report = files("unipath_bench.views.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
     own = files("unipath_bench.audit").joinpath("templates", "audit.css").read_text(encoding="utf-8")
     applied = {d.name: d for d in result.defects}
     return engine.get_template("audit.html.j2").render(
         result=result,
         grid=grid,
-        style=Markup(report + own),  # nosec B704  # our own style sheet
+        style=Markup(page_style() + own),  # nosec B704  # our own style sheet
         map=map_svg(result),
         curves=curve_parts(result),
         blind=_findings(grid, "blind"),

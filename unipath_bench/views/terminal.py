@@ -172,7 +172,7 @@ def _block(score: TaskScore) -> list[RenderableType]:
         if value.interval is not None:
             line.append(", ").append_text(interval_text(value))
         if scale is not None:
-            line.append(f"  ({format_number(scale.bad)} → {format_number(scale.good)}*)  ", style="dim")
+            line.append(f"  ({format_number(scale.bad)} → {format_number(scale.good)})  ", style="dim")
             line.append_text(scale_bar(scale, 6))
         lines.append(_indented(line, 3))
     return lines
@@ -182,7 +182,7 @@ def _legend(record: RunRecord) -> list[RenderableType]:
     values = [value for score in record.scores for value in score.values.values()]
     lines: list[RenderableType] = []
     if any(value.position is not None for value in values):
-        text = "* the good end. Per cent: 0 at the bad end of the scale, 100 at the good end; < and >: beyond an end."
+        text = "Per cent of the way from the bad end of the scale to the good end; < and >: beyond an end."
         lines.append(Text(text, style="dim"))
     if any(freed_of_bias(value) for value in values):
         text = "† of the distance freed of its small-sample bias; the value is the plug-in figure that papers quote."

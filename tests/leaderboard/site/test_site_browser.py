@@ -135,7 +135,7 @@ def test_open_a_model_and_go_back(reader: Reader, site: Path) -> None:
     page.click("#standings tbody th a >> nth=0")
     assert page.inner_text("h1").startswith(title)
     assert page.locator("svg.radar").is_visible()
-    assert page.locator("svg.bar").count() > 5
+    assert page.locator(".bars svg").count() > 5
     page.click("summary >> text=Environment")
     assert page.is_visible("text=Linux-6.1-x86_64")
     page.click("nav.crumbs a >> nth=1")

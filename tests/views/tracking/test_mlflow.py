@@ -18,8 +18,8 @@ from PIL import Image
 
 from tests import made_up_records as made_up
 from unipath_bench.core.errors import UsageError
-from unipath_bench.results.gallery import sample_grid
 from unipath_bench.schema.record import RunRecord
+from unipath_bench.views.image_grid import sample_grid
 from unipath_bench.views.report import write_report
 from unipath_bench.views.tracking import log_run
 from unipath_bench.views.tracking.client import artifact_location

@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from tests import made_up_records as made_up
-from unipath_bench.results.gallery import sample_grid
 from unipath_bench.schema.record import RunRecord
+from unipath_bench.views.image_grid import sample_grid
 from unipath_bench.views.tracking.entries import STATE
 from unipath_bench.views.tracking.server import HOST, server_environment
 

@@ -13,10 +13,10 @@ from unipath_bench.core.errors import UsageError
 from unipath_bench.core.files import replace_folder, write_bytes, write_text
 from unipath_bench.leaderboard.site import entry_page, standings
 from unipath_bench.leaderboard.site.content import Appearance, SiteBoard, file_stem, histories
-from unipath_bench.leaderboard.site.drawing import field_medians, radar
 from unipath_bench.leaderboard.site.rendering import engine, head
 from unipath_bench.leaderboard.site.samples import SamplePicture, sample_picture
 from unipath_bench.results import remedies, run_notes
+from unipath_bench.views.charts import field_is_drawn, field_medians, radar
 
 MARK = ".unipath-bench-site"
 """The file by which a folder is known as a site that may be replaced."""
@@ -60,7 +60,7 @@ def _write_pages(boards: Sequence[SiteBoard], root: Path) -> None:
             quotes=standings.quotes(board.board.quoted),
         )
         write_text(folder / "index.html", text)
-        medians = field_medians([board.entry(row).record for row in board.ranked])
+        medians = field_medians([board.entry(row).record.scores for row in board.ranked])
         for row in rows:
             _write_entry(entry, shared, board, row, medians, submissions[row.row.model], folder / "models")
 
@@ -95,7 +95,8 @@ def _write_entry(
         shown=shown,
         columns=standings.columns(board),
         notes=run_notes(record),
-        radar=radar(record, medians),
+        radar=radar(record.scores, medians),
+        field=field_is_drawn(record.scores, medians),
         tiers=entry_page.tiers(record),
         audits=entry_page.audits(record),
         remedies=remedies(record),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from unipath_bench.leaderboard.site.content import Appearance, SiteBoard, file_stem
-from unipath_bench.leaderboard.site.drawing import Bar, Curves, bars, distance_curves
 from unipath_bench.results import (
     TIERS,
     TierText,
@@ -18,6 +19,7 @@ from unipath_bench.schema.board import Cell, Standing
 from unipath_bench.schema.details import AttributeControl, Memorisation
 from unipath_bench.schema.record import Interval, RunRecord, TaskScore
 from unipath_bench.schema.task import Tier
+from unipath_bench.views.charts import bars, distance_curves, radar_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class TierPart:
 
     number: Tier
     text: TierText
-    bars: Sequence[Bar]
+    bars: Markup
     tasks: Sequence[TaskPart]
     footnotes: Sequence[str]
 
@@ -46,7 +48,7 @@ class AuditPart:
 
     encoder: str | None
     audit: Memorisation
-    curves: Curves
+    curves: Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Digests:
 def tiers(record: RunRecord) -> list[TierPart]:
     """The tiers that the record has scores of."""
     parts = []
+    numbers = radar_numbers(record.scores)
     for number, text in TIERS.items():
         scores = [score for score in record.scores if score.tier == number]
         if not scores:
@@ -85,7 +88,7 @@ def tiers(record: RunRecord) -> list[TierPart]:
             TierPart(
                 number,
                 text,
-                bars(number, record),
+                bars(scores, numbers),
                 [TaskPart(s, task_flags(s), s.details_as(AttributeControl)) for s in scores],
                 list(dict.fromkeys(reason for reason in reasons if reason)),
             )

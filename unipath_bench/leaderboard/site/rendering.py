@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,8 +14,7 @@ from markupsafe import Markup
 from unipath_bench.leaderboard.site.content import file_stem
 from unipath_bench.leaderboard.site.entry_page import rank_text
 from unipath_bench.views.report.rendering import environment
-
-_PALETTE = re.compile(r":root \{(.*?)\}", flags=re.DOTALL)
+from unipath_bench.views.report.style import DARK, LIGHT, declared, page_style
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +44,9 @@ def head() -> Head:
 
 def style_sheet() -> str:
     """The report's style with the site's own, and both palettes once more for a reader who chooses one by hand."""
-    report = _text("unipath_bench.views.report", "report.css")
-    light, dark = (" ".join(block.split()) for block in _PALETTE.findall(report))
-    chosen = f':root[data-theme="light"] {{ {light} color-scheme: light; }}\n'
-    chosen += f':root[data-theme="dark"] {{ {dark} color-scheme: dark; }}\n'
-    return report + chosen + _text("unipath_bench.leaderboard.site", "site.css")
+    chosen = f':root[data-theme="light"] {{ {declared(LIGHT)} color-scheme: light; }}\n'
+    chosen += f':root[data-theme="dark"] {{ {declared(DARK)} color-scheme: dark; }}\n'
+    return page_style() + chosen + _text("unipath_bench.leaderboard.site", "site.css")
 
 
 def policy(script: str) -> str:

@@ -16,6 +16,7 @@ from unipath_bench.results.gallery import Exhibits, ShownSample
 from unipath_bench.views.comparison.pairs import LEVEL, Pair
 from unipath_bench.views.comparison.table import CAVEAT, Comparison, Row, letters
 from unipath_bench.views.report.pictures import Picture, picture
+from unipath_bench.views.report.style import page_style
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,13 @@ def render_page(comparison: Comparison, exhibits: Sequence[Exhibits | None]) -> 
         keep_trailing_newline=True,
     )
     engine.filters.update(number=format_number, figure=format_value)
-    report = files("unipath_bench.views.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
     own = files("unipath_bench.views.comparison").joinpath("templates", "compare.css").read_text(encoding="utf-8")
     names = letters(len(comparison.runs))
     pairs = [pair for row in comparison.rows for pair in row.pairs]
     return engine.get_template("compare.html.j2").render(
         comparison=comparison,
         names=names,
-        style=Markup(report + own),  # nosec B704  # our own style sheet
+        style=Markup(page_style() + own),  # nosec B704  # our own style sheet
         level=f"{LEVEL:.0%}",
         tiers=[
             Tier(number, text.name, rows)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from markupsafe import Markup
@@ -24,9 +23,10 @@ from unipath_bench.schema.cards import PublishedFigure
 from unipath_bench.schema.details import AttributeControl, Memorisation, Other, SyntheticTraining
 from unipath_bench.schema.record import RunRecord, TaskScore
 from unipath_bench.schema.task import TaskSpec, Tier
-from unipath_bench.views.report.charts import budget_chart, distance_chart, tier_chart
+from unipath_bench.views.charts import bars, budget_curves, distance_curves
 from unipath_bench.views.report.pictures import LARGEST, Picture, picture
 from unipath_bench.views.report.rendering import environment
+from unipath_bench.views.report.style import page_style
 
 
 def write_report(record: RunRecord, exhibits: Exhibits | None, out: Path, tasks: Mapping[str, TaskSpec]) -> Path:
@@ -47,14 +47,13 @@ def render_report(record: RunRecord, exhibits: Exhibits | None, tasks: Mapping[s
     pictures = [p for s in samples for p in (s.real, *s.generated) if p] + [
         p for q in pairs for p in (q.generated, q.train)
     ]
-    style = files("unipath_bench.views.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
     return (
         environment()
         .get_template("report.html.j2")
         .render(
             record=record,
             plan=record.plan,
-            style=Markup(style),  # nosec B704  # our own style sheet
+            style=Markup(page_style()),  # nosec B704  # our own style sheet
             notes=run_notes(record),
             remedies=remedies(record),
             tiers=tiers,
@@ -81,9 +80,9 @@ class TaskPart:
     flags: Sequence[str]
     attributes: AttributeControl | None
     training: SyntheticTraining | None
-    training_chart: Markup | None
+    training_chart: Markup
     audit: Memorisation | None
-    audit_chart: Markup | None
+    audit_chart: Markup
 
     @property
     def other_details(self) -> bool:
@@ -100,7 +99,7 @@ class TierPart:
 
     number: Tier
     text: TierText
-    chart: Markup | None
+    bars: Markup
     tasks: Sequence[TaskPart]
     footnotes: Sequence[str]
     """Why values have no interval, or a one-sided one; each reason once."""
@@ -166,7 +165,7 @@ def _tiers(record: RunRecord, tasks: Mapping[str, TaskSpec]) -> list[TierPart]:
             TierPart(
                 number=number,
                 text=text,
-                chart=tier_chart(number, scores),
+                bars=bars(scores),
                 tasks=[_task(score, tasks.get(score.task), f"t{number}-{i}") for i, score in enumerate(scores)],
                 footnotes=list(dict.fromkeys(reason for reason in reasons if reason)),
             )
@@ -183,9 +182,9 @@ def _task(score: TaskScore, spec: TaskSpec | None, anchor: str) -> TaskPart:
         flags=task_flags(score),
         attributes=score.details_as(AttributeControl),
         training=training,
-        training_chart=budget_chart(f"{anchor}-budget", training) if training and training.budgets else None,
+        training_chart=budget_curves(training) if training else Markup(""),
         audit=audit,
-        audit_chart=distance_chart(f"{anchor}-distance", audit) if audit else None,
+        audit_chart=distance_curves(audit) if audit else Markup(""),
     )
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from unipath_bench.results.gallery import INDEX, Exhibits, sample_grid
+from unipath_bench.results.gallery import INDEX, Exhibits
 from unipath_bench.schema.record import RunRecord
 from unipath_bench.schema.task import TaskSpec
+from unipath_bench.views.image_grid import sample_grid
 from unipath_bench.views.output import REPORT
 from unipath_bench.views.tracking import entries
 from unipath_bench.views.tracking.client import EXPERIMENT, artifact_location, connected, experiment_id

@@ -70,7 +70,8 @@ def rank_entries(board: Board, submitted: Sequence[Submitted]) -> Standings:
                 cells={_name(m): _cell(board, m, each.record, columns[_name(m)], name) for m in board.metrics},
             )
         )
-    return Standings(board=board, rows=tuple(sorted(rows, key=lambda row: _order(row, first))))
+    older = sum(each.record.migrated_from is not None for each in submitted)
+    return Standings(board=board, rows=tuple(sorted(rows, key=lambda row: _order(row, first))), older=older)
 
 
 def _name(metric: BoardMetric) -> str:

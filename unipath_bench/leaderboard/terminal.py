@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from unipath_bench.results import format_number
+from unipath_bench.results import format_number, plural
 from unipath_bench.schema.board import BoardMetric, Cell, Standing, Standings
 
 CAVEAT = (
@@ -43,6 +43,9 @@ def show_standings(standings: Standings) -> RenderableType:
     for quoted in board.quoted:
         figures = ", ".join(f"{f.metric} {format_number(f.value)} ({f.dataset})" for f in quoted.figures)
         parts.append(Text(f"Quoted, never ranked: {quoted.model}: {figures}", style="dim"))
+    if standings.older:
+        text = f"{standings.older} of {plural(len(standings.rows), 'record')} of an earlier version of the format."
+        parts.append(Text(text, style="dim"))
     return Group(*parts, Text(CAVEAT, style="dim"))
 
 

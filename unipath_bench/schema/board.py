@@ -112,3 +112,4 @@ class Standings(Document):
 
     board: Board
     rows: tuple[Standing, ...] = Field(description="Ranked entries first, in order of rank, then the unranked by name.")
+    older: int = Field(default=0, description="Entries whose records are of an earlier version of the format.")

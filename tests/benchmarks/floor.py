@@ -24,8 +24,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from unipath_bench.contracts import ImageEncoder
 from unipath_bench.core.arrays import RGBImage
 from unipath_bench.core.images import decode_png, encode_png
+from unipath_bench.encoders.embedding import embed_images
 from unipath_bench.generators.validation import validate_generated
-from unipath_bench.pipeline.embed import embed_images
 from unipath_bench.pipeline.estimate import Estimate, estimate
 from unipath_bench.pipeline.generate import call_generator
 from unipath_bench.pipeline.options import Options

@@ -152,7 +152,7 @@ def _compare(
     from unipath_bench.contracts import Context, ImageEncoder
     from unipath_bench.core.errors import MissingError, UsageError
     from unipath_bench.core.registries import ENCODERS
-    from unipath_bench.pipeline.embed import embed_images
+    from unipath_bench.encoders.embedding import embed_images
     from unipath_bench.suites.checking.copies import similar_across_splits
 
     encoder = ENCODERS.get(name)()

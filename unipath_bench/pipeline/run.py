@@ -12,11 +12,12 @@ from pathlib import Path
 
 from unipath_bench.core.digest import digest
 from unipath_bench.core.files import write_text
+from unipath_bench.core.packages import package_versions
 from unipath_bench.core.progress import Progress, Silent
 from unipath_bench.core.registries import EXECUTORS
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.embed import EmbedStage
-from unipath_bench.pipeline.environment import describe_environment, package_versions, peak_memory_mib
+from unipath_bench.pipeline.environment import describe_environment, peak_memory_mib
 from unipath_bench.pipeline.executors import Execution, Executor, Job, LostUnits
 from unipath_bench.pipeline.exhibit import gather_exhibits
 from unipath_bench.pipeline.feature_sets import FeatureSets, StoredFeatures

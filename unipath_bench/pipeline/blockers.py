@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from unipath_bench.contracts import Context, Generator, Sample, TextEncoder
-from unipath_bench.pipeline.options import Encoder
+from unipath_bench.options import Encoder
 from unipath_bench.pipeline.requests import wordings
 from unipath_bench.suites.roles import Roles
 

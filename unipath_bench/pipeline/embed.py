@@ -12,9 +12,9 @@ from unipath_bench.core.digest import pixel_digest
 from unipath_bench.core.errors import UsageError
 from unipath_bench.core.images import decode_png
 from unipath_bench.encoders.embedding import embed_images, embed_texts
+from unipath_bench.options import Encoder
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.family import Family
-from unipath_bench.pipeline.options import Encoder
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.requests import request_key
 from unipath_bench.pipeline.store import FeatureShard, FeatureShardSet, Store, shard_slice, shard_slices

@@ -11,9 +11,9 @@ from unipath_bench.contracts import Context, Generator, Metric, Request, Sample,
 from unipath_bench.core.errors import MissingError, UsageError
 from unipath_bench.core.registries import METRICS
 from unipath_bench.generators.cards import model_digest
+from unipath_bench.options import Encoder, Options
 from unipath_bench.pipeline.blockers import Blocker, find_blocker, no_encoder_for
 from unipath_bench.pipeline.family import Family
-from unipath_bench.pipeline.options import Encoder, Options
 from unipath_bench.pipeline.requests import build_requests, build_variants, wordings
 from unipath_bench.pipeline.resolve import Resolved, encoders_of, resolve, spelled
 from unipath_bench.schema.record import PlanRecord

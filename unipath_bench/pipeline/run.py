@@ -72,7 +72,7 @@ def run(
     and the remedy; finished shards survive it.
     """
     plan.require_chosen()
-    place = _place(out)
+    place = Place.parse(out)
     with locked(place.folder):
         return _Run(plan, place, execution or Execution(batch_size=batch_size), progress or Silent()).carry_out()
 
@@ -86,13 +86,9 @@ def run_share(
     :func:`run` does.
     """
     plan.require_chosen()
-    place = _place(out)
+    place = Place.parse(out)
     with locked(place.folder, f"{share.number}-of-{share.of}"):
         _Run(plan, place, execution or Execution(), progress or Silent(), share).complete_store()
-
-
-def _place(out: Path | Place) -> Place:
-    return out if isinstance(out, Place) else Place(out)
 
 
 class _Run:

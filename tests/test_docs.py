@@ -153,6 +153,25 @@ def test_the_adapters_of_the_page_keep_the_rule(written_adapter: Path) -> None:
     assert not my_model.same_whatever_the_batch(Careless(), requests)
 
 
+@pytest.mark.integration
+def test_the_code_of_the_python_page_runs(
+    small_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    (tmp_path / "TILES").symlink_to(small_tiles)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "notebook"}
+    for block in blocks(text_of(DOCS / "python.md"), "python"):
+        exec(compile(block, "docs/python.md", "exec"), names)
+    shown = capsys.readouterr().out
+    assert "Frechet distance" in shown
+    assert "frechet-distance[texture] distance" in shown
+    assert "attribute-control[texture] will be computed" in shown
+    assert "Did you mean 'memoriser'?" in shown
+    assert {score.status for score in names["record"].scores} == {"computed", "not computed"}
+    assert Path("side-by-side.html").is_file()
+    assert len(list(Path("runs/runs").iterdir())) == 3
+
+
 def test_the_metric_of_the_tasks_page_is_one() -> None:
     (code,) = (block for block in blocks(text_of(DOCS / "tasks.md"), "python") if "@metric" in block)
     found: dict[str, Any] = {}

@@ -1,12 +1,29 @@
 """UniPath-Bench: an evaluation framework for pathology image generation.
 
-The public face for adapters; heavy modules are imported only when used.
+The public face: the functions of :mod:`unipath_bench.api`, the contracts that adapters fill, and the errors. Heavy
+modules are imported only when they are used.
 """
 
 from __future__ import annotations
 
 from importlib.metadata import version
 
+from unipath_bench.api import (
+    Result,
+    carry_out,
+    compare,
+    estimate,
+    evaluate,
+    evaluate_part,
+    list_requests,
+    list_tasks,
+    load_record,
+    log_runs,
+    merge,
+    plan,
+    probe,
+    write_report,
+)
 from unipath_bench.contracts import (
     Context,
     FeatureSet,
@@ -41,6 +58,7 @@ __all__ = [
     "MissingError",
     "PublishedFigure",
     "Request",
+    "Result",
     "Sample",
     "ScoreInputs",
     "Suite",
@@ -48,5 +66,18 @@ __all__ = [
     "TextEncoder",
     "UsageError",
     "__version__",
+    "carry_out",
+    "compare",
+    "estimate",
+    "evaluate",
+    "evaluate_part",
+    "list_requests",
+    "list_tasks",
+    "load_record",
+    "log_runs",
+    "merge",
     "metric",
+    "plan",
+    "probe",
+    "write_report",
 ]

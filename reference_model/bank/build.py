@@ -28,7 +28,7 @@ from unipath_bench.core.arrays import Features, RGBImage
 from unipath_bench.core.errors import listed
 from unipath_bench.core.images import encode_png
 from unipath_bench.core.progress import Progress, Silent
-from unipath_bench.pipeline.embed import embed_images, embed_texts
+from unipath_bench.encoders.embedding import embed_images, embed_texts
 
 SELECTION = "K-means on unit payload features; the real tiles nearest to the centroids, bounded by group"
 _CHUNK = 256

@@ -17,7 +17,7 @@ from reference_model.bank.store import Content, read_bank, write_bank
 from unipath_bench import Context, DataError, ImageEncoder, MissingError, TextEncoder
 from unipath_bench.core.arrays import Features
 from unipath_bench.core.images import decode_png
-from unipath_bench.pipeline.embed import embed_images, embed_texts
+from unipath_bench.encoders.embedding import embed_images, embed_texts
 
 
 class PrototypeBank:

@@ -24,7 +24,7 @@ from reference_model.curation.stages import Row, StageStore
 from unipath_bench import Context, DataError, ImageEncoder, Suite, UsageError
 from unipath_bench.core.digest import digest, pixel_digest
 from unipath_bench.core.progress import Progress, Silent
-from unipath_bench.pipeline.embed import embed_images
+from unipath_bench.encoders.embedding import embed_images
 
 VERSION = 1
 """Raised where a stage computes something else than before."""

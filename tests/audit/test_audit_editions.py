@@ -20,8 +20,8 @@ from unipath_bench.audit.rearranging import (
 )
 from unipath_bench.audit.run import make_cohort
 from unipath_bench.core.errors import DataError, UsageError
+from unipath_bench.options import Options
 from unipath_bench.phantom import PhantomSuite
-from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import make_plan
 
 SHARES = (0.1, 0.25, 0.5, 1.0)

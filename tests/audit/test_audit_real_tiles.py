@@ -9,7 +9,7 @@ import pytest
 from unipath_bench.audit.catalogue import choose_defects
 from unipath_bench.audit.result import AuditResult
 from unipath_bench.audit.run import run_audit
-from unipath_bench.pipeline.options import Options
+from unipath_bench.options import Options
 from unipath_bench.pipeline.plan import make_plan
 
 pytestmark = pytest.mark.integration

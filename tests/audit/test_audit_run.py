@@ -27,7 +27,7 @@ from unipath_bench.cli.audit import audit, parse_levels
 from unipath_bench.core.console import Console
 from unipath_bench.core.errors import MissingError, UsageError
 from unipath_bench.core.progress import Silent
-from unipath_bench.pipeline.options import Options
+from unipath_bench.options import Options
 from unipath_bench.pipeline.plan import Plan, make_plan
 from unipath_bench.scoring.evaluate import evaluate
 

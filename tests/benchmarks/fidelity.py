@@ -121,18 +121,18 @@ def ours(first: Path, second: Path, out: Path) -> dict[str, float]:
     from unipath_bench.metrics.frechet import frechet_distance
     from unipath_bench.metrics.kernel import kernel_distance
     from unipath_bench.metrics.manifold import precision_recall_density_coverage
+    from unipath_bench.options import Options
     from unipath_bench.pipeline.embed import EmbedStage
     from unipath_bench.pipeline.family import Family
     from unipath_bench.pipeline.feature_sets import StoredFeatures
-    from unipath_bench.pipeline.options import Options
     from unipath_bench.pipeline.plan import make_plan
     from unipath_bench.pipeline.store import Store
 
     plan = make_plan(
         Options(
             "folder",
-            "folder",
-            str(second),
+            suite="folder",
+            data=str(second),
             model_arguments={"images": str(first), "paired": False},
             encoders=("fidelity:Resnet",),
             tasks=("frechet-distance",),

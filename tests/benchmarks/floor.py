@@ -24,11 +24,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from unipath_bench.contracts import ImageEncoder
 from unipath_bench.core.arrays import RGBImage
 from unipath_bench.core.images import decode_png, encode_png
+from unipath_bench.encoders.embedding import embed_images
 from unipath_bench.generators.validation import validate_generated
-from unipath_bench.pipeline.embed import embed_images
+from unipath_bench.options import Options
 from unipath_bench.pipeline.estimate import Estimate, estimate
 from unipath_bench.pipeline.generate import call_generator
-from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import Plan, make_plan
 from unipath_bench.pipeline.run import run
 
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data")
     parser.add_argument("--n", type=int, help="prompts; default: all of the suite")
     chosen = parser.parse_args(arguments)
-    options = Options(chosen.model, chosen.suite, chosen.data, n=chosen.n)
+    options = Options(chosen.model, suite=chosen.suite, data=chosen.data, n=chosen.n)
     with tempfile.TemporaryDirectory() as folder:
         plan = make_plan(options)
         cost = estimate(plan, Path(folder))

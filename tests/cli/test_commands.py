@@ -10,8 +10,9 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from unipath_bench.cli.app import invoke
-from unipath_bench.cli.options import parse_arguments, parse_names, parse_tiers
+from unipath_bench.cli.options import parse_arguments, parse_names
 from unipath_bench.core.errors import UsageError
+from unipath_bench.options import parse_tiers
 from unipath_bench.schema.record import RunRecord
 
 Output = pytest.CaptureFixture[str]

@@ -255,16 +255,16 @@ def test_an_audit_prints_its_names_and_files_literally(
     from unipath_bench.audit.files import AuditFolder
 
     folder = AuditFolder(tmp_path / "[exp1]")
-    plan = SimpleNamespace(require_chosen=lambda: None)
+    plan = SimpleNamespace(require_chosen=lambda: None, options=SimpleNamespace(n=32, offline=False))
     replies: dict[str, object] = {
-        "cli.audit._plan": plan,
+        "api.plan": plan,
         "audit.run.make_cohort": None,
         "audit.run.run_audit": audit_of(f"{BRACKETS} {STEERING}"),
         "audit.examples.example_tiles": {},
         "audit.files.save_audit": folder,
     }
     for name, value in replies.items():
-        monkeypatch.setattr(f"unipath_bench.{name}", lambda *_, value=value: value)
+        monkeypatch.setattr(f"unipath_bench.{name}", lambda *_, value=value, **__: value)
     assert invoke(["audit"]) == 0
     shown = capsys.readouterr().out
     assert f"Result  {folder.result}\n" in shown

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from unipath_bench.core.errors import MissingError, UsageError
-from unipath_bench.pipeline.options import Options
+from unipath_bench.options import Options
 from unipath_bench.pipeline.plan import Plan, make_plan
 from unipath_bench.pipeline.score import _coupled
 

@@ -33,8 +33,9 @@ from unipath_bench.leaderboard.submission.layout import (
     image_name,
 )
 from unipath_bench.leaderboard.submission.writing import describe_members, write_members
+from unipath_bench.options import Options
 from unipath_bench.pipeline.merge import PartNote
-from unipath_bench.pipeline.options import Options, OptionsDocument
+from unipath_bench.pipeline.options import OptionsDocument
 from unipath_bench.pipeline.store import FeatureShard, FeatureShardSet, SampleRow, SampleShardSet
 
 

@@ -12,7 +12,7 @@ import yaml
 from tests.leaderboard import entrants, forging
 from tests.leaderboard.entrants import SUITE
 from unipath_bench.leaderboard.submission.writing import build_archive
-from unipath_bench.pipeline.options import Options
+from unipath_bench.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
 from unipath_bench.results.run_folder import RunFolder

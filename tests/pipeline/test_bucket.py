@@ -10,8 +10,8 @@ import fsspec
 import pytest
 
 from unipath_bench.core.errors import MissingError, UsageError
+from unipath_bench.options import Options
 from unipath_bench.pipeline.executors import Execution
-from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.place import Place
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run, run_part
@@ -93,7 +93,7 @@ def test_worker_processes_write_to_the_bucket(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     url = f"file://{tmp_path}/bucket/run"
-    first = run(make_plan(options), Place(tmp_path / "a", url), execution=Execution("processes", workers=2))
+    first = run(make_plan(options), Place(tmp_path / "a", url), execution=Execution(executor="processes", workers=2))
     shutil.rmtree(tmp_path / "a" / "store")
     again = evaluate(options, tmp_path / "a", url)
     assert again.timing.images_generated == 0

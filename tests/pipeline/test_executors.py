@@ -21,13 +21,13 @@ from tests.test_outside_the_house import some_tiles
 from unipath_bench.cli.app import app
 from unipath_bench.cli.commands import attach
 from unipath_bench.core.errors import BenchError, DataError, GeneratorError, MissingError, UsageError
+from unipath_bench.options import Options
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.executors import Execution, Job, LostWork
 from unipath_bench.pipeline.executors import ray as ray_executor
 from unipath_bench.pipeline.executors.processes import Processes
 from unipath_bench.pipeline.family import Family
-from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
 from unipath_bench.pipeline.store import Store
@@ -77,7 +77,7 @@ def carried_out(options: Options, out: Path, execution: Execution, **trouble: An
 def test_two_workers_give_the_same_record(
     alone: tuple[Path, dict[str, Any]], options: Options, tmp_path: Path, kind: Any
 ) -> None:
-    assert carried_out(options, tmp_path, Execution(kind, workers=2)) == alone[1]
+    assert carried_out(options, tmp_path, Execution(executor=kind, workers=2)) == alone[1]
 
 
 @pytest.mark.integration
@@ -91,7 +91,7 @@ def test_ray_gives_the_record_of_one_process_on_every_tier(
         tiles = some_tiles(request.getfixturevalue("real_tiles"), tmp_path / "tiles")
         chosen = Options("blur", suite="folder", data=str(tiles))
     alone = run(make_plan(chosen), tmp_path / "alone")
-    by_ray = run(make_plan(chosen), tmp_path / "ray", execution=Execution("ray", workers=2))
+    by_ray = run(make_plan(chosen), tmp_path / "ray", execution=Execution(executor="ray", workers=2))
     assert by_ray.path.name == alone.path.name
     assert timeless(by_ray.load_record()) == timeless(alone.load_record())
     assert {score.tier for score in alone.load_record().scores} == {1, 2, 3, 4}
@@ -106,7 +106,7 @@ def test_killed_workers_change_nothing(
     memo.mkdir()
     sample = make_plan(options).prompts[20].id
     trouble = {"trouble": "killed", "sample": sample, "times": times, "memo": str(memo)}
-    assert carried_out(options, tmp_path / "out", Execution(kind, workers=2), **trouble) == alone[1]
+    assert carried_out(options, tmp_path / "out", Execution(executor=kind, workers=2), **trouble) == alone[1]
     assert len(list(memo.iterdir())) == times
 
 
@@ -119,7 +119,7 @@ def test_what_kills_every_worker_is_named(options: Options, tmp_path: Path) -> N
     with pytest.raises(
         GeneratorError, match=r"3 worker processes died at generate seed-0 shard 0 \(exit code -9\)"
     ) as e:
-        carried_out(options, tmp_path / "out", Execution("processes", workers=2), **trouble)
+        carried_out(options, tmp_path / "out", Execution(executor="processes", workers=2), **trouble)
     assert sample in e.value.message or "more" in e.value.message
     assert len(list(memo.iterdir())) == 3
 
@@ -132,7 +132,7 @@ def test_what_kills_every_actor_ends_the_run(options: Options, tmp_path: Path, m
     sample = make_plan(options).prompts[20].id
     trouble = {"trouble": "killed", "sample": sample, "times": 99, "memo": str(memo)}
     with pytest.raises(GeneratorError, match=r"2 actors, one after the other, died at generate seed-0 shard 0"):
-        carried_out(options, tmp_path / "out", Execution("ray", workers=2), **trouble)
+        carried_out(options, tmp_path / "out", Execution(executor="ray", workers=2), **trouble)
     assert len(list(memo.iterdir())) == 2
 
 
@@ -141,7 +141,7 @@ def test_a_process_is_asked_once_for_what_it_holds(options: Options, tmp_path: P
     sent: list[WorkItem | None] = []
     hand = SimpleNamespace(pipe=SimpleNamespace(send=sent.append), items=deque(), flushed=False)
     plan, store = make_plan(options), Store(tmp_path)
-    processes: Any = Processes(Job(plan, store, EmbedStage(plan, store), Execution("processes")))
+    processes: Any = Processes(Job(plan, store, EmbedStage(plan, store), Execution(executor="processes")))
     item = WorkItem("generate", Family("seed"), 0, 32)
     for _ in range(5):
         processes._give(hand, deque([item]) if not sent else deque())
@@ -153,7 +153,7 @@ def test_a_process_is_asked_once_for_what_it_holds(options: Options, tmp_path: P
 @pytest.mark.integration
 def test_a_hung_generator_is_named_in_time(options: Options, tmp_path: Path) -> None:
     sample = make_plan(options).prompts[0].id
-    execution = Execution("processes", workers=1, timeout=20)
+    execution = Execution(executor="processes", workers=1, timeout=20)
     with pytest.raises(GeneratorError, match=rf"no sign of life .* during the generator 'troubled' at {sample}"):
         carried_out(options, tmp_path, execution, trouble="hangs", sample=sample)
 
@@ -165,7 +165,7 @@ def test_a_poisoned_prompt_is_named_and_the_others_are_kept(
 ) -> None:
     sample = make_plan(options).prompts[33].id
     # One worker, so that the shard before the poisoned one is done first.
-    one = Execution(kind) if kind == "local" else Execution(kind, workers=1)
+    one = Execution(executor=kind) if kind == "local" else Execution(executor=kind, workers=1)
     with pytest.raises(GeneratorError, match="a poisoned prompt") as raised:
         carried_out(options, tmp_path, one, trouble="raises", sample=sample)
     assert make_plan(options).prompts[32].id in raised.value.message  # The batch begins with the shard.
@@ -183,9 +183,9 @@ def test_nan_from_one_worker_is_named_and_nothing_of_it_is_kept(
     chosen = replace(options, encoders=("tests.adapters:OnceNotANumber",), tasks=("frechet-distance",))
     monkeypatch.setenv("UNIPATH_BENCH_TEST_MEMO", str(tmp_path))
     with pytest.raises(DataError, match=r"'tests.adapters:OnceNotANumber' gave NaN or infinite features for 1 of"):
-        run(make_plan(chosen), tmp_path / "out", execution=Execution(kind, workers=2))
+        run(make_plan(chosen), tmp_path / "out", execution=Execution(executor=kind, workers=2))
     assert (tmp_path / "happened").exists()
-    resumed = run(make_plan(chosen), tmp_path / "out", execution=Execution(kind, workers=2)).load_record()
+    resumed = run(make_plan(chosen), tmp_path / "out", execution=Execution(executor=kind, workers=2)).load_record()
     assert resumed.timing.images_generated < 40
     assert timeless(resumed) == timeless(run(make_plan(chosen), tmp_path / "alone").load_record())
 
@@ -199,7 +199,7 @@ def test_a_machine_that_is_lost_is_replaced_by_another(
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     machine = cluster.add_node(num_cpus=3)
-    execution = Execution("ray", workers=2, address=cluster.address)
+    execution = Execution(executor="ray", workers=2, address=cluster.address)
     try:
         with ThreadPoolExecutor(1) as driver:
             running = driver.submit(carried_out, options, tmp_path, execution, delay=0.2)
@@ -282,10 +282,10 @@ def test_a_merge_misses_and_mistrusts(options: Options, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("execution", "message"),
     [
-        (Execution("local", workers=3), "has one worker"),
-        (Execution("processes", workers=0), "--workers is 0"),
-        (Execution("ray", timeout=3.0), "--timeout does not go with"),
-        (Execution("local", address="auto"), "--address is for"),
+        (Execution(executor="local", workers=3), "has one worker"),
+        (Execution(executor="processes", workers=0), "--workers is 0"),
+        (Execution(executor="ray", timeout=3.0), "--timeout does not go with"),
+        (Execution(executor="local", address="auto"), "--address is for"),
     ],
 )
 def test_settings_that_do_not_go_together(options: Options, tmp_path: Path, execution: Execution, message: str) -> None:
@@ -296,14 +296,14 @@ def test_settings_that_do_not_go_together(options: Options, tmp_path: Path, exec
 @pytest.mark.parametrize(("name", "remedy"), [("process", "Did you mean 'processes'?"), ("slurm", "local, processes")])
 def test_an_executor_that_nobody_registers(name: str, remedy: str) -> None:
     with pytest.raises(UsageError, match=f"no executor named '{name}'") as caught:
-        Execution(name)
+        Execution(executor=name)
     assert remedy in caught.value.remedy
 
 
 def test_without_ray_the_remedy_is_named(options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(MissingError, match=r"unipath-bench\[ray\]"):
-        run(make_plan(options), tmp_path, execution=Execution("ray"))
+        run(make_plan(options), tmp_path, execution=Execution(executor="ray"))
 
 
 @pytest.mark.parametrize(

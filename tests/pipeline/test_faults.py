@@ -19,10 +19,10 @@ import pytest
 
 from unipath_bench.core.errors import DataError, MissingError, UsageError
 from unipath_bench.core.progress import Silent
+from unipath_bench.options import Options
 from unipath_bench.pipeline import run as run_module
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.lock import locked
-from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
 from unipath_bench.pipeline.store import FeatureShardSet, SampleShardSet, Store

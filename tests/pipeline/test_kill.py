@@ -24,12 +24,12 @@ import sys
 from pathlib import Path
 from unipath_bench.pipeline.executors import Execution
 from unipath_bench.pipeline.plan import make_plan
-from unipath_bench.pipeline.options import Options
+from unipath_bench.options import Options
 from unipath_bench.pipeline.run import run
 data, out, kind, delay = sys.argv[1:]
 painter = {"model": "tests.adapters:Painter", "model_arguments": {"delay": float(delay)}}
 options = Options(**painter, suite="folder", data=data, tiers=(1, 3))
-execution = Execution(kind, workers=1 if kind == "local" else 2)
+execution = Execution(executor=kind, workers=1 if kind == "local" else 2)
 print("started", flush=True)
 print(run(make_plan(options), Path(out), batch_size=4, execution=execution).record, flush=True)
 """

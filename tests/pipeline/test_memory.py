@@ -18,7 +18,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from unipath_bench.pipeline.plan import make_plan
-from unipath_bench.pipeline.options import Options
+from unipath_bench.options import Options
 from unipath_bench.pipeline.run import run
 data, out, seeds = sys.argv[1:]
 tasks = ("frechet-distance",)

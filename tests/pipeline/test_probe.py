@@ -16,9 +16,9 @@ from unipath_bench.cli.app import invoke
 from unipath_bench.cli.planning import HOW_TO_PROBE
 from unipath_bench.contracts import ScoreInputs
 from unipath_bench.core.errors import GeneratorError
+from unipath_bench.options import Options
 from unipath_bench.pipeline.estimate import estimate
 from unipath_bench.pipeline.feature_sets import FeatureSets
-from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import Plan, make_plan
 from unipath_bench.pipeline.probe import Forecast, Probe, forecast, probe
 from unipath_bench.pipeline.run import run

@@ -15,9 +15,10 @@ from unipath_bench.contracts import Context, ImageEncoder
 from unipath_bench.core.arrays import Features, RGBBatch
 from unipath_bench.core.errors import UsageError
 from unipath_bench.encoders.texture import TextureEncoder
+from unipath_bench.options import Options
 from unipath_bench.pipeline.executors import Execution, Job
 from unipath_bench.pipeline.executors.processes import Processes
-from unipath_bench.pipeline.options import Options, OptionsDocument
+from unipath_bench.pipeline.options import OptionsDocument
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.resolve import assign_encoders, spelled
 from unipath_bench.pipeline.run import run
@@ -119,7 +120,7 @@ def test_what_cannot_travel_is_refused_by_the_executors_that_need_it(named: Opti
     with pytest.raises((AttributeError, pickle.PicklingError)):
         pickle.dumps(plan.options)
     with pytest.raises(UsageError, match="cannot be sent to other processes"):
-        Processes(Job(plan, None, None, Execution("processes")))  # type: ignore[arg-type]
+        Processes(Job(plan, None, None, Execution(executor="processes")))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ import pytest
 from unipath_bench.core.digest import pixel_digest
 from unipath_bench.core.errors import DataError, GeneratorError, UsageError
 from unipath_bench.core.images import decode_png, encode_png
+from unipath_bench.options import Options
 from unipath_bench.pipeline import generate
-from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.resolve import assign_encoders
 from unipath_bench.pipeline.run import run

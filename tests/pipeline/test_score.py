@@ -11,8 +11,8 @@ import pytest
 
 from unipath_bench.contracts import Measurement, Metric, ScoreInputs
 from unipath_bench.core.registry import load_attribute
+from unipath_bench.options import Options
 from unipath_bench.pipeline import code, score
-from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
 from unipath_bench.pipeline.score import metric_code

@@ -13,8 +13,8 @@ from PIL import Image
 from unipath_bench.core.errors import BenchError, DataError, UsageError
 from unipath_bench.core.files import escaping_paths, is_file_below
 from unipath_bench.generators.cards import load_generator
+from unipath_bench.options import Options
 from unipath_bench.pipeline.merge import merge
-from unipath_bench.pipeline.options import Options
 from unipath_bench.results.gallery import Exhibits
 from unipath_bench.suites.card import load_suite
 from unipath_bench.suites.folder import FolderSuite

@@ -13,13 +13,13 @@ import httpx
 import numpy as np
 import pytest
 
-from unipath_bench.api import evaluate
+from unipath_bench.api import carry_out
 from unipath_bench.cli.options import parse_arguments
 from unipath_bench.core.errors import BenchError, GeneratorError, MissingError, UsageError
 from unipath_bench.core.http import Endpoint
 from unipath_bench.core.images import encode_png
 from unipath_bench.core.redaction import HIDDEN, is_secret_query, refuse_secrets, without_credentials, without_secrets
-from unipath_bench.pipeline.options import Options
+from unipath_bench.options import Options
 from unipath_bench.pipeline.plan import make_plan
 
 SECRETS = {
@@ -90,7 +90,7 @@ def test_no_byte_of_a_run_holds_a_secret(
         tasks=("frechet-distance",),
         n=20,
     )
-    folder, _ = evaluate(make_plan(options), out)
+    folder = carry_out(make_plan(options), out).folder
     files = [path for path in out.rglob("*") if path.is_file()]
     assert {"record.json", "report.html", "mlflow.db"} <= {path.name for path in files}
     assert "ENDPOINT_TOKEN" in folder.record.read_text(), "the variable's name is recorded"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.tables import table
-from unipath_bench.pipeline.options import Options
+from unipath_bench.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
 from unipath_bench.schema.details import Memorisation

@@ -13,7 +13,7 @@ from PIL import Image
 from unipath_bench.contracts import Suite
 from unipath_bench.core.errors import BenchError, DataError, UsageError
 from unipath_bench.core.images import decode_png
-from unipath_bench.pipeline.options import Options
+from unipath_bench.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
 from unipath_bench.suites.card import load_suite
@@ -81,7 +81,8 @@ def test_bad_arguments_are_named(
 
 @pytest.mark.integration
 def test_a_generator_is_asked_for_images_of_its_size(small_tiles: Path, tmp_path: Path) -> None:
-    options = Options("tests.adapters:Painter", "reduced", str(small_tiles), suite_arguments={"side": 32}, n=8)
+    arguments = {"side": 32}
+    options = Options("tests.adapters:Painter", suite="reduced", data=small_tiles, suite_arguments=arguments, n=8)
     record = run(make_plan(options), tmp_path).load_record()
     assert "computed" in {score.status for score in record.scores if score.tier == 1}
     rows = [row for path in tmp_path.rglob("*.parquet") for row in pq.read_table(path).to_pylist()]

@@ -14,8 +14,8 @@ from unipath_bench.core.arrays import Features
 from unipath_bench.core.digest import pixel_digest
 from unipath_bench.core.errors import UsageError
 from unipath_bench.core.progress import Progress
-from unipath_bench.pipeline.embed import embed_images, embed_texts
-from unipath_bench.pipeline.options import Encoder
+from unipath_bench.encoders.embedding import embed_images, embed_texts
+from unipath_bench.options import Encoder
 
 _CHUNK = 64
 """Pictures that are held decoded at a time."""

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from unipath_bench import api
 from unipath_bench.cli import options as opt
 from unipath_bench.core.console import Console, write_json
 from unipath_bench.core.errors import UsageError
 from unipath_bench.core.parsing import parse_yaml
-
-if TYPE_CHECKING:
-    from unipath_bench.pipeline.plan import Plan
-
-DEFAULT_N = 256
+from unipath_bench.options import Options
 
 Defects = Annotated[
     list[str] | None,
@@ -29,24 +24,20 @@ Levels = Annotated[
 Number = Annotated[
     int | None,
     typer.Option(
-        "--n", "-n", metavar="N", help=f"Prompts; default: {DEFAULT_N}, or all of the test split where it has fewer."
+        "--n",
+        "-n",
+        metavar="N",
+        help=f"Prompts; default: {api.AUDITED_PROMPTS}, or all of the test split where it has fewer.",
     ),
 ]
 
 
+@opt.take(Options, without=("model", "images", "n", "seeds", "model_arguments"))
 def audit(
-    suite: opt.Suite = "phantom",
-    data: opt.Data = None,
-    tiers: opt.Tiers = "1-4",
-    tasks: opt.Tasks = None,
+    given: opt.Given,
     n: Number = None,
-    encoder: opt.Encoder = None,
     defects: Defects = None,
     levels: Levels = None,
-    suite_arg: opt.SuiteArg = None,
-    device: opt.Device = "cpu",
-    offline: opt.Offline = False,
-    trust_remote_code: opt.TrustRemoteCode = False,
     out: opt.Out = opt.DEFAULT_OUT,
     as_json: opt.AsJson = False,
 ) -> None:
@@ -63,19 +54,14 @@ def audit(
 
       unipath-bench audit --defects blur,captions-shuffled --levels blur=[0.25,0.5,1,2]
     """
-    from unipath_bench.audit.catalogue import choose_defects
-    from unipath_bench.audit.examples import example_tiles
-    from unipath_bench.audit.files import save_audit
-    from unipath_bench.audit.run import make_cohort, run_audit
     from unipath_bench.audit.terminal import print_audit
     from unipath_bench.cli.drawing import RichProgress
 
-    chosen = choose_defects(opt.parse_names(defects), parse_levels(levels))
-    planned = _plan(suite, data, tiers, tasks, n, encoder, suite_arg, device, offline, trust_remote_code)
-    planned.require_chosen()
+    changes, planned = parse_levels(levels), api.plan("real", n=n, **given)
     with RichProgress(Console(stderr=True)) as progress:
-        result = run_audit(planned, chosen, progress)
-    folder = save_audit(result, example_tiles(make_cohort(planned), chosen), out)
+        result, folder = api.audit(
+            planned, defects=opt.parse_names(defects), levels=changes, out=out, progress=progress
+        )
     if as_json:
         write_json(folder.result.read_text(encoding="utf-8"))
         return
@@ -103,39 +89,3 @@ def parse_levels(items: list[str] | None) -> dict[str, tuple[float, ...]]:
             raise UsageError(f"--levels {item!r}: not a list of numbers.", remedy)
         found[name] = tuple(float(x) for x in value)
     return found
-
-
-def _plan(
-    suite: str,
-    data: str | None,
-    tiers: str,
-    tasks: list[str] | None,
-    n: int | None,
-    encoder: list[str] | None,
-    suite_arg: list[str] | None,
-    device: str,
-    offline: bool,
-    trust_remote_code: bool,
-) -> Plan:
-    """The plan of the ``real`` baseline, whose images the audit damages."""
-    from unipath_bench.pipeline.options import Options
-    from unipath_bench.pipeline.plan import make_plan
-
-    if offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
-    plan = make_plan(
-        Options(
-            model="real",
-            suite=suite,
-            data=data,
-            suite_arguments=opt.parse_arguments(suite_arg, "--suite-arg"),
-            tiers=opt.parse_tiers(tiers),
-            tasks=opt.parse_names(tasks),
-            n=n,
-            encoders=opt.parse_names(encoder),
-            device=device,
-            offline=offline,
-            trust_remote_code=trust_remote_code,
-        )
-    )
-    return plan if n is not None else dataclasses.replace(plan, prompts=plan.prompts[:DEFAULT_N])

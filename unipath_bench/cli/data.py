@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from unipath_bench import api
 from unipath_bench.cli import options as opt
 from unipath_bench.core.console import Console, write_json
 from unipath_bench.core.errors import EXIT_BAD_DATA
@@ -64,7 +65,6 @@ def check(
       unipath-bench data check folder --data TILES/ --suite-arg microns_per_pixel=0.5 --json
     """
     from unipath_bench.cli.drawing import RichProgress
-    from unipath_bench.pipeline.suitability import check_tasks
     from unipath_bench.suites.card import load_suite
     from unipath_bench.suites.checking.check import check_data
 
@@ -76,7 +76,7 @@ def check(
             found = _compare(loaded, seen, encoder, similarity, device, offline, progress)
         elif _by_images_alone(seen):
             found = _compare_without_weights(loaded, seen, similarity, progress)
-    findings = (*report.findings, *([found] if found is not None else []), check_tasks(loaded, offline=offline))
+    findings = (*report.findings, *([found] if found is not None else []), api.check_tasks(loaded, offline=offline))
     report = report.model_copy(update={"findings": findings})
     if as_json:
         write_json(report.model_dump_json(indent=2))
@@ -155,7 +155,7 @@ def _compare(
     from unipath_bench.contracts import Context, ImageEncoder
     from unipath_bench.core.errors import MissingError, UsageError
     from unipath_bench.core.registries import ENCODERS
-    from unipath_bench.pipeline.embed import embed_images
+    from unipath_bench.encoders.embedding import embed_images
     from unipath_bench.suites.checking.copies import similar_across_splits
 
     encoder = ENCODERS.get(name)()

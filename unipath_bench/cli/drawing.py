@@ -25,7 +25,7 @@ class _Rate(ProgressColumn):
 
 
 class RichProgress:
-    """Draws each stage with its rate and the time left, on standard error."""
+    """Draws each stage with its rate and the time left, on standard error; before the first one, nothing."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -41,14 +41,15 @@ class RichProgress:
         self._task: TaskID | None = None
 
     def __enter__(self) -> RichProgress:
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._progress.tasks:
+            self._progress.stop()
 
     def start(self, stage: str, total: int, done: int = 0) -> None:
         """Add a bar for ``stage`` that stands at ``done`` of ``total`` items; later calls move this bar."""
+        self._progress.start()
         self._task = self._progress.add_task(stage, total=total, completed=done)
 
     def advance(self, count: int) -> None:

@@ -73,14 +73,14 @@ def verify(
 
     Exit code 3 where the weights are not at hand, 4 where the features differ.
     """
-    from unipath_bench.cli import verifying
     from unipath_bench.contracts import Context
     from unipath_bench.core.registries import ENCODERS
+    from unipath_bench.encoders import verification
 
     context = Context(device, offline, trust_remote_code=trust_remote_code)
-    found = verifying.measure(ENCODERS.get(name)(), name, context)
+    found = verification.measure(ENCODERS.get(name)(), name, context)
     if write is not None:
-        verifying.save(found, write)
+        verification.save(found, write)
     if as_json:
         write_json(found.model_dump_json(indent=2))
     else:
@@ -90,7 +90,7 @@ def verify(
             f"There is no published digest of {found.encoder.name}: nothing was compared. --expect FILE compares."
         )
         return
-    result = verifying.compare(found, expect, tolerance)
+    result = verification.compare(found, expect, tolerance)
     if not result.agrees:
         raise DataError(
             f"The features of {found.encoder.name} differ from {expect} by {result.difference:.2e} of their size; "

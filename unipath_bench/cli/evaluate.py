@@ -4,49 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unipath_bench import api
 from unipath_bench.cli import options as opt
 from unipath_bench.core.console import Console, write_csv, write_json
+from unipath_bench.options import Options, PartOptions
 
 if TYPE_CHECKING:
-    from unipath_bench.pipeline.executors import Execution
-    from unipath_bench.pipeline.place import Place
-    from unipath_bench.pipeline.plan import Plan
-    from unipath_bench.views.output import OutputSettings
+    from unipath_bench.api import Result
 
 
+@opt.take(PartOptions)
 def run(
-    model: opt.Model = None,
-    suite: opt.Suite = "phantom",
-    data: opt.Data = None,
-    images: opt.Images = None,
-    tiers: opt.Tiers = "1-4",
-    tasks: opt.Tasks = None,
-    n: opt.Number = None,
-    seeds: opt.Seeds = 1,
-    encoder: opt.Encoder = None,
-    model_arg: opt.ModelArg = None,
-    suite_arg: opt.SuiteArg = None,
-    device: opt.Device = "cpu",
-    batch_size: opt.BatchSize = None,
-    executor: opt.Executor = "local",
-    workers: opt.Workers = None,
-    timeout: opt.Timeout = None,
-    address: opt.Address = None,
-    shard: opt.Shard = None,
-    offline: opt.Offline = False,
-    trust_remote_code: opt.TrustRemoteCode = False,
-    out: opt.OutPlace = str(opt.DEFAULT_OUT),
-    tracking_uri: opt.TrackingUri = None,
-    experiment: opt.Experiment = opt.DEFAULT_EXPERIMENT,
-    mlflow: opt.Mlflow = True,
-    track: opt.FormerTrack = None,
-    as_json: opt.AsJson = False,
+    given: opt.Given, track: opt.FormerTrack = None, shard: opt.FormerShard = None, as_json: opt.AsJson = False
 ) -> None:
     """Evaluate a generator: generate, embed, score, record.
 
@@ -64,88 +38,29 @@ def run(
 
       unipath-bench run --model unipath --part $SLURM_ARRAY_TASK_ID/8
     """
+    from unipath_bench.cli.drawing import RichProgress
+
+    errors = Console(stderr=True)
     if track is not None:
-        mlflow = track
+        given["mlflow"] = track
         warning = "--track and --no-track are now --mlflow and --no-mlflow; version 0.3 removes the former spelling."
-        Console(stderr=True).print_line(warning)
-    planned = _plan(
-        model,
-        suite,
-        data,
-        images,
-        tiers,
-        tasks,
-        n,
-        seeds,
-        encoder,
-        model_arg,
-        suite_arg,
-        device,
-        offline,
-        trust_remote_code,
-    )
-    planned.require_chosen()
-
-    from unipath_bench.pipeline.executors import Execution
-    from unipath_bench.pipeline.place import Place
-    from unipath_bench.views.output import OutputSettings
-
-    place = Place.parse(out)
-    execution = Execution(executor, workers, batch_size, timeout, address)
+        errors.print_line(warning)
     if shard is not None:
-        _carry_out_share(planned, place, execution, shard)
+        given["part"] = shard
+        errors.print_line("--shard is now --part; version 0.3 removes the former spelling.")
+    if "part" in given:
+        with RichProgress(errors) as progress:
+            then = api.evaluate_part(**given, progress=progress)
+        Console().print_line(then)
     else:
-        carry_out_and_show(planned, place, execution, OutputSettings(mlflow, tracking_uri, experiment), as_json)
+        with RichProgress(errors) as progress:
+            result = api.evaluate(**given, progress=progress)
+        show_result(result, as_json)
 
 
-def _carry_out_share(planned: Plan, place: Place, execution: Execution, shard: str) -> None:
-    from unipath_bench.cli.drawing import RichProgress
-    from unipath_bench.pipeline.merge import note_part
-    from unipath_bench.pipeline.run import run_part
-    from unipath_bench.pipeline.work import Part
-
-    part = Part(*opt.parse_part(shard))
-    with RichProgress(Console(stderr=True)) as progress:
-        run_part(planned, place, part, progress=progress, execution=execution)
-    note_part(planned, place.folder, part)
-    then = f"unipath-bench merge {place}" if place.url is None else "the same command without --part"
-    Console().print_line(f"Part {part.number} of {part.of} is complete in {place}. When all are: {then}")
-
-
-def carry_out_and_show(
-    planned: Plan, place: Place, execution: Execution, settings: OutputSettings, as_json: bool
-) -> None:
-    """Evaluate with progress, and print the summary and the outputs or, with ``as_json``, the record as JSON."""
-    from unipath_bench.api import evaluate
-    from unipath_bench.cli.drawing import RichProgress
-    from unipath_bench.views.terminal import print_summary
-
-    with RichProgress(Console(stderr=True)) as progress:
-        folder, lines = evaluate(planned, place, execution=execution, settings=settings, progress=progress)
-    if as_json:
-        write_json(folder.record.read_text(encoding="utf-8"))
-        return
-    console = Console()
-    print_summary(folder.load_record(), console)
-    for line in (f"Record  {folder.record}", *lines):
-        console.print_line(line)
-
-
+@opt.take(Options)
 def plan(
-    model: opt.Model = None,
-    suite: opt.Suite = "phantom",
-    data: opt.Data = None,
-    images: opt.Images = None,
-    tiers: opt.Tiers = "1-4",
-    tasks: opt.Tasks = None,
-    n: opt.Number = None,
-    seeds: opt.Seeds = 1,
-    encoder: opt.Encoder = None,
-    model_arg: opt.ModelArg = None,
-    suite_arg: opt.SuiteArg = None,
-    device: opt.Device = "cpu",
-    offline: opt.Offline = False,
-    trust_remote_code: opt.TrustRemoteCode = False,
+    given: opt.Given,
     out: opt.Out = opt.DEFAULT_OUT,
     probe: Annotated[
         bool,
@@ -159,48 +74,22 @@ def plan(
 ) -> None:
     """Show what a run would do: counts, cost, and what is missing. Computes nothing, unless told to --probe."""
     from unipath_bench.cli.planning import plan_as_json, print_plan
-    from unipath_bench.pipeline.estimate import estimate
 
-    planned = _plan(
-        model,
-        suite,
-        data,
-        images,
-        tiers,
-        tasks,
-        n,
-        seeds,
-        encoder,
-        model_arg,
-        suite_arg,
-        device,
-        offline,
-        trust_remote_code,
-    )
-    cost = estimate(planned, out)
-    probed = None
-    if probe:
-        from unipath_bench.pipeline import probe as probing
-
-        planned.require_chosen()
-        found = probing.probe(planned, cost)
-        probed = found, probing.forecast(planned, cost, found, out)
+    planned = api.plan(**given)
+    cost = api.estimate(planned, out)
+    probed = api.probe(planned, out) if probe else None
     if as_json:
         write_json(plan_as_json(planned, cost, probed))
     else:
         print_plan(planned, cost, Console(), probed)
 
 
+@opt.take(Options, only=api.REQUEST_OPTIONS)
 def prompts(
+    given: opt.Given,
     file: Annotated[
         Path, typer.Argument(metavar="FILE.csv", help="Where to write the requests; - for standard output.")
     ],
-    suite: opt.Suite = "phantom",
-    data: opt.Data = None,
-    n: opt.Number = None,
-    seeds: opt.Seeds = 1,
-    suite_arg: opt.SuiteArg = None,
-    offline: opt.Offline = False,
 ) -> None:
     """Write the requests of a run, to generate the images with your own code.
 
@@ -209,20 +98,8 @@ def prompts(
     """
     from unipath_bench.core.csv_safety import escaped_row
     from unipath_bench.generators.folder import expected_file_name
-    from unipath_bench.pipeline.options import Options
-    from unipath_bench.pipeline.plan import plan_requests
 
-    _stay_offline(offline)
-    chosen = Options(
-        model="folder",
-        suite=suite,
-        data=data,
-        suite_arguments=opt.parse_arguments(suite_arg, "--suite-arg"),
-        n=n,
-        seeds=seeds,
-        offline=offline,
-    )
-    requests = plan_requests(chosen)
+    requests = api.list_requests(**given)
     columns = [
         "file_name",
         "sample_id",
@@ -246,46 +123,9 @@ def prompts(
     Console(stderr=True).print_line(f"{len(requests)} requests written to {file}.")
 
 
-def _plan(
-    model: str | None,
-    suite: str,
-    data: str | None,
-    images: Path | None,
-    tiers: str,
-    tasks: list[str] | None,
-    n: int | None,
-    seeds: int,
-    encoder: list[str] | None,
-    model_arg: list[str] | None,
-    suite_arg: list[str] | None,
-    device: str,
-    offline: bool,
-    trust_remote_code: bool,
-) -> Plan:
-    from unipath_bench.pipeline.options import Options
-    from unipath_bench.pipeline.plan import make_plan
-
-    _stay_offline(offline)
-    name, arguments = opt.choose_model(model, images, opt.parse_arguments(model_arg, "--model-arg"))
-    return make_plan(
-        Options(
-            model=name,
-            model_arguments=arguments,
-            suite=suite,
-            data=data,
-            suite_arguments=opt.parse_arguments(suite_arg, "--suite-arg"),
-            tiers=opt.parse_tiers(tiers),
-            tasks=opt.parse_names(tasks),
-            n=n,
-            seeds=seeds,
-            encoders=opt.parse_names(encoder),
-            device=device,
-            offline=offline,
-            trust_remote_code=trust_remote_code,
-        )
-    )
-
-
-def _stay_offline(offline: bool) -> None:
-    if offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
+def show_result(result: Result, as_json: bool) -> None:
+    """Print the summary and what the outputs say or, with ``as_json``, the record as JSON."""
+    if as_json:
+        write_json(result.folder.record.read_text(encoding="utf-8"))
+    else:
+        result.show()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from unipath_bench import api
 from unipath_bench.cli import options as opt
 from unipath_bench.core.console import Console, write_json
 from unipath_bench.core.errors import EXIT_REGRESSION, UsageError
@@ -46,8 +47,6 @@ def gate(
     as_json: opt.AsJson = False,
 ) -> None:
     """Exit 5 where a run is worse than a baseline beyond noise and margin; 4 where they cannot be compared."""
-    from unipath_bench.gate.terminal import show, show_speed
-
     if (against is None) == (write_baseline is None):
         raise UsageError("gate needs one of --against and --write-baseline.", "Add --against BASELINE.")
     _check_options(speed, write_baseline, margin, tolerance, reference)
@@ -57,16 +56,14 @@ def gate(
     if against is None:
         return
     if speed:
-        from unipath_bench.gate.speed import REFERENCE, TOLERANCE, judge_speed, read_times
+        from unipath_bench.gate import REFERENCE, TOLERANCE, judge_speed, read_times, show_speed
 
         timed = judge_speed(
             read_times(run), read_times(against), reference or REFERENCE, TOLERANCE if tolerance is None else tolerance
         )
         text, shown, regressed = timed.to_json(), show_speed(timed), timed.regressed
     else:
-        from unipath_bench.gate.baseline import load_side
-        from unipath_bench.gate.judging import judge
-        from unipath_bench.gate.margins import parse_margins
+        from unipath_bench.gate import judge, load_side, parse_margins, show
 
         verdict = judge(load_side(run), load_side(against), parse_margins(margin or []))
         text, shown, regressed = verdict.to_json(), show(verdict, Console().width), verdict.regressed
@@ -91,8 +88,7 @@ def _check_options(
 
 
 def _write(run: Path, to: Path) -> None:
-    from unipath_bench.gate.baseline import write_baseline
-    from unipath_bench.results.run_folder import load_record
+    from unipath_bench.gate import write_baseline
 
-    write_baseline(load_record(run), to)
+    write_baseline(api.load_record(run), to)
     Console(stderr=True).print_line(f"Baseline  {to}")

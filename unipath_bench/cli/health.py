@@ -69,7 +69,7 @@ def print_findings(findings: list[Finding], console: Console) -> None:
 
 
 def _packages() -> list[Finding]:
-    from unipath_bench.pipeline.environment import package_versions
+    from unipath_bench.core.packages import package_versions
 
     return [
         Finding(

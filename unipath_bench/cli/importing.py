@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from unipath_bench import api
 from unipath_bench.cli import options as opt
 from unipath_bench.core.console import Console
+from unipath_bench.options import OutputSettings
 
 
 def import_(
@@ -24,15 +26,7 @@ def import_(
 
     Example: unipath-bench import unipath-bench-runs/runs/* --tracking-uri https://mlflow.example.org
     """
-    from unipath_bench.results.run_folder import load_record
-    from unipath_bench.scoring.catalogue import load_tasks
-    from unipath_bench.views.tracking import default_tracking_uri, log_run
-
-    records = [(load_record(path), path if path.is_dir() else path.parent) for path in runs]
-    uri, tasks = tracking_uri or default_tracking_uri(out), load_tasks()
-    if tracking_uri is None:
-        out.mkdir(parents=True, exist_ok=True)
     console = Console()
-    for record, folder in records:
-        run = log_run(record, folder, tracking_uri=uri, experiment=experiment, tasks=tasks)
+    settings = OutputSettings(tracking_uri=tracking_uri, experiment=experiment)
+    for record, run in api.log_runs(runs, out, settings=settings):
         console.print_line(f"{record.name}  {run}")

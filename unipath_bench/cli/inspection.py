@@ -10,6 +10,7 @@ import typer
 import yaml
 from rich.table import Table
 
+from unipath_bench import api
 from unipath_bench.cli import options as opt
 from unipath_bench.core.console import Console, write_json
 from unipath_bench.core.errors import UsageError
@@ -50,10 +51,9 @@ def show(
 ) -> None:
     """Show one model, task, suite, encoder or metric in full, or the results of a run."""
     if Path(name).is_dir() or name.endswith(".json"):
-        from unipath_bench.results.run_folder import load_record
         from unipath_bench.views.terminal import print_summary
 
-        record = load_record(Path(name))
+        record = api.load_record(name)
         if as_json:
             write_json(record.model_dump_json(indent=2))
         else:
@@ -117,8 +117,6 @@ def _rows(kind: str) -> list[dict[str, str | int]]:
 
         return [{"name": m.name, "title": m.title, "provider": m.provider} for m in list_models()]
     if kind == "tasks":
-        from unipath_bench.scoring.catalogue import load_tasks
-
         return [
             {
                 "tier": t.tier,
@@ -128,7 +126,7 @@ def _rows(kind: str) -> list[dict[str, str | int]]:
                 "suites": t.suites,
                 "title": t.title,
             }
-            for t in load_tasks().values()
+            for t in api.list_tasks()
         ]
     if kind == "suites":
         return [_suite_row(e) for e in registries.SUITES.entries()]
@@ -155,13 +153,12 @@ def _suite_row(entry: Entry) -> dict[str, str | int]:
 def _cards(name: str) -> dict[str, object]:
     from unipath_bench.core import registries
     from unipath_bench.generators.cards import find_card, list_models
-    from unipath_bench.scoring.catalogue import load_tasks
     from unipath_bench.suites.public.spec import DataSet
 
     cards: dict[str, object] = {}
     if name in {m.name for m in list_models()}:
         cards["model"] = find_card(name).model_dump(mode="json", exclude_defaults=True)
-    if name in (tasks := load_tasks()):
+    if name in (tasks := {task.name: task for task in api.list_tasks()}):
         cards["task"] = tasks[name].model_dump(mode="json", exclude_defaults=True)
     if name in registries.ENCODERS:
         cards["encoder"] = registries.ENCODERS.get(name)().card.model_dump(mode="json")

@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
+from unipath_bench import api
 from unipath_bench.cli import options as opt
+from unipath_bench.cli.evaluate import show_result
 from unipath_bench.core.console import Console
+from unipath_bench.options import OutputSettings
 
 
 def merge(
@@ -33,18 +36,9 @@ def merge(
 
       unipath-bench merge part1/ part2/ part3/ --out whole/
     """
-    from unipath_bench.cli.evaluate import carry_out_and_show
-    from unipath_bench.pipeline.executors import Execution
-    from unipath_bench.pipeline.merge import merge as unite
-    from unipath_bench.pipeline.merge import require_complete
-    from unipath_bench.pipeline.place import Place
-    from unipath_bench.pipeline.plan import make_plan
-    from unipath_bench.views.output import OutputSettings
+    from unipath_bench.cli.drawing import RichProgress
 
-    target = out or folders[0]
-    merged = unite(folders, target, trust_remote_code=trust_remote_code)
-    Console(stderr=True).print_line(f"{merged.copied} files brought to {target}.")
-    plan = make_plan(merged.options)
-    require_complete(plan, target)
     settings = OutputSettings(tracking_uri=tracking_uri, experiment=experiment)
-    carry_out_and_show(plan, Place(target), Execution(), settings, as_json)
+    with RichProgress(Console(stderr=True)) as progress:
+        result = api.merge(folders, out, trust_remote_code=trust_remote_code, settings=settings, progress=progress)
+    show_result(result, as_json)

@@ -1,225 +1,116 @@
-"""Options that several commands share, and how their values are read."""
+"""How options are taken on the command line: those of a run from their one definition, and what commands share."""
 
 from __future__ import annotations
 
-import re
+import functools
+import inspect
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from unipath_bench import options
 from unipath_bench.core.errors import UsageError
 from unipath_bench.core.parsing import parse_yaml
 from unipath_bench.core.redaction import refuse_secrets
+from unipath_bench.options import Described, Options, OutputSettings, describe
 
-DEFAULT_OUT = Path("unipath-bench-runs")
+DEFAULT_OUT = Path(options.DEFAULT_OUT)
+DEFAULT_EXPERIMENT = options.DEFAULT_EXPERIMENT
 
-_WHAT = "What to evaluate"
-_HOW = "How"
-_OUTPUT = "Output"
+Given = dict[str, Any]
+"""What the user gave, by the names that Python's functions have for it."""
 
-Model = Annotated[
-    str | None,
-    typer.Option("--model", "-m", metavar="NAME|CARD.yaml|MODULE:ATTR", help="The generator.", rich_help_panel=_WHAT),
-]
-ModelArg = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--model-arg",
-        metavar="KEY=VALUE",
-        help="Argument for the generator; repeatable.",
-        rich_help_panel=_WHAT,
-    ),
-]
-Images = Annotated[
-    Path | None,
-    typer.Option(
-        "--images",
-        metavar="DIR",
-        help="Score images that you generated yourself (--model folder). "
-        "`unipath-bench prompts` writes the requests and the file names expected.",
-        rich_help_panel=_WHAT,
-    ),
-]
-Suite = Annotated[
-    str,
-    typer.Option(
-        "--suite",
-        "-s",
-        metavar="NAME|SUITE.yaml|MODULE:ATTR",
-        help="Real images, prompts and labels.",
-        rich_help_panel=_WHAT,
-    ),
-]
-SuiteArg = Annotated[
-    list[str] | None,
-    typer.Option("--suite-arg", metavar="KEY=VALUE", help="Argument for the suite; repeatable.", rich_help_panel=_WHAT),
-]
-Data = Annotated[
-    str | None,
-    typer.Option("--data", "-d", metavar="PATH|HUB_ID", help="Where the suite's data lie.", rich_help_panel=_WHAT),
-]
-Tiers = Annotated[
-    str, typer.Option("--tiers", "-t", metavar="1-4", help="Tiers, e.g. 1-4 or 1,3.", rich_help_panel=_WHAT)
-]
-Tasks = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--tasks",
-        metavar="NAME|TASK.yaml",
-        help="Only these tasks; repeatable or separated by commas.",
-        rich_help_panel=_WHAT,
-    ),
-]
-Number = Annotated[
-    int | None,
-    typer.Option("--n", "-n", metavar="N", help="Prompts; default: all of the test split.", rich_help_panel=_WHAT),
-]
-Seeds = Annotated[int, typer.Option("--seeds", metavar="S", help="Images a prompt.", rich_help_panel=_WHAT)]
-Encoder = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--encoder",
-        "-e",
-        metavar="[ROLE=]NAME|SPEC.yaml|MODULE:ATTR",
-        help="Encoder for a role: image (default), judge or alignment; repeat for a panel.",
-        rich_help_panel=_HOW,
-    ),
-]
-TrustRemoteCode = Annotated[
-    bool,
-    typer.Option(
-        "--trust-remote-code",
-        help="Run the Python code in the repositories of the encoders that need it, "
-        "at their pinned commits. Read it first.",
-        rich_help_panel=_HOW,
-    ),
-]
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps.", rich_help_panel=_HOW)]
-BatchSize = Annotated[
-    int | None,
-    typer.Option(
-        "--batch-size",
-        "-b",
-        min=1,
-        help="Images per call of the generator; never changes an image.",
-        rich_help_panel=_HOW,
-    ),
-]
-Executor = Annotated[
-    str,
-    typer.Option(
-        "--executor",
-        metavar="local|processes|ray|NAME|MODULE:ATTR",
-        help="Who works: this process, several (one a GPU), a Ray cluster, or an executor of your own. "
-        "The record is the same.",
-        rich_help_panel=_HOW,
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        "--workers", metavar="N", help="Processes or actors; default: one a GPU, else 2.", rich_help_panel=_HOW
-    ),
-]
-Timeout = Annotated[
-    float | None,
-    typer.Option(
-        "--timeout",
-        metavar="SECONDS",
-        min=0.0,
-        help="Give up a process (--executor processes) that shows no sign of life for so long.",
-        rich_help_panel=_HOW,
-    ),
-]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        "--address",
-        metavar="HOST:PORT|auto",
-        help="A running Ray cluster; default: Ray on this machine.",
-        rich_help_panel=_HOW,
-    ),
-]
-Shard = Annotated[
-    str | None,
-    typer.Option(
-        "--part",
-        "--shard",
-        metavar="I/N",
-        help="Do the I-th of N parts, without scores, e.g. in an array job; then `unipath-bench merge`.",
-        rich_help_panel=_HOW,
-    ),
-]
-Offline = Annotated[bool, typer.Option("--offline", help="Reach for nothing on the network.", rich_help_panel=_HOW)]
+
+def take(
+    kind: type, *, only: Collection[str] = (), without: Collection[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of a class, which reach it together as its first parameter, a :data:`Given`.
+
+    ``only`` these fields are taken, or all ``without`` these. The command's own parameters stand after them, and
+    switches after all options that have a value.
+    """
+    described = {
+        name: each
+        for name, each in describe(kind).items()
+        if each.option.names and name not in without and (not only or name in only)
+    }
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def call(**values: Any) -> None:
+            given = {name: _read(described[name], values.pop(name)) for name in described}
+            command({name: value for name, value in given.items() if value is not None}, **values)
+
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        parameters = [*map(_parameter, described.values()), *(each.replace(kind=each.KEYWORD_ONLY) for each in own)]
+        parameters.sort(key=_is_switch)
+        call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        call.__annotations__ = {each.name: each.annotation for each in parameters}
+        return call
+
+    return decorate
+
+
+def _parameter(described: Described) -> inspect.Parameter:
+    """The parameter of which Typer makes the option."""
+    one = described.type if described.default is not None else described.type | None
+    annotation = one if described.option.values == "one" else list[str] | None
+    default = described.default if described.option.values == "one" else None
+    option = _typer_option(described, default)
+    return inspect.Parameter(described.name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=annotation)
+
+
+def _typer_option(described: Described, *default: Any) -> Any:
+    option = described.option
+    return typer.Option(
+        *default,
+        *option.names,
+        metavar=option.metavar,
+        help=option.help,
+        rich_help_panel=option.panel,
+        envvar=option.environment,
+        min=option.least,
+    )
+
+
+def _read(described: Described, value: Any) -> Any:
+    """What the user gave as Python's functions take it; None: nothing."""
+    if described.option.values == "many":
+        return parse_names(value) or None
+    if described.option.values == "arguments":
+        return parse_arguments(value, described.option.names[0]) or None
+    return value
+
+
+def _is_switch(parameter: inspect.Parameter) -> bool:
+    annotation = parameter.annotation
+    return (annotation.__origin__ if hasattr(annotation, "__metadata__") else annotation) is bool
+
+
+def shared(kind: type, name: str) -> Any:
+    """The option of a class for a command that takes it by itself, in an annotation."""
+    return _typer_option(describe(kind)[name])
+
+
+Suite = Annotated[str, shared(Options, "suite")]
+ModelArg = Annotated[list[str] | None, shared(Options, "model_arguments")]
+SuiteArg = Annotated[list[str] | None, shared(Options, "suite_arguments")]
+Data = Annotated[str | None, shared(Options, "data")]
+Device = Annotated[str, shared(Options, "device")]
+Offline = Annotated[bool, shared(Options, "offline")]
+TrustRemoteCode = Annotated[bool, shared(Options, "trust_remote_code")]
+TrackingUri = Annotated[str | None, shared(OutputSettings, "tracking_uri")]
+Experiment = Annotated[str, shared(OutputSettings, "experiment")]
 Out = Annotated[
     Path,
-    typer.Option("--out", "-o", metavar="DIR", help="Store, records and reports.", rich_help_panel=_OUTPUT),
-]
-OutPlace = Annotated[
-    str,
-    typer.Option(
-        "--out",
-        "-o",
-        metavar="DIR|URL",
-        help="Store, records and reports: a folder, or an address such as s3://bucket/prefix.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-TrackingUri = Annotated[
-    str | None,
-    typer.Option(
-        "--tracking-uri",
-        metavar="URI",
-        envvar="MLFLOW_TRACKING_URI",
-        help="MLflow; default: SQLite in the output folder.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-Mlflow = Annotated[
-    bool,
-    typer.Option(
-        "--mlflow/--no-mlflow",
-        help="Whether to log to MLflow; `import` does it later.",
-        rich_help_panel=_OUTPUT,
-    ),
+    typer.Option("--out", "-o", metavar="DIR", help="Store, records and reports.", rich_help_panel=options.OUTPUT),
 ]
 FormerTrack = Annotated[bool | None, typer.Option("--track/--no-track", hidden=True)]
+FormerShard = Annotated[str | None, typer.Option("--shard", hidden=True)]
 """The former spelling of ``--mlflow``."""
-Experiment = Annotated[
-    str,
-    typer.Option(
-        "--experiment",
-        metavar="NAME",
-        envvar="MLFLOW_EXPERIMENT_NAME",
-        help="MLflow's experiment.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-DEFAULT_EXPERIMENT = "unipath-bench"
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.", rich_help_panel=_OUTPUT)]
-
-
-def parse_tiers(text: str) -> tuple[int, ...]:
-    """'1-4', '2' or '1,3' to tier numbers."""
-    tiers: set[int] = set()
-    for part in text.split(","):
-        found = re.fullmatch(r"\s*([1-4])(?:\s*-\s*([1-4]))?\s*", part)
-        if found is None:
-            raise UsageError(f"--tiers {text!r} names no tiers.", "Tiers are 1 to 4: write 1-4, 2 or 1,3.")
-        low, high = int(found[1]), int(found[2] or found[1])
-        if low > high:
-            raise UsageError(f"--tiers {text!r}: {low} is above {high}.", f"Write {high}-{low}.")
-        tiers.update(range(low, high + 1))
-    return tuple(sorted(tiers))
-
-
-def parse_part(text: str) -> tuple[int, int]:
-    """'2/8' to (2, 8)."""
-    found = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
-    if found is None or not 1 <= int(found[1]) <= int(found[2]):
-        raise UsageError(f"--part {text!r} names no part.", "Write I/N with I from 1 to N, e.g. --part 2/8.")
-    return int(found[1]), int(found[2])
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.", rich_help_panel=options.OUTPUT)]
 
 
 def parse_arguments(items: list[str] | None, option: str) -> dict[str, Any]:
@@ -241,17 +132,4 @@ def parse_arguments(items: list[str] | None, option: str) -> dict[str, Any]:
 
 def parse_names(items: list[str] | None) -> tuple[str, ...]:
     """Repeated or comma-separated names."""
-    return tuple(name.strip() for item in items or [] for name in item.split(",") if name.strip())
-
-
-def choose_model(model: str | None, images: Path | None, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The model and its arguments; ``--images DIR`` means the folder generator."""
-    if images is not None:
-        if model not in (None, "folder"):
-            raise UsageError(f"--images goes with --model folder, not with {model!r}.", "Leave --model out.")
-        return "folder", {**arguments, "images": str(images)}
-    if model is None:
-        raise UsageError(
-            "No generator was named.", "Add --model NAME (see `unipath-bench list models`) or --images DIR."
-        )
-    return model, arguments
+    return tuple(name for item in items or [] for name in options.parse_names(item))

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from unipath_bench.core.console import Console
-from unipath_bench.pipeline.estimate import Estimate
-from unipath_bench.pipeline.plan import Plan
-from unipath_bench.pipeline.probe import Forecast, Probe
 from unipath_bench.results import format_seconds
+
+if TYPE_CHECKING:
+    from unipath_bench.pipeline.estimate import Estimate
+    from unipath_bench.pipeline.plan import Plan
+    from unipath_bench.pipeline.probe import Forecast, Probe
 
 HOW_TO_PROBE = "Time and memory: add --probe to measure them on eight images."
 
-Probed = tuple[Probe, Forecast]
 
-
-def print_plan(plan: Plan, cost: Estimate, console: Console, probed: Probed | None = None) -> None:
+def print_plan(plan: Plan, cost: Estimate, console: Console, probed: tuple[Probe, Forecast] | None = None) -> None:
     """Tasks, sets and cost, and what is missing with the remedy."""
     card, suite = plan.generator.card, plan.suite.card
     counts = f": {len(plan.prompts)} prompts x {plan.options.seeds} seeds"
@@ -67,7 +68,7 @@ def _print_forecast(probe: Probe, forecast: Forecast, console: Console) -> None:
     )
 
 
-def plan_as_json(plan: Plan, cost: Estimate, probed: Probed | None = None) -> str:
+def plan_as_json(plan: Plan, cost: Estimate, probed: tuple[Probe, Forecast] | None = None) -> str:
     """The plan for programs; ``probe`` and ``forecast`` are null where nothing was probed."""
     document = {
         "plan": plan.record().model_dump(mode="json"),

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from unipath_bench import api
 from unipath_bench.cli import options as opt
 from unipath_bench.core.console import Console, write_json
 from unipath_bench.core.errors import UsageError
-
-if TYPE_CHECKING:
-    from unipath_bench.results.gallery import Exhibits
 
 
 def report(
@@ -23,16 +21,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the HTML report of a run anew: one self-contained file."""
-    from unipath_bench.results.gallery import Exhibits
-    from unipath_bench.results.run_folder import RunFolder
-    from unipath_bench.scoring.catalogue import load_tasks
-    from unipath_bench.views.output import REPORT
-    from unipath_bench.views.report import write_report
-
-    folder = RunFolder(run if run.is_dir() else run.parent)
-    record = folder.load_record()
-    path = write_report(record, Exhibits.load(folder.exhibits), to or folder.path / REPORT, load_tasks())
-    Console(stderr=True).print_line(f"Report  {path}")
+    Console(stderr=True).print_line(f"Report  {api.write_report(run, to)}")
 
 
 def compare(
@@ -44,30 +33,13 @@ def compare(
     ] = None,
 ) -> None:
     """Put runs side by side, task by task, with paired differences; says where they are not comparable, and why."""
-    from unipath_bench.results.run_folder import load_record
-    from unipath_bench.views.comparison import compare as compare_records
-
-    if len(runs) < 2:
-        raise UsageError("compare needs two runs or more.", "Name their folders, e.g. unipath-bench-runs/runs/*")
-    comparison = compare_records([load_record(path) for path in runs])
+    comparison = api.compare(*runs, html=html)
     if html is not None:
-        from unipath_bench.views.comparison.page import write_page
-
-        path = write_page(comparison, [_exhibits(run) for run in runs], html)
-        Console(stderr=True).print_line(f"Page  {path}")
+        Console(stderr=True).print_line(f"Page  {html}")
     if as_json:
         write_json(comparison.to_json())
     else:
         comparison.print(Console())
-
-
-def _exhibits(run: Path) -> Exhibits | None:
-    """The images that a run's folder keeps; None for a lone record file."""
-    from unipath_bench.results.gallery import Exhibits
-    from unipath_bench.results.run_folder import RunFolder
-
-    folder = RunFolder(run if run.is_dir() else run.parent).exhibits
-    return Exhibits.load(folder) if folder.is_dir() else None
 
 
 def ui(

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
     from unipath_bench.contracts import Generator, ImageEncoder, Metric, Suite, TextEncoder
     from unipath_bench.encoders.pretrained import EncoderLoader
+    from unipath_bench.options import OutputSettings
     from unipath_bench.pipeline.executors import Executor, Job
-    from unipath_bench.views.output import Output, OutputSettings
+    from unipath_bench.views.output import Output
 
 SUITES: Registry[Callable[..., Suite]] = Registry("suite", "unipath_bench.suites")
 """Suite classes or factories; called with ``--data`` as ``data`` and ``--suite-arg`` as keyword arguments."""

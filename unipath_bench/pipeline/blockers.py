@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from unipath_bench.contracts import Context, Generator, Metric, Sample, ScoreInputs, TextEncoder
+from unipath_bench.options import Encoder
 from unipath_bench.pipeline.known_sets import known_sets
-from unipath_bench.pipeline.options import Encoder
 from unipath_bench.pipeline.requests import wordings
 from unipath_bench.schema.cards import SuiteCard
 from unipath_bench.schema.task import TaskSpec

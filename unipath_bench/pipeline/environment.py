@@ -5,27 +5,9 @@ from __future__ import annotations
 import platform
 import resource
 import sys
-from importlib.metadata import PackageNotFoundError, version
 
+from unipath_bench.core.packages import package_versions
 from unipath_bench.schema.record import Environment
-
-_PACKAGES = (
-    "unipath-bench",
-    "diffusers",
-    "numpy",
-    "open_clip_torch",
-    "pillow",
-    "pyarrow",
-    "scikit-image",
-    "scikit-learn",
-    "scipy",
-    "timm",
-    "torch",
-    "torch-fidelity",
-    "torchmetrics",
-    "torchvision",
-    "transformers",
-)
 
 
 def describe_environment(device: str) -> Environment:
@@ -37,18 +19,6 @@ def describe_environment(device: str) -> Environment:
         device=device,
         packages=package_versions(),
     )
-
-
-def package_versions() -> dict[str, str]:
-    """Version of each package that can move a number; 'absent' where it is not installed."""
-    return {name: _version(name) for name in _PACKAGES}
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "absent"
 
 
 def peak_memory_mib() -> float:

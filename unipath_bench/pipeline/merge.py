@@ -16,9 +16,10 @@ from unipath_bench.core.digest import digest_file
 from unipath_bench.core.errors import DataError, UsageError, listed
 from unipath_bench.core.files import replace_file, write_text
 from unipath_bench.core.registry import is_file, load_attribute
+from unipath_bench.options import Options
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.generate import GenerateStage
-from unipath_bench.pipeline.options import Options, OptionsDocument
+from unipath_bench.pipeline.options import OptionsDocument
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.run import identify
 from unipath_bench.pipeline.store import Store
@@ -141,7 +142,7 @@ def _options(document: OptionsDocument, trust_remote_code: bool) -> Options:
         )
     encoders = [spec.partition("=")[2] or spec for spec in document.encoders]
     classes: tuple[tuple[str, tuple[type, ...]], ...] = (
-        (document.model, (Generator,)),
+        (document.model or "", (Generator,)),
         (document.suite, (Suite,)),
         *((e, (ImageEncoder, TextEncoder)) for e in encoders),
     )

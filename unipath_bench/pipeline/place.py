@@ -24,13 +24,15 @@ class Place:
     url: str | None = None
 
     @classmethod
-    def parse(cls, out: str) -> Place:
-        """Take a folder's path, or ``scheme://bucket/prefix``.
+    def parse(cls, out: str | Path | Place) -> Place:
+        """Take a folder's path, ``scheme://bucket/prefix``, or a place as it is.
 
         A bucket has its copy in the cache folder (``$UNIPATH_BENCH_CACHE``, else ``~/.cache/unipath-bench``). Raises
         :class:`~unipath_bench.UsageError` for an address without a bucket, or with a password in it.
         """
-        if "://" not in out:
+        if isinstance(out, Place):
+            return out
+        if isinstance(out, Path) or "://" not in out:
             return cls(Path(out))
         if not _URL.match(out) or "@" in out:
             raise UsageError(

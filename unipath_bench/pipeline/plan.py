@@ -10,9 +10,9 @@ from pathlib import Path
 from unipath_bench.contracts import Context, Generator, Request, Sample, Suite
 from unipath_bench.core.errors import MissingError, UsageError
 from unipath_bench.generators.cards import model_digest
+from unipath_bench.options import Encoder, Options
 from unipath_bench.pipeline.blockers import Judge
 from unipath_bench.pipeline.family import Family
-from unipath_bench.pipeline.options import Encoder, Options
 from unipath_bench.pipeline.planned_tasks import PlannedTask, plan_tasks
 from unipath_bench.pipeline.requests import build_requests, build_variants, wordings
 from unipath_bench.pipeline.resolve import resolve, spelled

@@ -14,8 +14,8 @@ from pathlib import Path
 from unipath_bench.contracts import ImageEncoder, Request
 from unipath_bench.core.arrays import RGBImage
 from unipath_bench.core.images import decode_png, encode_png
+from unipath_bench.encoders.embedding import embed_images
 from unipath_bench.generators.validation import validate_generated
-from unipath_bench.pipeline.embed import embed_images
 from unipath_bench.pipeline.environment import peak_memory_mib
 from unipath_bench.pipeline.estimate import Estimate
 from unipath_bench.pipeline.generate import call_generator

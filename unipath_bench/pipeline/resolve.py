@@ -11,7 +11,7 @@ from unipath_bench.core.errors import UsageError
 from unipath_bench.core.registries import ENCODERS
 from unipath_bench.core.registry import is_file
 from unipath_bench.generators.cards import load_generator
-from unipath_bench.pipeline.options import Encoder, EncoderChoice, Options
+from unipath_bench.options import Encoder, EncoderChoice, Options, parse_encoders, parse_tasks, parse_tiers
 from unipath_bench.schema.cards import SuiteCard
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.catalogue import select_tasks
@@ -42,12 +42,17 @@ def resolve(options: Options) -> Resolved:
     Raises :class:`~unipath_bench.UsageError` for an unknown name and for what is not of its kind, and
     :class:`~unipath_bench.MissingError` where an object's own package is not installed.
     """
-    specs = select_tasks(options.tiers, options.tasks)
+    if options.model is None:
+        raise UsageError(
+            "No generator was named.", "Add --model NAME (see `unipath-bench list models`) or --images DIR."
+        )
+    tasks, choices = parse_tasks(options.tasks), parse_encoders(options.encoders)
+    specs = select_tasks(parse_tiers(options.tiers), tasks)
     suite = load_suite(options.suite, options.data, options.suite_arguments or {}, offline=options.offline)
-    specs = tasks_for(specs, suite.card, named=bool(options.tasks))
+    specs = tasks_for(specs, suite.card, named=bool(tasks))
     generator = load_generator(options.model, dict(options.model_arguments or {}))
-    encoders, roles = open_encoders(specs, suite.card, options.encoders)
-    named = {role for role, _ in map(_split, options.encoders)}
+    encoders, roles = open_encoders(specs, suite.card, choices)
+    named = {role for role, _ in map(_split, choices)}
     chosen = frozenset(name for role in named for name in roles[role] if name in encoders)
     return Resolved(suite, generator, tuple(specs), encoders, roles, chosen)
 

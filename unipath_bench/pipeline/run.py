@@ -12,11 +12,12 @@ from pathlib import Path
 
 from unipath_bench.core.digest import digest
 from unipath_bench.core.files import write_text
+from unipath_bench.core.packages import package_versions
 from unipath_bench.core.progress import Progress, Silent
 from unipath_bench.core.registries import EXECUTORS
 from unipath_bench.pipeline.damage import DamagedShard
 from unipath_bench.pipeline.embed import EmbedStage
-from unipath_bench.pipeline.environment import describe_environment, package_versions, peak_memory_mib
+from unipath_bench.pipeline.environment import describe_environment, peak_memory_mib
 from unipath_bench.pipeline.executors import Execution, Executor, Job, LostWork
 from unipath_bench.pipeline.exhibit import gather_exhibits
 from unipath_bench.pipeline.feature_sets import FeatureSets, StoredFeatures
@@ -71,7 +72,7 @@ def run(
     and the remedy; finished shards survive it.
     """
     plan.require_chosen()
-    place = _place(out)
+    place = Place.parse(out)
     with locked(place.folder):
         return _Run(plan, place, execution or Execution(batch_size=batch_size), progress or Silent()).carry_out()
 
@@ -85,13 +86,9 @@ def run_part(
     :func:`run` does.
     """
     plan.require_chosen()
-    place = _place(out)
+    place = Place.parse(out)
     with locked(place.folder, f"{part.number}-of-{part.of}"):
         _Run(plan, place, execution or Execution(), progress or Silent(), part).complete_store()
-
-
-def _place(out: Path | Place) -> Place:
-    return out if isinstance(out, Place) else Place(out)
 
 
 class _Run:

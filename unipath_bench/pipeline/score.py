@@ -12,9 +12,9 @@ from functools import partial
 from unipath_bench.contracts import Metric, ScoreInputs
 from unipath_bench.core.digest import digest
 from unipath_bench.core.files import write_text
+from unipath_bench.core.packages import package_versions
 from unipath_bench.core.progress import Progress
 from unipath_bench.pipeline.code import code_digest
-from unipath_bench.pipeline.environment import package_versions
 from unipath_bench.pipeline.feature_sets import FeatureSets
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.planned_tasks import PlannedTask

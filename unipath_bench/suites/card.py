@@ -29,7 +29,7 @@ class SuiteFile(Document):
 
 def load_suite(
     spec: str | Suite | Callable[..., Suite],
-    data: str | None = None,
+    data: str | Path | None = None,
     arguments: Mapping[str, Any] | None = None,
     *,
     offline: bool = False,
@@ -70,7 +70,7 @@ def load_suite(
                 f"The suite {spec!r} brings its own data and takes no --data.",
                 "For a folder of your own: --suite folder.",
             )
-        given["data"] = data
+        given["data"] = str(data)
     if offline and "offline" in parameters_of(factory):
         given["offline"] = True
     refuse_secrets(given, f"{spec}:")

@@ -13,9 +13,10 @@ from unipath_bench.contracts import Context
 from unipath_bench.core.digest import digest, seed_from
 from unipath_bench.core.errors import DataError, GeneratorError, MissingError, UsageError
 from unipath_bench.core.files import write_bytes, write_text
+from unipath_bench.core.packages import package_versions
 from unipath_bench.core.parsing import parse_json
 from unipath_bench.core.progress import Progress
-from unipath_bench.pipeline.environment import describe_environment, package_versions
+from unipath_bench.pipeline.environment import describe_environment
 from unipath_bench.scoring.features import codes
 from unipath_bench.scoring.uncertainty import share_interval
 from unipath_bench.suites.table_suite import slug

@@ -12,6 +12,7 @@ from PIL import Image
 
 from unipath_bench.contracts import Context, ImageEncoder, TextEncoder
 from unipath_bench.core.errors import DataError, MissingError, UsageError
+from unipath_bench.encoders.embedding import embed_images, embed_texts
 from unipath_bench.phantom.encoders import (
     NAMES,
     WEIGHTS,
@@ -25,7 +26,6 @@ from unipath_bench.phantom.encoders import (
 from unipath_bench.phantom.encoders.__main__ import main
 from unipath_bench.phantom.encoders.cards import weights_path
 from unipath_bench.phantom.encoders.data import BENCHMARK_SEED
-from unipath_bench.pipeline.embed import embed_images, embed_texts
 
 ALL = (PhantomImage, PhantomClip, PhantomJudge, PhantomBank)
 PAIRS = (PhantomClip, PhantomBank)

@@ -21,9 +21,9 @@ from unipath_bench.contracts import Context, FeatureSet, ImageEncoder, Sample, T
 from unipath_bench.core.arrays import Features, RGBImage
 from unipath_bench.core.digest import digest, seed_from
 from unipath_bench.core.registries import ENCODERS
+from unipath_bench.encoders.embedding import embed_images, embed_texts
 from unipath_bench.generators._defects import degrade
 from unipath_bench.phantom import PhantomSuite, render, slide_appearance
-from unipath_bench.pipeline.embed import embed_images, embed_texts
 
 ENCODER_NAMES = ("texture", "phantom-image", "phantom-judge", "phantom-clip")
 TEXT_ENCODER = "phantom-clip"

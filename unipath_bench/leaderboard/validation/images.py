@@ -11,10 +11,10 @@ from unipath_bench.contracts import ImageEncoder
 from unipath_bench.core.arrays import RGBImage
 from unipath_bench.core.errors import BenchError
 from unipath_bench.core.registries import ENCODERS
+from unipath_bench.encoders.embedding import embed_images
 from unipath_bench.leaderboard.submission.layout import Samples, image_name
 from unipath_bench.leaderboard.validation.checks import Check, failed, judged, unknown
 from unipath_bench.leaderboard.validation.stand_in import reason_of
-from unipath_bench.pipeline.embed import embed_images
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.requests import request_key
 from unipath_bench.schema.record import RunRecord

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from unipath_bench.core.packages import package_versions
 from unipath_bench.leaderboard.validation.checks import Check, judged, passed, unknown
-from unipath_bench.pipeline.environment import package_versions
 from unipath_bench.schema.board import Board
 from unipath_bench.schema.record import Contributions, Interval, RunRecord, TaskScore, Value
 from unipath_bench.scoring.paired import numbers

@@ -16,9 +16,9 @@ from unipath_bench.core.errors import BenchError, DataError, UsageError
 from unipath_bench.core.progress import Progress
 from unipath_bench.core.registries import ENCODERS
 from unipath_bench.leaderboard.submission.layout import Samples
+from unipath_bench.options import Options
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.feature_sets import FeatureSets, StoredFeatures
-from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import Plan, make_plan
 from unipath_bench.pipeline.planned_tasks import PlannedTask
 from unipath_bench.pipeline.score import score_tasks

@@ -7,36 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from unipath_bench.core.errors import UsageError
-from unipath_bench.core.registries import EXECUTORS
+from unipath_bench.options import Execution, Options
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.generate import GenerateStage
-from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.store import Store
 from unipath_bench.pipeline.worker import Worker
 
 Setting = Literal["workers", "timeout", "address"]
-
-
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """How items are done; no part of a record.
-
-    Raises :class:`~unipath_bench.UsageError` for an executor that nobody registers.
-    """
-
-    executor: str = "local"
-    """A registered name, or ``module:attribute``."""
-    workers: int | None = None
-    """Processes or actors; None: the executor's own choice."""
-    batch_size: int | None = None
-    timeout: float | None = None
-    """Seconds without a sign of life."""
-    address: str | None = None
-    """Of a running cluster; None starts one on this machine."""
-
-    def __post_init__(self) -> None:
-        EXECUTORS.get(self.executor)
 
 
 @dataclass(frozen=True, slots=True)

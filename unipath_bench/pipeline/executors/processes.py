@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from unipath_bench.core.errors import BenchError, GeneratorError, UsageError
+from unipath_bench.options import Options
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.executors.job import Job
 from unipath_bench.pipeline.executors.protocol import LostWork
 from unipath_bench.pipeline.generate import GenerateStage
-from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.store import Store
 from unipath_bench.pipeline.work import Done, WorkItem

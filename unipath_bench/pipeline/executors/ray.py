@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from unipath_bench.core.errors import BenchError, GeneratorError, MissingError
+from unipath_bench.options import Options
 from unipath_bench.pipeline.embed import EmbedStage
 from unipath_bench.pipeline.executors.job import Job
 from unipath_bench.pipeline.executors.protocol import LostWork
 from unipath_bench.pipeline.family import Family
 from unipath_bench.pipeline.generate import GenerateStage
-from unipath_bench.pipeline.options import Options
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.store import Store
 from unipath_bench.pipeline.work import Done, WorkItem

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from unipath_bench.core.errors import UsageError
 from unipath_bench.core.redaction import without_credentials
+from unipath_bench.options import DEFAULT_EXPERIMENT
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-EXPERIMENT = "unipath-bench"
+EXPERIMENT = DEFAULT_EXPERIMENT
 QUIETLY = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 _RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 _NOISY = ("alembic", "mlflow")

@@ -10,7 +10,7 @@ from unipath_bench.pipeline.place import Place
 from unipath_bench.pipeline.plan import Plan
 from unipath_bench.pipeline.run import identify
 from unipath_bench.views.output import Finished, Output
-from unipath_bench.views.tracking.client import EXPERIMENT, database_file, default_tracking_uri
+from unipath_bench.views.tracking.client import database_file, default_tracking_uri
 from unipath_bench.views.tracking.live import Evaluation, track
 from unipath_bench.views.tracking.mlflow import log_run
 
@@ -36,7 +36,7 @@ class Mlflow(Output):
                 raise storage_error(error, file) from error
         found = identify(plan)
         evaluation = Evaluation(found.run_id, found.name, found.plan, found.framework_version)
-        with track(evaluation, place.folder, tracking_uri=uri, experiment=self._experiment) as self._run:
+        with track(evaluation, place.folder, tracking_uri=uri, experiment=self.settings.experiment) as self._run:
             yield
 
     def write(self, finished: Finished) -> str:
@@ -48,17 +48,13 @@ class Mlflow(Output):
             finished.record,
             finished.folder.path,
             tracking_uri=uri,
-            experiment=self._experiment,
+            experiment=self.settings.experiment,
             tasks=finished.tasks,
             mlflow_run=self._run,
         )
         if self.settings.tracking_uri is None:
             return f"MLflow  unipath-bench ui --out {finished.place.folder}"
-        return f"MLflow  {uri}, experiment {self._experiment}"
-
-    @property
-    def _experiment(self) -> str:
-        return self.settings.experiment or EXPERIMENT
+        return f"MLflow  {uri}, experiment {self.settings.experiment}"
 
     def _uri(self, place: Place) -> str:
         return self.settings.tracking_uri or default_tracking_uri(place.folder)

@@ -12,8 +12,8 @@ from pydantic import Field
 from unipath_bench.contracts import Context, ImageEncoder
 from unipath_bench.core.errors import DataError, MissingError, UsageError
 from unipath_bench.core.files import write_text
+from unipath_bench.encoders.embedding import embed_images
 from unipath_bench.encoders.pattern import pattern_digest, pattern_images
-from unipath_bench.pipeline.embed import embed_images
 from unipath_bench.schema.base import Document, parse_json
 from unipath_bench.schema.cards import EncoderCard
 

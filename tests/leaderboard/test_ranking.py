@@ -32,6 +32,11 @@ def of_level(name: str, level: float, own: float = 0.01) -> Submitted:
     return made_up.submitted(name, {"quality": level + NOISE + rng.normal(0, own, CASES)})
 
 
+def with_value(of: Submitted, **changes: object) -> Submitted:
+    values = {name: value.model_copy(update=changes) for name, value in of.record.scores[0].values.items()}
+    return made_up.with_score(of, values=values)
+
+
 def standing(rows: tuple[Standing, ...], name: str) -> Standing:
     return next(row for row in rows if row.name == name)
 
@@ -122,6 +127,11 @@ def test_all_pairs_at_once_find_what_pairs_one_by_one_find(seed: int, count: int
         (lambda e: made_up.with_score(e, coupled=True), "coupled"),
         (lambda e: made_up.with_score(e, encoder_digest="f" * 64), "encoder texture ffffffffffff"),
         (lambda e: made_up.with_score(e, status="not computed", reason="no weights", values={}), "no weights"),
+        (lambda e: made_up.with_score(e, key="another[texture]"), "the record has no such score"),
+        (lambda e: made_up.with_score(e, values={}), "the score has no such value"),
+        (lambda e: with_value(e, direction="lower"), "its better direction is lower; the board's is higher"),
+        (lambda e: with_value(e, contributions=None), "it was made before they were kept"),
+        (lambda e: with_value(e, contributions=None, contributions_note="too few patients"), "too few patients"),
     ],
 )
 def test_what_breaks_a_rule_stays_on_the_board_unranked_with_the_reason(change, reason: str) -> None:

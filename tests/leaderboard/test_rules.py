@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from tests.leaderboard.made_up_entries import board_for, submitted, with_score
+from unipath_bench.core.errors import DataError
 from unipath_bench.leaderboard.boards import Submitted
-from unipath_bench.leaderboard.submission.contents import Documents
+from unipath_bench.leaderboard.submission.contents import Documents, read_features
 from unipath_bench.leaderboard.submission.layout import Adapter, Manifest, Member, SampleFamily, Samples
 from unipath_bench.leaderboard.validation import rules
 from unipath_bench.leaderboard.validation.digests import check_manifest, check_samples
+from unipath_bench.leaderboard.validation.images import check_requests
+from unipath_bench.pipeline.options import Options
+from unipath_bench.pipeline.plan import make_plan
+from unipath_bench.pipeline.requests import request_key
 from unipath_bench.schema.board import Board
 from unipath_bench.schema.record import RunRecord
 
@@ -135,3 +143,48 @@ def test_sample_digests_must_be_of_the_images_that_the_record_counts(
     found = check_samples(Documents(manifest(), record, plan.model, samples))
     assert found.status == "failed"
     assert found.detail.endswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        ({}, ""),
+        ({"ids": ("test/9", "test/8")}, "answers other prompts than the suite's first 2"),
+        ({"seed": 7}, "was asked for with other words, seeds, sizes or another model"),
+        ({"prompt": "A prettier gland."}, "was asked for with other words, seeds, sizes or another model"),
+        ({"height": 96}, "was asked for with other words, seeds, sizes or another model"),
+    ],
+)
+def test_images_must_answer_the_prompts_and_seeds_of_the_suite(
+    small_tiles: Path, honest: Submitted, asked: dict[str, Any], problem: str
+) -> None:
+    """Whoever picks the best of several seeds, or words a prompt better, has images with other keys."""
+    options = Options(model="tests.adapters:Painter", suite="folder", data=str(small_tiles), n=2)
+    plan = make_plan(replace(options, tasks=("frechet-distance",)))
+    [family] = plan.generated
+    requests = plan.generated[family]
+    changes = {name: value for name, value in asked.items() if name != "ids"}
+    keys = tuple(request_key(honest.record.plan.model_digest, replace(request, **changes)) for request in requests)
+    ids = asked.get("ids", tuple(request.sample_id for request in requests))
+    rows = SampleFamily(keys=keys, ids=ids, replicates=(0, 0), pixels=("a", "b"))
+    found = check_requests(plan, honest.record, Samples(families={family.name: rows}))
+    assert found.status == ("failed" if problem else "passed")
+    assert found.detail == (f"{family} {problem}" if problem else "2 requests")
+    assert check_requests(plan, honest.record, Samples(families={})).detail == f"{family} is missing"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "is not a safetensors file"),
+        (b"\x08\x00\x00\x00\x00\x00\x00\x00{}      ", "does not hold one float32 matrix"),
+        (save({"features": np.zeros((2, 2))}), "does not hold one float32 matrix"),
+        (save({"features": np.zeros(2, np.float32)}), "does not hold one float32 matrix"),
+        (save({"numbers": np.zeros((2, 2), np.float32)}), "does not hold one float32 matrix"),
+    ],
+)
+def test_features_must_be_one_matrix_of_float32(content: bytes, problem: str) -> None:
+    name = f"features/{'e' * 16}/seed-0.safetensors"
+    with pytest.raises(DataError, match=problem) as caught:
+        read_features({name: content})
+    assert name in caught.value.message

@@ -21,7 +21,14 @@ STREAMS: tuple[Stream, ...] = get_args(Stream)
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Contexts of P prompts."""
+    """Contexts of P prompts.
+
+    Examples:
+        >>> import torch
+        >>> context = Context(torch.ones(2, 3, 4), torch.tensor([[True, True, False], [True, False, False]]))
+        >>> len(context), context.rows([1, 1]).mask.sum().item(), context.null().embeds.sum().item()
+        (2, 2, 0.0)
+    """
 
     embeds: Tensor
     """(P, S, D); zeros where the mask is false."""
@@ -42,7 +49,12 @@ class Context:
 
 
 def parse_streams(streams: Iterable[str]) -> tuple[Stream, ...]:
-    """The streams in their order in the context. Raises :class:`~unipath_bench.UsageError` for other names."""
+    """The streams in their order in the context. Raises :class:`~unipath_bench.UsageError` for other names.
+
+    Examples:
+        >>> parse_streams(["semantic", "text"])
+        ('text', 'semantic')
+    """
     given = [streams] if isinstance(streams, str) else list(streams)
     for name in given:
         if name not in STREAMS:

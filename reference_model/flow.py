@@ -14,7 +14,12 @@ TRAIN_TIMESTEPS = 1000
 
 
 def sampling_sigmas(steps: int) -> list[float]:
-    """Noise levels of the Euler steps: ``steps`` even spaced values from 1 to 1/steps."""
+    """Noise levels of the Euler steps: ``steps`` even spaced values from 1 to 1/steps.
+
+    Examples:
+        >>> sampling_sigmas(4)
+        [1.0, 0.75, 0.5, 0.25]
+    """
     return [float(sigma) for sigma in np.linspace(1.0, 1.0 / steps, steps)]
 
 
@@ -29,7 +34,15 @@ def timesteps_of(sigmas: Tensor) -> Tensor:
 
 
 def noised(latents: Tensor, noise: Tensor, sigmas: Tensor) -> Tensor:
-    """Points on the path, (B, C, H, W), at noise levels ``sigmas`` (B,)."""
+    """Points on the path, (B, C, H, W), at noise levels ``sigmas`` (B,).
+
+    Examples:
+        A quarter of the way from an image of zeros to noise of ones.
+
+        >>> import torch
+        >>> noised(torch.zeros(1, 1, 1, 2), torch.ones(1, 1, 1, 2), torch.tensor([0.25])).tolist()
+        [[[[0.25, 0.25]]]]
+    """
     level = sigmas.to(latents).reshape(-1, *[1] * (latents.ndim - 1))
     return level * noise + (1.0 - level) * latents
 
@@ -40,5 +53,14 @@ def velocity(latents: Tensor, noise: Tensor) -> Tensor:
 
 
 def guided(null: Tensor, conditional: Tensor, scale: float) -> Tensor:
-    """Classifier-free guidance (Ho and Salimans, 2022): null + scale (conditional - null)."""
+    """Classifier-free guidance (Ho and Salimans, 2022): null + scale (conditional - null).
+
+    Examples:
+        Scale 1 is the conditional prediction itself, 3 goes three times as far from the unconditional one.
+
+        >>> import torch
+        >>> null, conditional = torch.tensor([1.0]), torch.tensor([2.0])
+        >>> guided(null, conditional, 1.0).item(), guided(null, conditional, 3.0).item()
+        (2.0, 4.0)
+    """
     return null + scale * (conditional - null)

@@ -29,7 +29,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One real image and what is known of it. Pixels are read by :meth:`Suite.load`, never held here."""
+    """One real image and what is known of it. Pixels are read by :meth:`Suite.load`, never held here.
+
+    Examples:
+        >>> sample = Sample("test/a.png", "test", "A gland.", labels={"grade": "high"}, group="patient-7")
+        >>> sample.labels["grade"], sample.paraphrases
+        ('high', ())
+    """
 
     id: str
     """Unique in its suite and stable across runs, e.g. the path relative to the data folder."""
@@ -51,6 +57,23 @@ class Suite(ABC):
     Splits are called ``train``, ``test`` and, optionally, ``heldout``. ``test`` gives the prompts and the reference
     images; ``train`` is for classifiers, the memorisation audit and baselines; ``heldout`` is real tissue that is in
     neither, for the real-against-real figures (:mod:`unipath_bench.suites.roles` sets groups aside where it is absent).
+
+    Examples:
+        Two plain tiles; the samples of the test split give the prompts.
+
+        >>> import numpy as np
+        >>> class Plain(Suite):
+        ...     card = SuiteCard(name="plain", title="Plain tiles", kind="phantom", licence="CC0-1.0")
+        ...     revision = "1"
+        ...
+        ...     def samples(self):
+        ...         return [Sample("pink", "test", "A pink tile."), Sample("blue", "train", "A blue tile.")]
+        ...
+        ...     def load(self, sample):
+        ...         return np.full((8, 8, 3), (230, 190, 215) if sample.id == "pink" else (95, 60, 140), np.uint8)
+        >>> suite = Plain()
+        >>> [suite.load(sample)[0, 0].tolist() for sample in suite.samples()]
+        [[230, 190, 215], [95, 60, 140]]
     """
 
     card: SuiteCard
@@ -74,7 +97,13 @@ class Suite(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a generator is asked for. The image must depend on this alone, never on the batch it came in."""
+    """What a generator is asked for. The image must depend on this alone, never on the batch it came in.
+
+    Examples:
+        >>> request = Request("test/a.png", "A gland.", seed=7, replicate=0, height=64, width=64)
+        >>> request.image is None
+        True
+    """
 
     sample_id: str
     prompt: str
@@ -92,7 +121,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a run lends to a generator or an encoder before first use."""
+    """What a run lends to a generator or an encoder before first use.
+
+    Examples:
+        >>> context = Context(device="cuda:0", offline=True)
+        >>> context.suite is None, context.trust_remote_code
+        (True, False)
+    """
 
     device: str = "cpu"
     offline: bool = False
@@ -104,7 +139,21 @@ class Context:
 
 
 class Generator(ABC):
-    """An image generator. Subclass, set ``card``, implement :meth:`generate`; that is all an adapter needs."""
+    """An image generator. Subclass, set ``card``, implement :meth:`generate`; that is all an adapter needs.
+
+    Examples:
+        One colour, whatever the prompt; a class like this is named on the command line as ``module:Pink``.
+
+        >>> import numpy as np
+        >>> class Pink(Generator):
+        ...     card = GeneratorCard(name="pink", revision="1", licence="MIT", conditions_on=())
+        ...
+        ...     def generate(self, requests):
+        ...         return [np.full((r.height, r.width, 3), (230, 190, 215), np.uint8) for r in requests]
+        >>> [image] = Pink().generate([Request("a", "A gland.", seed=7, replicate=0, height=4, width=6)])
+        >>> image.shape, image[0, 0].tolist()
+        ((4, 6, 3), [230, 190, 215])
+    """
 
     card: GeneratorCard
     incidental: ClassVar[frozenset[str]] = frozenset()
@@ -153,7 +202,20 @@ class _Encoder(ABC):
 
 
 class ImageEncoder(_Encoder):
-    """Images to feature vectors."""
+    """Images to feature vectors.
+
+    Examples:
+        The mean of each colour as three features.
+
+        >>> import numpy as np
+        >>> class MeanColour(ImageEncoder):
+        ...     card = EncoderCard(name="mean-colour", revision="1", dimension=3)
+        ...
+        ...     def embed_images(self, images):
+        ...         return images.mean(axis=(1, 2), dtype=np.float32)
+        >>> MeanColour().embed_images(np.full((1, 4, 4, 3), (230, 190, 215), np.uint8)).tolist()
+        [[230.0, 190.0, 215.0]]
+    """
 
     @abstractmethod
     def embed_images(self, images: RGBBatch) -> Features:
@@ -165,7 +227,20 @@ class ImageEncoder(_Encoder):
 
 
 class TextEncoder(_Encoder):
-    """Texts to feature vectors; a joint image-text encoder implements :class:`ImageEncoder` too, in one space."""
+    """Texts to feature vectors; a joint image-text encoder implements :class:`ImageEncoder` too, in one space.
+
+    Examples:
+        The numbers of words and of characters as two features.
+
+        >>> import numpy as np
+        >>> class Lengths(TextEncoder):
+        ...     card = EncoderCard(name="lengths", revision="1", dimension=2, modalities=("text",))
+        ...
+        ...     def embed_texts(self, texts):
+        ...         return np.array([[len(text.split()), len(text)] for text in texts], np.float32)
+        >>> Lengths().embed_texts(["pink tile"]).tolist()
+        [[2.0, 9.0]]
+    """
 
     @abstractmethod
     def embed_texts(self, texts: Sequence[str]) -> Features:
@@ -174,7 +249,15 @@ class TextEncoder(_Encoder):
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Features of one set of images with what is known of each, all of length N and in one order."""
+    """Features of one set of images with what is known of each, all of length N and in one order.
+
+    Examples:
+        >>> import numpy as np
+        >>> features = np.array([[0.0], [1.0], [2.0]], np.float32)
+        >>> found = FeatureSet(("a", "b", "c"), images=features, groups=("p", "p", "q")).take([2, 0])
+        >>> found.ids, found.images.tolist(), found.groups, found.texts is None
+        (('c', 'a'), [[2.0], [0.0]], ('q', 'p'), True)
+    """
 
     ids: tuple[str, ...]
     """Sample ids; a generated image carries the id of the sample whose prompt it answers."""
@@ -249,7 +332,13 @@ Purpose = Literal[
 
 @dataclass(frozen=True)
 class ScoreInputs:
-    """All that a metric may see: arrays, never a model, a file or a device."""
+    """All that a metric may see: arrays, never a model, a file or a device.
+
+    Examples:
+        >>> inputs = ScoreInputs({"generated": FeatureSet(("a", "b"))})
+        >>> len(inputs["generated"]), len(inputs.replaced(generated=FeatureSet(("a",)))["generated"])
+        (2, 1)
+    """
 
     sets: Mapping[str, FeatureSet]
     seed: int = 0
@@ -272,7 +361,13 @@ class ScoreInputs:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a metric found."""
+    """What a metric found.
+
+    Examples:
+        >>> found = Measurement({"accuracy": 0.75}, n_images=4)
+        >>> found.values["accuracy"], found.anchors
+        (0.75, {})
+    """
 
     values: Mapping[str, float]
     """Finite numbers, by name; the task says which of them is the headline."""
@@ -294,7 +389,17 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Metric:
-    """A pure function of :class:`ScoreInputs` and the task's parameters."""
+    """A pure function of :class:`ScoreInputs` and the task's parameters.
+
+    Examples:
+        Most are made by :func:`metric`; one may be called like the function that it holds.
+
+        >>> def count(inputs):
+        ...     return Measurement({}, len(inputs["generated"]))
+        >>> counting = Metric("count", frozenset({"generated.images"}), count)
+        >>> counting(ScoreInputs({"generated": FeatureSet(("a", "b"))})).n_images
+        2
+    """
 
     name: str
     needs: frozenset[str]
@@ -342,6 +447,23 @@ def metric(
     ``requires(inputs, ...)`` raises :class:`NotComputable` where ids, prompts, labels, groups or the number of images
     leave nothing to compute; the parameters that it names are those of ``f``. It is asked when a run is planned, with
     inputs without features, and again before ``f`` is called.
+
+    Examples:
+        How far two means lie apart: that of 0 and 2 is 1, which is 3 from 4.
+
+        >>> import numpy as np
+        >>> @metric("reference.images", "generated.images", purposes={"distance": "distance"})
+        ... def mean_distance(inputs, scale=1.0):
+        ...     "Distance of the mean features."
+        ...     real, generated = inputs["reference"].images, inputs["generated"].images
+        ...     distance = scale * float(np.linalg.norm(real.mean(0) - generated.mean(0)))
+        ...     return Measurement({"distance": distance}, n_images=len(generated))
+        >>> real, generated = np.array([[0.0], [2.0]]), np.array([[4.0]])
+        >>> sets = {"reference": FeatureSet(("a", "b"), images=real), "generated": FeatureSet(("a",), images=generated)}
+        >>> mean_distance(ScoreInputs(sets)).values, mean_distance(ScoreInputs(sets), scale=2.0).values
+        ({'distance': 3.0}, {'distance': 6.0})
+        >>> mean_distance.name, mean_distance.summary
+        ('mean_distance', 'Distance of the mean features.')
     """
 
     def wrap(function: Callable[..., Measurement]) -> Metric:

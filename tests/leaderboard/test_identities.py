@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from tests import made_up_records as made_up
-from tests.leaderboard.forging import Arena, score_of
+from tests.leaderboard.forging import Arena, base64_of, score_of
 from unipath_bench.core.digest import digest
 from unipath_bench.leaderboard.validation.identities import check_identities, weighted_f1_of
 from unipath_bench.schema.details import AttributeControl
@@ -60,6 +60,13 @@ def set_interval(**changes: Any) -> Change:
     return lambda record: score_of(record, "clip-score")["values"]["cosine"]["interval"].update(changes)
 
 
+def set_contributions(parts: list[float] | str, **changes: Any) -> Change:
+    coded = parts if isinstance(parts, str) else base64_of(np.array(parts))
+    return lambda record: score_of(record, "clip-score")["values"]["cosine"]["contributions"].update(
+        parts=coded, **changes
+    )
+
+
 def raise_low(record: dict[str, Any]) -> None:
     interval = score_of(record, "clip-score")["values"]["cosine"]["interval"]
     interval["low"] = (interval["estimate"] + interval["high"]) / 2
@@ -88,6 +95,13 @@ def swap_recalls(record: dict[str, Any]) -> None:
         (set_details(copied_fraction_lower_bound=0.04), "have the bound"),
         (set_details(exact_copies=5), "5 images equal a training image"),
         (swap_recalls, "is below recall@"),
+        (lambda r: score_of(r, "clip-score").update(status="not computed"), "not computed, with 1 values"),
+        (lambda r: score_of(r, "clip-score").update(encoder="texture"), "is no key of clip-score in texture"),
+        (set_value("clip-score", "cosine", headline=False), "it has not one headline"),
+        (set_contributions("no base64!"), "its contributions are damaged"),
+        (set_contributions([1.0] * 32), "its contributions sum to 32, not to nought"),
+        (set_contributions([0.0], units=1), "its contributions are of 1 blocks, and a difference needs more"),
+        (set_contributions([], units=0), "its contributions are of 0 blocks, and a difference needs more"),
     ],
 )
 def test_an_edit_breaks_one(arena: Arena, change: Change, reason: str) -> None:

@@ -16,7 +16,7 @@ from tests.made_up_records import memorisation_details
 from unipath_bench.cli.app import invoke
 from unipath_bench.core.errors import UsageError
 from unipath_bench.leaderboard import rank_board, rank_entries
-from unipath_bench.leaderboard.boards import Submitted
+from unipath_bench.leaderboard.boards import Submitted, load_board, load_entry
 from unipath_bench.leaderboard.pairing import find_better
 from unipath_bench.schema.board import Standing
 from unipath_bench.schema.record import Contributions
@@ -30,6 +30,11 @@ NOISE = np.random.default_rng(5).normal(0, 0.1, CASES)
 def of_level(name: str, level: float, own: float = 0.01) -> Submitted:
     rng = np.random.default_rng(len(name) + ord(name[0]))
     return made_up.submitted(name, {"quality": level + NOISE + rng.normal(0, own, CASES)})
+
+
+def with_value(of: Submitted, **changes: object) -> Submitted:
+    values = {name: value.model_copy(update=changes) for name, value in of.record.scores[0].values.items()}
+    return made_up.with_score(of, values=values)
 
 
 def standing(rows: tuple[Standing, ...], name: str) -> Standing:
@@ -122,6 +127,11 @@ def test_all_pairs_at_once_find_what_pairs_one_by_one_find(seed: int, count: int
         (lambda e: made_up.with_score(e, coupled=True), "coupled"),
         (lambda e: made_up.with_score(e, encoder_digest="f" * 64), "encoder texture ffffffffffff"),
         (lambda e: made_up.with_score(e, status="not computed", reason="no weights", values={}), "no weights"),
+        (lambda e: made_up.with_score(e, key="another[texture]"), "the record has no such score"),
+        (lambda e: made_up.with_score(e, values={}), "the score has no such value"),
+        (lambda e: with_value(e, direction="lower"), "its better direction is lower; the board's is higher"),
+        (lambda e: with_value(e, contributions=None), "it was made before they were kept"),
+        (lambda e: with_value(e, contributions=None, contributions_note="too few patients"), "too few patients"),
     ],
 )
 def test_what_breaks_a_rule_stays_on_the_board_unranked_with_the_reason(change, reason: str) -> None:
@@ -171,6 +181,28 @@ def test_a_board_and_its_entries_are_read_from_their_folder(tmp_path: Path) -> N
     (folder / "entries" / "good").rename(folder / "entries" / "excellent")
     with pytest.raises(UsageError, match="'good' in a folder called 'excellent'"):
         rank_board(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [({"name": "another"}, "is the board 'another' in a folder called 'made-up'"), ({"metrics": ()}, "has no metrics")],
+)
+def test_a_board_that_cannot_be_is_named(tmp_path: Path, changes: dict[str, object], problem: str) -> None:
+    rules = made_up.board_for(of_level("good", 0.7).record).model_copy(update=changes)
+    (folder := tmp_path / "made-up").mkdir()
+    (folder / "board.yaml").write_text(yaml.safe_dump(json.loads(rules.model_dump_json())))
+    with pytest.raises(UsageError, match=problem):
+        load_board(folder)
+
+
+def test_an_entry_may_not_be_a_link_to_another_file(tmp_path: Path) -> None:
+    good = of_level("good", 0.7)
+    (folder := tmp_path / "good").mkdir()
+    (tmp_path / "elsewhere.json").write_text(good.record.model_dump_json())
+    (folder / "entry.json").write_text(good.entry.model_dump_json())
+    (folder / "record.json").symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(UsageError, match=r"record\.json is a symbolic link"):
+        load_entry(folder)
 
 
 def test_the_command_prints_ranks_ties_and_reasons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

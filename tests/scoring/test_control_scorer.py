@@ -12,6 +12,7 @@ from tests.scoring.scoring_worlds import CLASSES, World
 from tests.tables import table
 from unipath_bench.contracts import FeatureSet, ScoreInputs
 from unipath_bench.schema.details import AttributeControl
+from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.scoring.classifiers.linear import GRID, choose_regularisation
 from unipath_bench.scoring.control import attribute_control
 from unipath_bench.scoring.not_computable import NotComputable
@@ -100,6 +101,40 @@ def test_an_attribute_that_the_suite_lacks_is_named() -> None:
     with pytest.raises(NotComputable, match="no attribute 'grade'") as caught:
         attribute_control(World().inputs(), attributes=["grade"])
     assert "tissue" in caught.value.remedy
+
+
+def test_a_ratio_to_real_images_that_none_reads_right_is_left_out_with_the_reason() -> None:
+    """The real images stand under each other's classes, so that nothing can be said in per cent of them."""
+    world = World(count=48, distance=12)
+    turned = [CLASSES[(CLASSES.index(label) + 1) % 3] for label in world.labels]
+    inputs = world.inputs()
+    wrong = dataclasses.replace(inputs["reference"], labels={"tissue": tuple(turned)})
+    found = attribute_control(inputs.replaced(reference=wrong), regularisation=[1.0])
+    assert set(found.values) == {"weighted_f1"}
+    assert "read none of the real images right" in table(found, AttributeControl).not_reported["percent_of_real"]
+    assert set(found.uncertainty()) == {"weighted_f1"}
+    assert set(found.paired()) == {"weighted_f1"}
+
+
+def test_other_patients_than_the_prompts_have_an_interval_but_none_of_the_ratio() -> None:
+    world = World(count=60, distance=6)
+    inputs = world.inputs()
+    fewer = inputs.replaced(reference=inputs["reference"].take(range(54)))
+    found = attribute_control(fewer, regularisation=[1.0])
+    intervals, contributions = found.uncertainty(), found.paired()
+    assert isinstance(intervals["weighted_f1"], Interval)
+    assert intervals["percent_of_real"] == (
+        "No interval: the generated images do not answer the prompts of the same patients."
+    )
+    assert isinstance(contributions["weighted_f1"], Contributions)
+    assert "do not answer the prompts of the reference images' patients" in str(contributions["percent_of_real"])
+
+
+def test_seven_patients_are_too_few_for_an_interval_and_for_a_difference() -> None:
+    found = attribute_control(World(count=42, distance=6).inputs(), regularisation=[1.0])
+    reason = "the images come from 7 patients or slides, and at least 8 are needed."
+    assert found.uncertainty() == dict.fromkeys(("weighted_f1", "percent_of_real"), f"No interval: {reason}")
+    assert found.paired() == dict.fromkeys(("weighted_f1", "percent_of_real"), f"No paired difference: {reason}")
 
 
 @pytest.mark.integration

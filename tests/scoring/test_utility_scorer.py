@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from tests.scoring.scoring_worlds import World, feature_set
+from tests.scoring.scoring_worlds import CLASSES, World, feature_set
 from tests.tables import table
 from unipath_bench.contracts import ScoreInputs
+from unipath_bench.core.errors import UsageError
 from unipath_bench.schema.details import SameSize, SyntheticTraining
 from unipath_bench.scoring.not_computable import NotComputable
-from unipath_bench.scoring.utility import synthetic_training
+from unipath_bench.scoring.utility import IMAGES_NOTE, synthetic_training
 
 FAST = {"budgets": (5, 10), "draws": 2, "folds": 4}
 
@@ -106,6 +109,41 @@ def test_what_cannot_be_taught_is_not_computable() -> None:
     by_class = feature_set(world.images(world.labels), world.labels, groups=world.labels)
     with pytest.raises(NotComputable, match=r"gland, necrosis, stroma.*come from one group each"):
         synthetic_training(inputs.replaced(reference=by_class), **FAST)
+
+
+def test_folds_across_something_else_are_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="`across` is 'slides'") as caught:
+        synthetic_training(World(count=30).inputs(), across="slides", **FAST)
+    assert caught.value.remedy == "It is groups or images."
+
+
+def test_folds_across_images_want_one_prompt_a_class() -> None:
+    """Another wording may say something of the single image, which then helps on its own case."""
+    inputs = World(count=30, distance=12).inputs()
+    reference = inputs["reference"]
+    found = synthetic_training(inputs, across="images", budgets=(), draws=1, folds=3)
+    assert found.values["synthetic_weighted_f1"] == 1.0
+    assert found.paired()["synthetic_weighted_f1"] == IMAGES_NOTE
+    told = dataclasses.replace(reference, prompts=("tissue with a gland of patient 7", *reference.prompts[1:]))
+    with pytest.raises(NotComputable, match="The classes gland have several prompts"):
+        synthetic_training(inputs.replaced(reference=told), across="images", **FAST)
+
+
+def test_a_class_of_one_block_of_patients_has_no_paired_difference() -> None:
+    """Two patients have stroma: in each fold one of them is tested on, and the other taught it alone."""
+    world = World(count=60, distance=12)
+    labels = ["stroma" if i // 6 in (0, 5) else CLASSES[i % 2] for i in range(world.count)]
+    inputs = world.inputs()
+    sets = {
+        name: dataclasses.replace(
+            inputs[name], images=world.images(labels).astype(np.float32), labels={"tissue": tuple(labels)}
+        )
+        for name in ("reference", "generated")
+    }
+    found = synthetic_training(inputs.replaced(**sets), budgets=(), draws=1, folds=2)
+    assert found.paired()["synthetic_weighted_f1"] == (
+        "No paired difference: without some block of patients a class has no training images."
+    )
 
 
 @pytest.mark.integration

@@ -66,6 +66,14 @@ def test_held_out_images_come_from_training_as_many_as_test_has_within_a_group()
     assert abs(len(roles.heldout) - 40) <= 5  # one group
 
 
+@pytest.mark.parametrize("labels", [("a",), ("a", "b")])
+def test_a_lone_patient_of_each_class_is_not_set_aside_whole(labels: tuple[str, ...]) -> None:
+    """Without a training split the held-out images come from the test split, where prompts have to be left."""
+    samples = [s for label in labels for s in tiles(f"test-{label}", 4, (label,))]
+    roles = assign_roles(Listed([Sample(s.id, "test", labels=s.labels, group=s.group) for s in samples]))
+    assert (len(roles.test), roles.heldout) == (4 * len(labels), ())
+
+
 def test_at_most_half_of_training_is_set_aside() -> None:
     roles = assign_roles(Listed(tiles("train", 40) + tiles("test", 200)))
     assert abs(len(roles.heldout) - 20) <= 5

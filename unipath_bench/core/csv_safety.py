@@ -15,12 +15,22 @@ _ESCAPED = re.compile(r"''*[=+\-@\t\r\n＝＋－＠]")
 
 
 def escape_formula(text: str) -> str:
-    """``text`` as a cell that no spreadsheet runs; most texts are their own. :func:`unescape_formula` gives it back."""
+    """``text`` as a cell that no spreadsheet runs; most texts are their own. :func:`unescape_formula` gives it back.
+
+    Examples:
+        >>> escape_formula("=1+1"), escape_formula("A gland.")
+        ("'=1+1", 'A gland.')
+    """
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def unescape_formula(cell: str) -> str:
-    """The text that :func:`escape_formula` made ``cell`` of."""
+    """The text that :func:`escape_formula` made ``cell`` of.
+
+    Examples:
+        >>> unescape_formula("'=1+1"), unescape_formula("'quoted'")
+        ('=1+1', "'quoted'")
+    """
     return cell[1:] if _ESCAPED.match(cell) else cell
 
 

@@ -19,7 +19,13 @@ EXIT_INTERRUPTED = 130
 
 
 class BenchError(Exception):
-    """An expected failure: ``message`` says what is wrong, ``remedy`` what to do about it."""
+    """An expected failure: ``message`` says what is wrong, ``remedy`` what to do about it.
+
+    Examples:
+        >>> print(BenchError("The folder tiles holds no images.", "Name the folder that holds train/ and test/."))
+        The folder tiles holds no images.
+        Name the folder that holds train/ and test/.
+    """
 
     exit_code: ClassVar[int] = EXIT_BUG
 
@@ -36,29 +42,58 @@ class BenchError(Exception):
 
 
 class UsageError(BenchError):
-    """The command, a name or a configuration file is wrong (exit code 2)."""
+    """The command, a name or a configuration file is wrong (exit code 2).
+
+    Examples:
+        >>> UsageError("There is no model 'unipaht'.", "Did you mean 'unipath'?").exit_code
+        2
+    """
 
     exit_code = EXIT_USAGE
 
 
 class MissingError(BenchError):
-    """Something that the user can supply is not there: weights, a licence, a package, disk space (exit code 3)."""
+    """Something that the user can supply is not there: weights, a licence, a package, disk space (exit code 3).
+
+    Examples:
+        >>> MissingError("The weights are not there.", "Download them first.").exit_code
+        3
+    """
 
     exit_code = EXIT_MISSING
 
 
 class DataError(BenchError):
-    """Images, captions or an adapter's output are not usable (exit code 4)."""
+    """Images, captions or an adapter's output are not usable (exit code 4).
+
+    Examples:
+        >>> DataError("tiles/a.png is no image.", "Export it again.").exit_code
+        4
+    """
 
     exit_code = EXIT_BAD_DATA
 
 
 class GeneratorError(DataError):
-    """A generator adapter raised, or returned something that is not the images that were asked for."""
+    """A generator adapter raised, or returned something that is not the images that were asked for.
+
+    Examples:
+        It counts as unusable data.
+
+        >>> isinstance(GeneratorError("The generator drew NaN."), DataError)
+        True
+    """
 
 
 def listed(items: Sequence[str], limit: int = 20) -> str:
-    """One item a line, indented; past ``limit`` the rest is counted."""
+    """One item a line, indented; past ``limit`` the rest is counted.
+
+    Examples:
+        >>> print(listed(["a.png", "b.png", "c.png"], limit=2))
+          - a.png
+          - b.png
+          - ... and 1 more
+    """
     lines = [f"  - {item}" for item in items[:limit]]
     if len(items) > limit:
         lines.append(f"  - ... and {len(items) - limit} more")

@@ -23,6 +23,10 @@ def parse_margins(items: Sequence[str]) -> dict[str, float]:
     """``KEY=NUMBER`` or ``KEY:VALUE=NUMBER``, e.g. ``clip-score[phantom-clip]=0.01`` or ``memorisation=0.02``.
 
     Raises :class:`UsageError` for what is not of that form, a negative number and a key given twice.
+
+    Examples:
+        >>> parse_margins(["clip-score[phantom-clip]=0.01", "memorisation=0.02"])
+        {'clip-score[phantom-clip]': 0.01, 'memorisation': 0.02}
     """
     margins: dict[str, float] = {}
     for item in items:

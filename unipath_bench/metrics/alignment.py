@@ -13,6 +13,15 @@ def cosine_per_pair(image_features: Features, text_features: Features) -> Float6
     """Return the cosine of row i of ``image_features`` (n, D) and row i of ``text_features`` (n, D).
 
     The result is (n,) float64 in -1 to 1. Raises ``ValueError`` for wrong shapes, NaN, infinity and zero vectors.
+
+    Examples:
+        (3, 4) is 5 long and its first coordinate is 3; the second pair points in opposite directions.
+
+        >>> import numpy as np
+        >>> images = np.array([[3.0, 4.0], [0.0, 2.0]])
+        >>> texts = np.array([[1.0, 0.0], [0.0, -7.0]])
+        >>> cosine_per_pair(images, texts).round(12).tolist()
+        [0.6, -1.0]
     """
     a, b = as_matrix_pair(image_features, text_features, ("image_features", "text_features"))
     if len(a) != len(b):
@@ -30,5 +39,14 @@ def clip_score(image_features: Features, text_features: Features) -> float:
 
     Hessel et al. 2021, arXiv 2104.08718, without its factor of 2.5 and its max(., 0), as pathology papers
     print it.
+
+    Examples:
+        The mean of the cosines 3 / 5 and -1.
+
+        >>> import numpy as np
+        >>> images = np.array([[3.0, 4.0], [0.0, 2.0]])
+        >>> texts = np.array([[1.0, 0.0], [0.0, -7.0]])
+        >>> round(clip_score(images, texts), 12)
+        -0.2
     """
     return float(cosine_per_pair(image_features, text_features).mean())

@@ -38,6 +38,14 @@ def frechet_infinity(
     :func:`~unipath_bench.metrics.frechet_uncertainty.frechet_estimate`; this one is for comparison with
     papers.
     Raises ``ValueError`` for subsets of D samples or fewer, on which the line is not straight.
+
+    Examples:
+        Sets without spread, 3 apart, have the distance 3^2 whatever the number of samples: the line is flat.
+
+        >>> import numpy as np
+        >>> line = frechet_infinity(np.zeros((8, 1)), np.full((8, 1), 3.0))
+        >>> round(line.value, 9), round(abs(line.slope), 9)
+        (9.0, 0.0)
     """
     check_count(points, "points", minimum=2)
     a, b = as_matrix_pair(real, generated, ("real", "generated"), minimum_rows=4)

@@ -93,6 +93,15 @@ def manifold_without_blocks(
     ``blocks_*`` number each row's block from 0. Radii are those of what is left. Exact, as
     :func:`~unipath_bench.metrics.manifold.precision_recall_density_coverage` is. Raises ``ValueError`` where a block
     leaves ``k`` rows or fewer.
+
+    Examples:
+        Of two equal sets everything is covered, whichever block is left out of both.
+
+        >>> import numpy as np
+        >>> rows, blocks = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0, 0, 1, 1])
+        >>> recall = manifold_without_blocks(rows, rows, blocks, blocks, k=1)["recall"]
+        >>> recall.value, recall.without.tolist()
+        (1.0, [1.0, 1.0])
     """
     check_count(k, "k")
     number = int(max(blocks_real.max(), blocks_generated.max())) + 1

@@ -31,6 +31,14 @@ def nearest_neighbours(
     0.0. Equal distances are ordered by row number. ``exclude_self`` asks for the neighbours of a set in itself: row i
     of ``query`` is row i of ``bank`` and is left out. Raises ``ValueError`` for wrong shapes, NaN or infinity, and a
     bank of fewer than k rows.
+
+    Examples:
+        1.25 lies 0.25 from row 1 and 1.25 from row 0.
+
+        >>> import numpy as np
+        >>> distances, rows = nearest_neighbours(np.array([[1.25]]), np.array([[0.0], [1.0], [3.0]]), k=2)
+        >>> distances.tolist(), rows.tolist()
+        ([[0.25, 1.25]], [[1, 0]])
     """
     check_count(k, "k")
     a, b = as_matrix_pair(query, bank, ("query", "bank"))
@@ -48,6 +56,13 @@ def copy_threshold(real_distances: FloatArray, quantile: float) -> float:
     It is the lower empirical quantile of ``real_distances`` (n,), the nearest-training distance of each real held-out
     sample; ``quantile`` in 0 to 1, as 0.01 for the nearest 1% of real samples. The inverted distribution function (no
     interpolation): at least that share of the real distances is at or below the threshold.
+
+    Examples:
+        Of the distances 1 to 100, one per cent is at or below 1.
+
+        >>> import numpy as np
+        >>> copy_threshold(np.arange(1.0, 101.0), quantile=0.01)
+        1.0
     """
     distances = _distances(real_distances, "real_distances")
     if not 0 < quantile < 1:
@@ -77,7 +92,16 @@ class CopiedFraction(NamedTuple):
 
 
 def clopper_pearson_lower(count: int, n: int, confidence: float) -> float:
-    """Exact one-sided lower confidence bound of a binomial probability (Clopper and Pearson 1934)."""
+    """Exact one-sided lower confidence bound of a binomial probability (Clopper and Pearson 1934).
+
+    Examples:
+        Two of two happen with probability p^2, which is 1 - 0.75 at p = 0.5.
+
+        >>> round(clopper_pearson_lower(2, 2, confidence=0.75), 12)
+        0.5
+        >>> clopper_pearson_lower(0, 2, confidence=0.75)
+        0.0
+    """
     if not 0 <= count <= n or n < 1:
         raise ValueError(f"count: {count} of {n} is not a share")
     if not 0 < confidence < 1:
@@ -91,6 +115,16 @@ def copied_fraction(distances: FloatArray, threshold: float, *, confidence: floa
     ``distances`` (n,): nearest-training distance of each generated sample. A sample is a copy where its
     distance is strictly below the threshold, or 0. The bound takes samples as independent; the share is
     copying only as far as it exceeds the quantile that the threshold was calibrated to.
+
+    Examples:
+        One of four is nearer than 0.5. One copy or more of four happens with probability 1 - (1 - p)^4, which is
+        0.05 at p = 1 - 0.95^(1 / 4).
+
+        >>> import math
+        >>> import numpy as np
+        >>> found = copied_fraction(np.array([0.25, 1.0, 2.0, 3.0]), threshold=0.5)
+        >>> found.copies, found.fraction, math.isclose(found.lower, 1 - 0.95**0.25)
+        (1, 0.25, True)
     """
     values = _distances(distances, "distances")
     if not (np.isfinite(threshold) and threshold >= 0):
@@ -110,6 +144,13 @@ def authenticity(generated: Features, training: Features) -> float:
 
     A generated sample is authentic where its distance to its nearest training sample t is above the distance
     of t to the nearest other training sample. ``generated`` (n, D), ``training`` (m, D), m >= 2.
+
+    Examples:
+        The training samples lie 1 apart: a copy of the first is nearer to it than that, a sample 9 away is not.
+
+        >>> import numpy as np
+        >>> authenticity(np.array([[0.0], [10.0]]), training=np.array([[0.0], [1.0]]))
+        0.5
     """
     a, b = as_matrix_pair(generated, training, ("generated", "training"))
     as_matrix(b, "training", minimum_rows=2)

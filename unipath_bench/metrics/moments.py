@@ -22,6 +22,18 @@ class FeatureStatistics:
     nothing to a mean that is large beside the spread; a constant column has variance 0 exactly.
 
     The attributes are ``count`` (rows seen) and ``dimension`` (None before the first row).
+
+    Examples:
+        0 and 2 have mean 1 and variance 1 + 1; with 4 the mean is 2 and the variance (4 + 0 + 4) / 2.
+
+        >>> import numpy as np
+        >>> statistics = FeatureStatistics()
+        >>> statistics.update(np.array([[0.0], [2.0]]))
+        >>> statistics.mean.tolist(), statistics.covariance.tolist()
+        ([1.0], [[2.0]])
+        >>> merged = statistics.merge(FeatureStatistics.from_features(np.array([[4.0]])))
+        >>> merged.count, merged.mean.tolist(), merged.covariance.tolist()
+        (3, [2.0], [[4.0]])
     """
 
     def __init__(self) -> None:

@@ -43,7 +43,17 @@ class Contributions(NamedTuple):
 
 
 def contributions_of_units(figures: LeaveOneOut, block_of_unit: npt.NDArray[np.int64]) -> Contributions:
-    """From a figure without each unit; ``block_of_unit`` (U,) numbers the blocks from 0 to B - 1."""
+    """From a figure without each unit; ``block_of_unit`` (U,) numbers the blocks from 0 to B - 1.
+
+    Examples:
+        The mean of 1, 2 and 3 is 2.5, 2 and 1.5 without each. The contributions are 2 / 3 of what those lack to 2, and
+        B / (B - 1) times the sum of their squares is s^2 / n = 1 / 3.
+
+        >>> import numpy as np
+        >>> found = contributions_of_units(LeaveOneOut(2.0, np.array([2.5, 2.0, 1.5])), np.arange(3))
+        >>> found.parts.round(4).tolist(), round(1.5 * float((found.parts**2).sum()), 4)
+        ([-0.3333, 0.0, 0.3333], 0.3333)
+    """
     number = len(figures.without)
     each = (number - 1) / number * (figures.without.mean() - figures.without)
     return Contributions(figures.value, np.bincount(block_of_unit, weights=each).astype(np.float64))
@@ -54,6 +64,16 @@ def contributions_of_replicates(replicates: Replicates) -> Contributions:
 
     The estimate is the jackknife's J, and the standard error that of Busing, Meijer and van der Leeden (1999); see
     :mod:`unipath_bench.metrics.frechet_uncertainty`.
+
+    Examples:
+        For blocks of equal size the contributions are those of the jackknife: of the mean of 1, 2 and 3, a third of
+        what each lies above it.
+
+        >>> import numpy as np
+        >>> replicates = Replicates(plug_in=2.0, without=np.array([2.5, 2.0, 1.5]), halves=2.0, h=np.full(3, 3.0))
+        >>> found = contributions_of_replicates(replicates)
+        >>> round(found.estimate, 12), found.parts.round(4).tolist()
+        (2.0, [-0.3333, 0.0, 0.3333])
     """
     found = jackknife(*replicates)
     blocks, h = found.blocks, replicates.h
@@ -102,6 +122,15 @@ def paired_difference(first: Contributions, second: Contributions, confidence: f
     """Difference of a figure between two generators, cut into the same blocks.
 
     Raises ``ValueError`` for contributions of different lengths, and of fewer than 8 blocks.
+
+    Examples:
+        What two generators have in common cancels: equal contributions leave a difference without error.
+
+        >>> import numpy as np
+        >>> parts = np.array([1.0, -1.0] * 4)
+        >>> found = paired_difference(Contributions(5.0, parts), Contributions(3.0, parts))
+        >>> found.lower, found.value, found.upper
+        (2.0, 2.0, 2.0)
     """
     check_confidence(confidence)
     blocks = len(first.parts)
@@ -119,7 +148,18 @@ def paired_difference(first: Contributions, second: Contributions, confidence: f
 def judge_difference(
     value: float, error: float, residual_bias: float, degrees: int, confidence: float = 0.95
 ) -> PairedDifference:
-    """What may be said of a difference with this standard error and residual bias."""
+    """What may be said of a difference with this standard error and residual bias.
+
+    Examples:
+        Student's t of one degree is Cauchy's distribution, half of which lies within one standard error; a
+        residual bias above three of them is refused.
+
+        >>> found = judge_difference(10.0, error=1.0, residual_bias=0.0, degrees=1, confidence=0.5)
+        >>> round(found.lower, 9), round(found.upper, 9)
+        (9.0, 11.0)
+        >>> judge_difference(10.0, error=1.0, residual_bias=4.0, degrees=1).reason
+        'the residual bias, 4, is more than 3 standard errors of 1'
+    """
     if abs(residual_bias) > REFUSE_ABOVE * error:
         reason = f"the residual bias, {residual_bias:.3g}, is more than {REFUSE_ABOVE:g} standard errors of {error:.3g}"
         return PairedDifference(value, error, residual_bias, degrees, confidence, None, None, 1.0, reason)
@@ -138,6 +178,13 @@ def smallest_change(error: float, degrees: int, significance: float, power: floa
 
     The test finds a change where the estimate exceeds both ``margin`` and t(1 - ``significance``) standard errors; the
     approximation is the usual one, that the estimate scatters by t(``power``) standard errors.
+
+    Examples:
+        The quantile at 3 / 4 of Student's t of one degree is tan(pi / 4) = 1: one standard error to be significant,
+        and one more to be so three times of four.
+
+        >>> round(smallest_change(1.0, degrees=1, significance=0.25, power=0.75), 9)
+        2.0
     """
     critical = quantile(1 - significance, degrees) * error
     return max(critical, margin) + quantile(power, degrees) * error

@@ -29,6 +29,17 @@ def frechet_contributions(
 
     Returns the reason instead where the sample is too small for them: above min(n / 4, units / 2) dimensions, or below
     8 units.
+
+    Examples:
+        Two dimensions of ten samples are all that a quarter of them allows; of three it is said why not.
+
+        >>> import numpy as np
+        >>> rows, units = np.random.default_rng(0).normal(size=(10, 3)), range(10)
+        >>> frechet_contributions(rows, rows, units_real=units, units_generated=units)
+        '3 dimensions are more than 10 samples in 10 units allow (2)'
+        >>> found = frechet_contributions(rows[:, :2], rows[:, :2], units_real=units, units_generated=units)
+        >>> round(abs(found.estimate), 9), len(found.parts)
+        (0.0, 10)
     """
     a, b = as_matrix_pair(real, generated, ("real", "generated"), minimum_rows=2)
     design = block_design(len(a), len(b), units_real, units_generated, True, blocks, seed)
@@ -54,6 +65,16 @@ def recall_without_blocks(
 
     Both are of unit length, and row i of the gallery answers row i of the queries. Items of a query's key are relevant;
     ties count at their expected rank, as in :func:`unipath_bench.metrics.retrieval.recall_per_query`.
+
+    Examples:
+        The second query is nearer to the first one's answer than to its own; without that, both are right.
+
+        >>> import numpy as np
+        >>> queries = np.array([[1.0, 0.0], [0.8, 0.6]])
+        >>> gallery = np.array([[1.0, 0.0], [0.0, 1.0]])
+        >>> found = recall_without_blocks(queries, gallery, [0, 1], np.array([0, 1]), ks=[1])[1]
+        >>> found.value, found.without.tolist()
+        (0.5, [1.0, 1.0])
     """
     codes = as_codes(keys, "keys", len(queries))
     number = int(blocks.max()) + 1
@@ -87,7 +108,17 @@ def _counts(flags: npt.NDArray[np.bool_], outside: npt.NDArray[np.float32]) -> F
 
 
 def mean_figures(figures: Sequence[Mapping[int, LeaveOneOut]]) -> dict[int, LeaveOneOut]:
-    """Mean over galleries of the same blocks."""
+    """Mean over galleries of the same blocks.
+
+    Examples:
+        Means are taken entry by entry.
+
+        >>> import numpy as np
+        >>> low, high = LeaveOneOut(0.25, np.array([0.0, 0.5])), LeaveOneOut(0.75, np.array([1.0, 0.5]))
+        >>> found = mean_figures([{1: low}, {1: high}])[1]
+        >>> found.value, found.without.tolist()
+        (0.5, [0.5, 0.5])
+    """
     return {
         k: LeaveOneOut(
             float(np.mean([each[k].value for each in figures])), np.mean([each[k].without for each in figures], axis=0)

@@ -46,6 +46,21 @@ def recall_at_k(
     or device.
     Raises ``ValueError`` for wrong shapes, NaN, infinity, zero vectors, k outside 1 to N, and queries without
     a relevant item.
+
+    Examples:
+        The query ranks the items 0, 1, 2 by their angles. As an item of key 0 it is answered first, as one of key 1
+        second.
+
+        >>> import numpy as np
+        >>> gallery = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+        >>> queries = np.array([[1.0, 0.0], [1.0, 0.0]])
+        >>> recall_at_k(queries, gallery, [0, 1], [0, 1, 2], ks=(1, 2))
+        {1: 0.5, 2: 1.0}
+
+        Of three items alike, one is as likely as another to come first.
+
+        >>> round(recall_at_k(queries[:1], np.ones((3, 2)), [0], [0, 1, 2], ks=[1])[1], 4)
+        0.3333
     """
     recalls = recall_per_query(queries, gallery, query_keys, gallery_keys, ks)
     return {k: float(values.mean()) for k, values in recalls.items()}
@@ -54,7 +69,18 @@ def recall_at_k(
 def recall_per_query(
     queries: Features, gallery: Features, query_keys: Keys, gallery_keys: Keys, ks: Iterable[int]
 ) -> dict[int, Float64Array]:
-    """The recall of each query, (q,) float64 for each k, of which :func:`recall_at_k` is the mean."""
+    """The recall of each query, (q,) float64 for each k, of which :func:`recall_at_k` is the mean.
+
+    Examples:
+        Both queries rank the items 0, 1, 2 by their angles: the first is answered at rank 1, the second at rank 2.
+
+        >>> import numpy as np
+        >>> gallery = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+        >>> queries = np.array([[1.0, 0.0], [1.0, 0.0]])
+        >>> found = recall_per_query(queries, gallery, [0, 1], [0, 1, 2], ks=(1, 2))
+        >>> found[1].tolist(), found[2].tolist()
+        ([1.0, 0.0], [1.0, 1.0])
+    """
     a, b = as_matrix_pair(queries, gallery, ("queries", "gallery"))
     levels = sorted({check_count(k, "k") for k in ks})
     if not levels:
@@ -196,6 +222,13 @@ def expected_hits(scores: Float64Array, is_relevant: npt.NDArray[np.bool_], ks: 
     """Expected number of relevant items among the top k, for each k, ties standing in random order.
 
     ``scores`` (t,) must hold every item that can be among the top max(ks), whole blocks of ties included.
+
+    Examples:
+        One item is better; the relevant one shares the second and third place with another.
+
+        >>> import numpy as np
+        >>> expected_hits(np.array([0.9, 0.5, 0.5]), np.array([False, True, False]), ks=(1, 2, 3)).tolist()
+        [0.0, 0.5, 1.0]
     """
     values, block = np.unique(-scores, return_inverse=True)
     sizes = np.bincount(block, minlength=len(values))

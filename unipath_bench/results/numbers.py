@@ -14,6 +14,10 @@ def format_number(value: float | None) -> str:
     """Three significant digits: ``0.0829``, ``2.76``, ``80.9``, ``484``; from 1000 on whole with thousands separated.
 
     At most five decimals; magnitudes below 0.0001 are written as ``3.1e-05``; exact zero as ``0``; None as an en dash.
+
+    Examples:
+        >>> [format_number(value) for value in (0.08294, 80.94, 12345.6, 0.0, None)]
+        ['0.0829', '80.9', '12,346', '0', '–']
     """
     if value is None:
         return "–"
@@ -27,7 +31,12 @@ def format_number(value: float | None) -> str:
 
 
 def format_value(value: float | None, unit: str = "") -> str:
-    """:func:`format_number` with its unit; the bare fractions and cosines of the tasks carry none."""
+    """:func:`format_number` with its unit; the bare fractions and cosines of the tasks carry none.
+
+    Examples:
+        >>> format_value(0.5, "fraction"), format_value(12.5, "percent"), format_value(1200.0, "images")
+        ('0.500', '12.5%', '1,200 images')
+    """
     if value is None or unit in ("", "fraction", "cosine"):
         return format_number(value)
     if unit in ("percent", "per cent", "%"):
@@ -56,7 +65,12 @@ def freed_of_bias(value: Value) -> bool:
 
 
 def format_percent(value: float | None) -> str:
-    """A per cent figure (100 = all) in whole per cent; one decimal below 10 in magnitude; None as an en dash."""
+    """A per cent figure (100 = all) in whole per cent; one decimal below 10 in magnitude; None as an en dash.
+
+    Examples:
+        >>> format_percent(4.56), format_percent(45.6), format_percent(-0.01)
+        ('4.6%', '46%', '0%')
+    """
     if value is None:
         return "–"
     text = f"{value:,.1f}" if abs(value) < 9.95 else f"{value:,.0f}"
@@ -64,7 +78,12 @@ def format_percent(value: float | None) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """``0.8 s``, ``42 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    """``0.8 s``, ``42 s``, ``3 min 20 s``, ``2 h 5 min``.
+
+    Examples:
+        >>> format_seconds(0.84), format_seconds(42.0), format_seconds(200.0), format_seconds(7500.0)
+        ('0.8 s', '42 s', '3 min 20 s', '2 h 5 min')
+    """
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -76,5 +95,10 @@ def format_seconds(seconds: float) -> str:
 
 
 def plural(count: int, noun: str, many: str = "") -> str:
-    """``1 image``, ``1,200 images``; ``many`` where the plural is not the noun with an s."""
+    """``1 image``, ``1,200 images``; ``many`` where the plural is not the noun with an s.
+
+    Examples:
+        >>> plural(1, "image"), plural(1200, "image"), plural(2, "copy", "copies")
+        ('1 image', '1,200 images', '2 copies')
+    """
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"

@@ -31,5 +31,16 @@ class RunFolder:
 
 
 def load_record(path: Path) -> RunRecord:
-    """Read a run's record from its folder or from the JSON file itself."""
+    """Read a run's record from its folder or from the JSON file itself.
+
+    Examples:
+        The record of a leaderboard's entry that comes with the package.
+
+        >>> from unipath_bench.leaderboard.boards import find_board
+        >>> record = load_record(find_board("phantom") / "entries" / "real")
+        >>> record.plan.model.name, record.plan.suite.name
+        ('real', 'phantom')
+        >>> len(record.to_frame().query("headline")) > 0
+        True
+    """
     return parse_json(RunRecord, path / "record.json" if path.is_dir() else path)

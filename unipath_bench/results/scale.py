@@ -26,7 +26,18 @@ TIERS: dict[Tier, TierText] = {
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Both ends of a value's scale in reading order."""
+    """Both ends of a value's scale in reading order.
+
+    Examples:
+        Of a distance, 10 is bad and 0 is good; 2.5 has three quarters of the way behind it, and 12 lies past the
+        bad end.
+
+        >>> Scale(bad=10.0, good=0.0, bad_source="", good_source="", percent=75.0).position
+        0.75
+        >>> past = Scale(bad=10.0, good=0.0, bad_source="", good_source="", percent=-20.0)
+        >>> past.position, past.beyond
+        (0.0, 'bad')
+    """
 
     bad: float
     good: float

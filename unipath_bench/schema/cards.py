@@ -1,4 +1,32 @@
-"""Cards: what a suite, a generator or an encoder says of itself."""
+"""Cards: what a suite, a generator or an encoder says of itself.
+
+The docstrings of the cards are the descriptions in their JSON schemas, so their examples are here.
+
+Examples:
+    Whether two cards are of one model depends on what decides the images, which a title does not.
+
+    >>> card = GeneratorCard(name="ours", revision="v1.2", licence="MIT", arguments={"steps": 30})
+    >>> card.model_copy(update={"title": "Our model"}).deciding() == card.deciding()
+    True
+    >>> card.model_copy(update={"revision": "v1.3"}).deciding() == card.deciding()
+    False
+
+    Another revision of an encoder makes other features; a note does not.
+
+    >>> encoder = EncoderCard(name="ours", revision="v1", dimension=512)
+    >>> encoder.model_copy(update={"notes": "Fast."}).digest() == encoder.digest()
+    True
+    >>> encoder.model_copy(update={"revision": "v2"}).digest() == encoder.digest()
+    False
+
+    A suite says what it is of; a figure that a publication gives for a generator says where it stands.
+
+    >>> SuiteCard(name="tiles", title="Our tiles", kind="tissue", licence="CC-BY-4.0").attributes
+    ()
+    >>> figure = PublishedFigure(metric="FID", value=12.5, source="doi:10.1000/example")
+    >>> card.model_copy(update={"published": (figure,)}).published[0].value
+    12.5
+"""
 
 from __future__ import annotations
 

@@ -57,6 +57,12 @@ def select_tasks(
     Each of ``names`` is a task's name, the path of a single YAML file, or a specification. In the order of tier and
     name. Raises :class:`UsageError` for an unknown name (with near ones), for a named task outside the tiers, and
     where nothing is left.
+
+    Examples:
+        >>> [task.name for task in select_tasks(names=["clip-score"])]
+        ['clip-score']
+        >>> {task.tier for task in select_tasks(tiers=[1, 2])}
+        {1, 2}
     """
     known = load_tasks(folders)
     chosen = dict(known) if not names else {}

@@ -61,8 +61,10 @@ def assign_roles(suite: Suite) -> Roles:
         heldout, rest = _set_aside(source, wanted, suite.card.attributes[:1])
         if train:
             train = rest
-        else:
+        elif rest:
             test = rest
+        else:
+            heldout = []  # One group a class, and no prompt would be left.
     return Roles(tuple(test), tuple(train), tuple(heldout), _matching_attributes(test, heldout, suite.card.attributes))
 
 

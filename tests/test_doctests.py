@@ -70,7 +70,9 @@ def test_every_public_name_is_in_an_example() -> None:
         for example in test.examples
         for word in re.findall(r"\w+", example.source)
     }
-    assert set(public) <= shown
+    # The functions that carry out an evaluation have a page, whose code tests/test_docs.py runs.
+    page = (Path(__file__).parents[1] / "docs" / "python.md").read_text("utf-8")
+    assert set(public) <= shown | set(re.findall(r"\w+", page))
 
 
 def test_an_example_that_is_wrong_is_found(capsys: Output) -> None:

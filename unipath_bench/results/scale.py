@@ -32,10 +32,10 @@ class Scale:
         Of a distance, 10 is bad and 0 is good; 2.5 has three quarters of the way behind it, and 12 lies past the
         bad end.
 
-        >>> Scale(bad=10.0, good=0.0, bad_source="", good_source="", percent=75.0).position
+        >>> Scale(bad=10.0, good=0.0, bad_source="", good_source="", position=75.0).filled
         0.75
-        >>> past = Scale(bad=10.0, good=0.0, bad_source="", good_source="", percent=-20.0)
-        >>> past.position, past.beyond
+        >>> past = Scale(bad=10.0, good=0.0, bad_source="", good_source="", position=-20.0)
+        >>> past.filled, past.beyond
         (0.0, 'bad')
     """
 

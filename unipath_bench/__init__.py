@@ -38,14 +38,16 @@ from unipath_bench.contracts import (
     TextEncoder,
     metric,
 )
-from unipath_bench.core.errors import BenchError, DataError, GeneratorError, MissingError, UsageError
+from unipath_bench.core.errors import BenchError, DataError, GeneratorError, MissingError, NotComputable, UsageError
 from unipath_bench.schema.cards import EncoderCard, GeneratorCard, PublishedFigure, SuiteCard
+from unipath_bench.schema.record import Contributions, Interval
 
 __version__ = version("unipath-bench")
 
 __all__ = [
     "BenchError",
     "Context",
+    "Contributions",
     "DataError",
     "EncoderCard",
     "FeatureSet",
@@ -53,9 +55,11 @@ __all__ = [
     "GeneratorCard",
     "GeneratorError",
     "ImageEncoder",
+    "Interval",
     "Measurement",
     "Metric",
     "MissingError",
+    "NotComputable",
     "PublishedFigure",
     "Request",
     "Result",

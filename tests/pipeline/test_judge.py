@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
+from unipath_bench.core.errors import NotComputable
 from unipath_bench.core.registries import METRICS
 from unipath_bench.options import Options
 from unipath_bench.pipeline.known_sets import known_sets
 from unipath_bench.pipeline.plan import make_plan
 from unipath_bench.pipeline.run import run
 from unipath_bench.pipeline.suitability import check_tasks
-from unipath_bench.scoring.not_computable import NotComputable
 from unipath_bench.suites.card import load_suite
 from unipath_bench.suites.roles import assign_roles
 

@@ -8,7 +8,7 @@ import pytest
 from tests.scoring.scoring_worlds import feature_set
 from tests.tables import table
 from unipath_bench.contracts import ScoreInputs
-from unipath_bench.core.errors import DataError
+from unipath_bench.core.errors import DataError, NotComputable
 from unipath_bench.schema.details import PromptCosines, Retrieval
 from unipath_bench.scoring.alignment import (
     clip_score,
@@ -16,7 +16,6 @@ from unipath_bench.scoring.alignment import (
     terminology_robustness,
     text_to_image_recall,
 )
-from unipath_bench.scoring.not_computable import NotComputable
 
 LABELS = ["a", "b", "c"] * 4
 ONE_HOT = np.eye(3)[[0, 1, 2] * 4]

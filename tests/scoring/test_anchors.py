@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.scoring.scoring_worlds import World, feature_set, matrix_of
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
+from unipath_bench.core.errors import NotComputable
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.anchors import (
     anchored,
@@ -20,7 +21,6 @@ from unipath_bench.scoring.anchors import (
     position,
     required,
 )
-from unipath_bench.scoring.not_computable import NotComputable
 
 
 def _spec(**anchors: object) -> TaskSpec:

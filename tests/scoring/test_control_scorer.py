@@ -11,11 +11,11 @@ from sklearn.metrics import f1_score
 from tests.scoring.scoring_worlds import CLASSES, World
 from tests.tables import table
 from unipath_bench.contracts import FeatureSet, ScoreInputs
+from unipath_bench.core.errors import NotComputable
 from unipath_bench.schema.details import AttributeControl
 from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.scoring.classifiers.linear import GRID, choose_regularisation
 from unipath_bench.scoring.control import attribute_control
-from unipath_bench.scoring.not_computable import NotComputable
 
 
 def _with_attribute(inputs: ScoreInputs, name: str, **classes: list[str]) -> ScoreInputs:

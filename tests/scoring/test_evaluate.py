@@ -12,13 +12,12 @@ import pytest
 
 from tests.scoring.scoring_worlds import World, matrix_of
 from unipath_bench.contracts import Measurement, ScoreInputs, metric
-from unipath_bench.core.errors import DataError, UsageError
+from unipath_bench.core.errors import DataError, NotComputable, UsageError
 from unipath_bench.core.registries import METRICS
 from unipath_bench.schema.details import Details, Other
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.catalogue import load_tasks
 from unipath_bench.scoring.evaluate import NO_INTERVAL, evaluate
-from unipath_bench.scoring.not_computable import NotComputable
 
 TASKS = load_tasks()
 KATHER = TASKS["kather-crc"].parameters["classes"]

@@ -10,10 +10,9 @@ from sklearn.metrics.pairwise import polynomial_kernel
 
 from tests.scoring.scoring_worlds import feature_set
 from unipath_bench.contracts import ScoreInputs
-from unipath_bench.core.errors import DataError
+from unipath_bench.core.errors import DataError, NotComputable
 from unipath_bench.metrics.kernel import kernel_distance
 from unipath_bench.scoring.fidelity import frechet, kid, prdc
-from unipath_bench.scoring.not_computable import NotComputable
 
 
 def _inputs(real: np.ndarray, generated: np.ndarray) -> ScoreInputs:

@@ -19,11 +19,10 @@ from tests.scoring.scoring_worlds import World, matrix_of
 from tests.tables import table
 from unipath_bench.cli.app import invoke
 from unipath_bench.contracts import ScoreInputs
-from unipath_bench.core.errors import UsageError
+from unipath_bench.core.errors import NotComputable, UsageError
 from unipath_bench.schema.details import Budget, SyntheticTraining
 from unipath_bench.scoring.catalogue import load_tasks
 from unipath_bench.scoring.crossing import cut_into_folds
-from unipath_bench.scoring.not_computable import NotComputable
 from unipath_bench.scoring.utility import synthetic_training
 
 Output = pytest.CaptureFixture[str]

@@ -10,9 +10,8 @@ import pytest
 from tests.scoring.scoring_worlds import CLASSES, World, feature_set
 from tests.tables import table
 from unipath_bench.contracts import ScoreInputs
-from unipath_bench.core.errors import UsageError
+from unipath_bench.core.errors import NotComputable, UsageError
 from unipath_bench.schema.details import SameSize, SyntheticTraining
-from unipath_bench.scoring.not_computable import NotComputable
 from unipath_bench.scoring.utility import IMAGES_NOTE, synthetic_training
 
 FAST = {"budgets": (5, 10), "draws": 2, "folds": 4}

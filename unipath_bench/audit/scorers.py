@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from unipath_bench.contracts import Metric, ScoreInputs
+from unipath_bench.core.errors import NotComputable
 from unipath_bench.schema.details import AttributeControl, Details, SyntheticTraining
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.answers import weighted_f1
 from unipath_bench.scoring.classifiers.linear import LinearProbe
 from unipath_bench.scoring.features import image_features, one_label
-from unipath_bench.scoring.not_computable import NotComputable
 
 Score = Callable[[ScoreInputs], Mapping[str, float]]
 """Values by name; without those that cannot be computed on these inputs."""

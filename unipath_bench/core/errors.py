@@ -74,6 +74,23 @@ class DataError(BenchError):
     exit_code = EXIT_BAD_DATA
 
 
+class NotComputable(BenchError):
+    """A metric cannot be computed on these inputs: too few images, one class only, no paraphrases.
+
+    ``message`` is the reason and ``remedy`` what would make it computable. It becomes the status "not computed" of a
+    task; it never stops a run and never becomes a number.
+
+    Examples:
+        >>> raise NotComputable("The set has one image.", "Raise --n.")
+        Traceback (most recent call last):
+            ...
+        unipath_bench.core.errors.NotComputable: The set has one image.
+        Raise --n.
+    """
+
+    exit_code: ClassVar[int] = EXIT_MISSING
+
+
 class GeneratorError(DataError):
     """A generator adapter raised, or returned something that is not the images that were asked for.
 

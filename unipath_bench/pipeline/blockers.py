@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from unipath_bench.contracts import Context, Generator, Metric, Sample, ScoreInputs, TextEncoder
+from unipath_bench.core.errors import NotComputable
 from unipath_bench.options import Encoder
 from unipath_bench.pipeline.known_sets import known_sets
 from unipath_bench.pipeline.requests import wordings
@@ -16,7 +17,6 @@ from unipath_bench.schema.cards import SuiteCard
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.anchors import required
 from unipath_bench.scoring.evaluate import check_parameters
-from unipath_bench.scoring.not_computable import NotComputable
 from unipath_bench.suites.roles import Roles
 
 

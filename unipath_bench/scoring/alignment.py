@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from unipath_bench.contracts import FeatureSet, Measurement, Purpose, ScoreInputs, metric
+from unipath_bench.core.errors import NotComputable
 from unipath_bench.metrics.alignment import cosine_per_pair
 from unipath_bench.metrics.paired_sets import mean_figures, recall_without_blocks
 from unipath_bench.metrics.retrieval import recall_per_query
@@ -23,7 +24,6 @@ from unipath_bench.scoring.features import (
     text_features,
     unit_rows,
 )
-from unipath_bench.scoring.not_computable import NotComputable
 from unipath_bench.scoring.paired import RECOMPUTED_BLOCKS, cut, mean_contributions, of_blocks, too_few_for_pairs
 from unipath_bench.scoring.uncertainty import mean_interval, unit_codes
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from unipath_bench.contracts import FeatureSet, Measurement, Metric, ScoreInputs
 from unipath_bench.core.digest import seed_from
+from unipath_bench.core.errors import NotComputable
 from unipath_bench.schema.task import Anchor, TaskSpec
 from unipath_bench.scoring.features import replicate_rows
-from unipath_bench.scoring.not_computable import NotComputable
 from unipath_bench.suites.roles import shuffling_classes
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
+from unipath_bench.core.errors import NotComputable
 from unipath_bench.metrics.unit_uncertainty import LeaveOneOut
 from unipath_bench.schema.details import Attribute, AttributeCalibration, AttributeControl
 from unipath_bench.schema.record import Contributions, Interval
@@ -24,7 +25,6 @@ from unipath_bench.scoring.classifiers.interface import Classifier, Labelled, La
 from unipath_bench.scoring.classifiers.linear import GRID, Linear
 from unipath_bench.scoring.classifiers.training import Calibration, calibrate, fit, settle
 from unipath_bench.scoring.features import Matrix, attribute_names, image_features, one_label
-from unipath_bench.scoring.not_computable import NotComputable
 from unipath_bench.scoring.paired import NOT_MATCHED, cut, of_units, too_few_for_pairs
 from unipath_bench.scoring.uncertainty import average, design, too_few_units, unit_interval
 

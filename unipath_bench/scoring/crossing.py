@@ -10,13 +10,13 @@ import numpy as np
 
 from unipath_bench.contracts import FeatureSet
 from unipath_bench.core.digest import seed_from
+from unipath_bench.core.errors import NotComputable
 from unipath_bench.metrics.units import assign_blocks, units_of
 from unipath_bench.scoring.answers import Labels
 from unipath_bench.scoring.classifiers.interface import Labelled, Recipe
 from unipath_bench.scoring.classifiers.training import fit
 from unipath_bench.scoring.features import prompts_by_id
 from unipath_bench.scoring.folds import Rows, grouped_folds
-from unipath_bench.scoring.not_computable import NotComputable
 from unipath_bench.scoring.paired import Cut, cut_of
 from unipath_bench.scoring.uncertainty import unit_codes
 

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from unipath_bench.contracts import Measurement, Metric, ScoreInputs
-from unipath_bench.core.errors import DataError, UsageError, listed
+from unipath_bench.core.errors import DataError, NotComputable, UsageError, listed
 from unipath_bench.schema.details import Details, Other
 from unipath_bench.schema.record import Contributions, Interval, TaskScore, Value
 from unipath_bench.schema.task import TaskSpec
 from unipath_bench.scoring.anchors import Anchored, anchored, position
-from unipath_bench.scoring.not_computable import NotComputable
 
 NO_INTERVAL = "The metric gives no interval."
 NO_CONTRIBUTIONS = "The metric declares nothing that a paired difference could be taken of."

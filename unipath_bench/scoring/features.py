@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unipath_bench.contracts import FeatureSet, ScoreInputs
-from unipath_bench.core.errors import DataError, listed
-from unipath_bench.scoring.not_computable import NotComputable
+from unipath_bench.core.errors import DataError, NotComputable, listed
 
 Matrix = npt.NDArray[np.float64]
 """float64, shape (N, D)."""

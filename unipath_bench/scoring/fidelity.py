@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unipath_bench.contracts import Measurement, ScoreInputs, metric
+from unipath_bench.core.errors import NotComputable
 from unipath_bench.metrics.basis import PcaBasis
 from unipath_bench.metrics.frechet import frechet_distance
 from unipath_bench.metrics.frechet_uncertainty import BLOCKS, frechet_estimate
@@ -14,7 +15,6 @@ from unipath_bench.metrics.paired_sets import frechet_contributions
 from unipath_bench.schema.details import Basis, Manifold, SetDistance
 from unipath_bench.schema.record import Contributions, Interval
 from unipath_bench.scoring.features import image_features, images_required, require_images
-from unipath_bench.scoring.not_computable import NotComputable
 from unipath_bench.scoring.paired import (
     NOT_MATCHED,
     RECOMPUTED_BLOCKS,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
-from unipath_bench.core.errors import UsageError
+from unipath_bench.core.errors import NotComputable, UsageError
 from unipath_bench.metrics.unit_uncertainty import LeaveOneOut
 from unipath_bench.schema.details import Budget, SameSize, SyntheticTraining
 from unipath_bench.schema.record import Contributions, Interval
@@ -23,7 +23,6 @@ from unipath_bench.scoring.classifiers.linear import GRID, Linear
 from unipath_bench.scoring.classifiers.training import fit, settle
 from unipath_bench.scoring.crossing import Across, Fold, cut_into_folds, cut_within, draw, out_of_fold, synthetic_counts
 from unipath_bench.scoring.features import attribute_names, image_features, one_label
-from unipath_bench.scoring.not_computable import NotComputable
 from unipath_bench.scoring.paired import of_blocks, too_few_for_pairs
 from unipath_bench.scoring.uncertainty import average, too_few_units, unit_codes, unit_interval
 

@@ -80,7 +80,7 @@ class Recipe(Document, ABC):
         """Train a settled recipe on images of at least two classes.
 
         The same images in the same order with the same ``seed`` give the same classifier, bit by bit on one platform.
-        Raises :class:`~unipath_bench.scoring.not_computable.NotComputable` where that cannot be done.
+        Raises :class:`~unipath_bench.NotComputable` where that cannot be done.
         """
 
     @abstractmethod

@@ -15,11 +15,11 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import ThreadpoolController
 
 from unipath_bench.core.artifact_cache import Artifact
+from unipath_bench.core.errors import NotComputable
 from unipath_bench.scoring.classifiers.interface import Classifier, Labelled, Labels, Recipe, log_loss
 from unipath_bench.scoring.classifiers.scaling import Scaling, scaling_of
 from unipath_bench.scoring.features import Matrix
 from unipath_bench.scoring.folds import grouped_folds
-from unipath_bench.scoring.not_computable import NotComputable
 
 GRID = (0.01, 0.1, 1.0, 10.0)
 """Values of scikit-learn's C, the inverse strength of the L2 penalty, among which cross-validation chooses.

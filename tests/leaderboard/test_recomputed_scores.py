@@ -70,7 +70,7 @@ def test_the_tolerance_is_of_the_scale_computed_here(honest: Submitted) -> None:
     ("changes", "problem"),
     [
         ({"version": 9}, "version 9, computed here 1"),
-        ({"n": 7}, "n 7, computed here 572"),
+        ({"n_images": 7}, "n_images 7, computed here 572"),
         ({"coupled": True}, "coupled True, computed here False"),
         ({"encoder_digest": "f" * 64}, f"encoder_digest {'f' * 64}, computed here "),
         ({"details": Other(content={"a": 1})}, "details of the kind other, computed here none"),

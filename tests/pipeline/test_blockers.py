@@ -39,11 +39,14 @@ TASKS = (
 class Shelf(Suite):
     """Samples as they are given, all of one plain image."""
 
-    card = SuiteCard(name="shelf", title="Shelf", kind="tissue", licence="CC0-1.0", height=32, width=32)
+    card = SuiteCard(
+        name="shelf", title="Shelf", kind="tissue", licence="CC0-1.0", height=32, width=32, attributes=("grade",)
+    )
     revision = "1"
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self._samples = list(samples)
+        self.card = type(self).card.model_copy(update={"attributes": tuple(samples[0].labels)})
 
     def samples(self) -> list[Sample]:
         return self._samples

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from unipath_bench.contracts import FeatureSet, Measurement, ScoreInputs, metric
-from unipath_bench.core.errors import NotComputable
+from unipath_bench.core.errors import DataError, NotComputable
 from unipath_bench.core.registries import METRICS
 from unipath_bench.options import Options
 from unipath_bench.pipeline.known_sets import known_sets
@@ -99,6 +100,13 @@ def test_what_is_known_is_what_metrics_see(small_tiles: Path) -> None:
     assert sets["heldout"].ids == sets["reference"].ids
     assert sets["heldout"].groups != sets["reference"].groups
     assert all(found.images is None and found.texts is None for found in sets.values())
+
+
+def test_a_label_that_some_samples_lack_is_named(small_tiles: Path) -> None:
+    roles = assign_roles(load_suite("folder", str(small_tiles), {}))
+    prompts = [roles.test[0], replace(roles.test[1], labels={})]
+    with pytest.raises(DataError, match=r"1 of 2 samples have no label 'label'.*\n.*" + roles.test[1].id):
+        known_sets(frozenset(), ("label",), prompts, roles, seeds=1)
 
 
 @pytest.mark.parametrize("name", sorted(METRICS.names()))

@@ -101,7 +101,7 @@ def test_comments_docstrings_and_layout_do_not_count(monkeypatch: pytest.MonkeyP
     before = metric_code(metric)
     seen = _edited(
         monkeypatch,
-        "unipath_bench/scoring/not_computable.py",
+        "unipath_bench/scoring/features.py",
         "from __future__ import annotations",
         "from __future__ import (\n    annotations,  # of types\n)\n'''Text.'''",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unipath_bench.contracts import FeatureSet, Sample
+from unipath_bench.core.errors import DataError, listed
 from unipath_bench.pipeline.requests import wordings
 from unipath_bench.suites.roles import Roles, match_heldout
 
@@ -14,7 +15,8 @@ def known_sets(
 ) -> dict[str, FeatureSet]:
     """Ids, prompts, labels, groups and replicates of the sets that ``needs`` names; no features.
 
-    ``attributes``: names of the labels, the primary one first. ``generated`` has one image of each prompt a seed,
+    ``attributes``: names of the labels, the primary one first; where some samples lack one, it is a
+    :class:`~unipath_bench.DataError`. ``generated`` has one image of each prompt a seed,
     ``variants`` one a paraphrase, ``heldout`` the real image that is matched to each prompt, under that prompt.
     """
     sets: dict[str, FeatureSet] = {
@@ -46,10 +48,23 @@ def _of(
     return FeatureSet(
         ids=tuple(s.id for s in samples),
         prompts=tuple(s.prompt if wording is None else s.paraphrases[wording] for s in samples),
-        labels={name: tuple(s.labels[name] for s in samples) for name in attributes},
+        labels=_columns(samples, attributes),
         groups=tuple(s.group or s.id for s in samples),
         replicates=(replicate,) * len(samples),
     )
+
+
+def _columns(samples: Sequence[Sample], attributes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Labels by attribute, without attributes that no sample has."""
+    without = {name: [s.id for s in samples if name not in s.labels] for name in attributes}
+    for name, lacking in without.items():
+        if 0 < len(lacking) < len(samples):
+            raise DataError(
+                f"{len(lacking)} of {len(samples)} samples have no label {name!r}, which the suite's card names:\n"
+                + listed(lacking),
+                "Give every sample a class of each attribute, or leave the attribute off the card.",
+            )
+    return {name: tuple(s.labels[name] for s in samples) for name in attributes if not without[name]}
 
 
 def _joined(sets: Sequence[FeatureSet]) -> FeatureSet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import pickle  # nosec B403  # written to see whether it can be, and never read
 from dataclasses import dataclass
 from typing import Literal
 

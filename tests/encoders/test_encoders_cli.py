@@ -171,7 +171,7 @@ def test_a_run_in_a_users_own_encoder_on_real_tiles(files: dict[str, Path], real
     )
     assert done.returncode == 0, done.stderr
     (score,) = json.loads(done.stdout)["scores"]
-    assert (score["key"], score["n"]) == (f"kernel-distance[{KINDS['timm'].name}]", 64)
+    assert (score["key"], score["n_images"]) == (f"kernel-distance[{KINDS['timm'].name}]", 64)
 
 
 @pytest.mark.integration

@@ -94,7 +94,7 @@ def position(value: float, bad_end: float | None, good_end: float | None) -> flo
     """
     if bad_end is None or good_end is None or bad_end == good_end:
         return None
-    return 100.0 * (value - bad_end) / (good_end - bad_end)
+    return 100.0 * ((value - bad_end) / (good_end - bad_end))
 
 
 def in_generators_place(inputs: ScoreInputs, source: FeatureSet) -> FeatureSet:

@@ -1,6 +1,6 @@
-"""Combines the coverage of a test run and prints it by package: ``python -m tests.coverage_by_package``.
+"""Prints the coverage of a test run by package: ``python -m tests.coverage_by_package``.
 
-Run in the folder where the data files of coverage.py are. The least covered modules follow the table.
+Run in the folder where the data file of coverage.py is. The least covered modules follow the table.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def tables(
     modules = []
     for path, entry in files.items():
         summary = entry["summary"]
-        counts = [summary[key] for key in ("num_statements", "covered_lines", "num_branches", "covered_branches")]
+        counts = [
+            summary.get(key, 0) for key in ("num_statements", "covered_lines", "num_branches", "covered_branches")
+        ]
         total = packages[package_of(path)]
         for index, count in enumerate(counts):
             total[index] += count
@@ -63,9 +65,9 @@ def text(files: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def main() -> int:
-    """Combine, report, print."""
+    """Report and print what pytest-cov has combined; processes that outlived it leave files that count no more."""
     coverage = Coverage()
-    coverage.combine(keep=True) if list(Path.cwd().glob(".coverage.*")) else coverage.load()
+    coverage.load()
     with TemporaryDirectory() as folder:
         report = Path(folder) / "coverage.json"
         sys.stdout, shown = io.StringIO(), sys.stdout
